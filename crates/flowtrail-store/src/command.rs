@@ -1,0 +1,204 @@
+//! The one way in which executions are written.
+
+use std::collections::BTreeMap;
+
+use flowtrail_types::lifecycle::{AlreadyEnded, Outcome, Told};
+use flowtrail_types::{
+    CaptureMarks, CapturePolicy, Digest, ErrorKind, ExecutionId, ExecutionStatus, FlowId, InstanceId,
+    NodeStatus, Payload, Source, UserId,
+};
+use time::OffsetDateTime;
+
+/// Something that happened to an execution. Redacted and capped: a store keeps what it is given.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// It began.
+    Start(Box<NewExecution>),
+    /// Nodes of it ended.
+    Append {
+        /// The execution.
+        execution: ExecutionId,
+        /// Its nodes, told apart by their number.
+        nodes: Vec<NewNode>,
+        /// When this was reported.
+        at: OffsetDateTime,
+    },
+    /// It ended.
+    End {
+        /// The execution.
+        execution: ExecutionId,
+        /// How.
+        end: Box<NewEnd>,
+    },
+    /// All of it at once, for reporters that tell of an execution when it is over.
+    Record {
+        /// How it began.
+        start: Box<NewExecution>,
+        /// Its nodes.
+        nodes: Vec<NewNode>,
+        /// How it ended.
+        end: Box<NewEnd>,
+    },
+    /// Somebody asked it to stop.
+    RequestCancel {
+        /// The execution.
+        execution: ExecutionId,
+        /// When.
+        at: OffsetDateTime,
+    },
+}
+
+impl Command {
+    /// The execution that it is about.
+    #[must_use]
+    pub fn execution(&self) -> ExecutionId {
+        match self {
+            Self::Start(start) | Self::Record { start, .. } => start.id,
+            Self::Append { execution, .. }
+            | Self::End { execution, .. }
+            | Self::RequestCancel { execution, .. } => *execution,
+        }
+    }
+}
+
+/// How an execution began.
+#[derive(Debug, Clone)]
+pub struct NewExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Whether the id was made in this process, just now: then no store has seen it, and none needs to look.
+    pub id_is_fresh: bool,
+    /// Its flow.
+    pub flow_id: FlowId,
+    /// The flow's name as it is.
+    pub flow_name: String,
+    /// The flow's tool name as it is.
+    pub flow_tool_name: Option<String>,
+    /// Which definition runs.
+    pub flow_version: Option<i32>,
+    /// Who started it.
+    pub user_id: Option<UserId>,
+    /// Who reports it.
+    pub source: Source,
+    /// The process that runs it; absent when it runs elsewhere.
+    pub instance_id: Option<InstanceId>,
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When it is taken for dead if nothing was heard.
+    pub deadline_at: OffsetDateTime,
+    /// When this was reported.
+    pub recorded_at: OffsetDateTime,
+    /// The first declared parameter's value, at most 50 characters.
+    pub preview: Option<String>,
+    /// The execution that called it.
+    pub parent_id: Option<ExecutionId>,
+    /// The execution that it repeats.
+    pub replay_of: Option<ExecutionId>,
+    /// How much of its data is kept.
+    pub capture_policy: CapturePolicy,
+    /// What it was given.
+    pub params: Option<Payload>,
+    /// What the reporter said besides.
+    pub meta: Option<Payload>,
+    /// Keys and values to filter by.
+    pub tags: BTreeMap<String, String>,
+    /// The marks of those payloads that are not whole.
+    pub capture: CaptureMarks,
+    /// The hash of what was reported, after redaction and before it was cut.
+    pub digest: Digest,
+}
+
+/// One node's part in an execution, when it has ended.
+#[derive(Debug, Clone)]
+pub struct NewNode {
+    /// Its number, from 1.
+    pub seq: i32,
+    /// The node's id within the flow.
+    pub node_id: String,
+    /// The node's name.
+    pub node_name: String,
+    /// The node's kind.
+    pub node_type: String,
+    /// How it ended.
+    pub status: NodeStatus,
+    /// When it began.
+    pub executed_at: OffsetDateTime,
+    /// How long it took, in microseconds.
+    pub duration_us: i64,
+    /// What it was given.
+    pub input: Option<Payload>,
+    /// What it produced.
+    pub output: Option<Payload>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The same in one word.
+    pub error_kind: Option<ErrorKind>,
+    /// The number of the node execution that it is part of.
+    pub parent_seq: Option<i32>,
+    /// Which iteration it is part of, from 0.
+    pub iteration: Option<i32>,
+    /// Which attempt it is, from 1.
+    pub attempt: i32,
+    /// The marks of those payloads that are not whole.
+    pub capture: CaptureMarks,
+    /// The hash of what was reported, after redaction and before it was cut.
+    pub digest: Digest,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone)]
+pub struct NewEnd {
+    /// Who says so.
+    pub told: Told,
+    /// When it ended, as reported.
+    pub ended_at: OffsetDateTime,
+    /// When this was reported.
+    pub recorded_at: OffsetDateTime,
+    /// How.
+    pub outcome: Outcome,
+    /// What it produced.
+    pub outputs: Option<Payload>,
+    /// The nodes that were running still; they are written as they are given here, unless they are known.
+    pub running: Vec<NewNode>,
+    /// The marks of those payloads that are not whole.
+    pub capture: CaptureMarks,
+    /// The hash of what was reported, after redaction and before it was cut.
+    pub digest: Digest,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It was written.
+    Written,
+    /// It was written over an end that had only been inferred.
+    Corrected,
+    /// The same had been written before.
+    Already,
+}
+
+/// Why a command was not written, though the store is well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such execution.
+    #[error("there is no such execution")]
+    Unknown,
+    /// The execution, or the node, was recorded with other content.
+    #[error("{what} was recorded before with other content")]
+    Conflict {
+        /// What it is: the execution, or node and number.
+        what: String,
+    },
+    /// The execution has ended in another way, which stays.
+    #[error("the execution has already ended as {status}", status = status.as_str())]
+    AlreadyEnded {
+        /// How it ended.
+        status: ExecutionStatus,
+    },
+}
+
+impl Refusal {
+    pub(crate) fn already(status: ExecutionStatus) -> impl FnOnce(AlreadyEnded) -> Self {
+        move |AlreadyEnded| Self::AlreadyEnded { status }
+    }
+}

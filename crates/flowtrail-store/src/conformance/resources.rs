@@ -1,0 +1,216 @@
+//! What a store must do with flows, users, keys and processes.
+
+use flowtrail_types::lifecycle::{Outcome, Told};
+use flowtrail_types::{
+    ApiKey, ExecutionStatus, Flow, FlowKind, FlowQuery, FlowSummary, InstanceId, KeyId, Page, PageRequest, UserId,
+};
+use time::Duration;
+use uuid::Uuid;
+
+use super::build::{OWNER, T0, apply, at, end_command, flow, flow_id, owner, read, start, start_command};
+use crate::{Command, KeyHash, Store, StoreError};
+
+/// A flow is read back as it was added, and each of its definitions stays.
+pub fn flows_are_kept_with_their_versions(store: &dyn Store) {
+    let flows = store.flows();
+    let first = flow(1, "order_summary");
+    flows.add(std::slice::from_ref(&first)).unwrap();
+    assert_eq!(flows.lookup(first.id).unwrap(), Some(first.clone()));
+    assert_eq!(flows.lookup(flow_id(9)).unwrap(), None);
+    assert_eq!(flows.lookup_tool("order_summary").unwrap(), Some(first.clone()));
+    assert_eq!(flows.lookup_tool("Order_summary").unwrap(), None);
+    let named = flows.lookup_named(FlowKind::Runnable, "Flow 1", OWNER).unwrap();
+    assert_eq!(named, Some(first.clone()));
+    assert_eq!(flows.lookup_named(FlowKind::External, "Flow 1", OWNER).unwrap(), None);
+
+    let mut second = first.clone();
+    second.version = 2;
+    second.definition.nodes[0].name = "Ask again".to_owned();
+    second.updated_at = at(1);
+    second.active = false;
+    second.timeout = None;
+    flows.update(&second, first.updated_at).unwrap();
+    assert_eq!(flows.lookup(first.id).unwrap(), Some(second.clone()));
+    let version = |number| flows.lookup_version(first.id, number).unwrap().map(|kept| kept.definition);
+    assert_eq!(version(1), Some(first.definition));
+    assert_eq!(version(2), Some(second.definition));
+    assert_eq!(version(3), None);
+    assert_eq!(flows.list_all().unwrap().len(), 1);
+}
+
+/// Two living flows never have one tool name; a deleted one's is free.
+pub fn tool_names_are_unique_among_the_living(store: &dyn Store) {
+    let flows = store.flows();
+    let taken = |result: Result<(), StoreError>, expected: &str| match result {
+        Err(StoreError::Taken { field }) => assert_eq!(field, expected),
+        other => panic!("expected {expected} to be taken, got {other:?}"),
+    };
+    flows.add(&[flow(1, "a"), flow(2, "b")]).unwrap();
+    taken(flows.add(&[flow(3, "a")]), "toolName");
+    taken(flows.add(&[flow(1, "c")]), "id");
+    let mut renamed = flow(2, "a");
+    renamed.updated_at = at(1);
+    taken(flows.update(&renamed, T0), "toolName");
+    assert!(flows.delete(flow_id(1), at(1)).unwrap());
+    flows.add(&[flow(3, "a")]).unwrap();
+    for number in [4, 5] {
+        let mut external = flow(number, "x");
+        external.kind = FlowKind::External;
+        external.tool_name = None;
+        flows.add(&[external]).unwrap();
+    }
+}
+
+/// Of several flows, all are added or none.
+pub fn adding_flows_is_all_or_nothing(store: &dyn Store) {
+    assert!(store.flows().add(&[flow(1, "a"), flow(2, "b"), flow(3, "a")]).is_err());
+    assert_eq!(store.flows().list_all().unwrap(), []);
+}
+
+/// Who changes a flow has seen what they change.
+pub fn a_flow_changed_meanwhile_is_not_overwritten(store: &dyn Store) {
+    let flows = store.flows();
+    flows.add(&[flow(1, "a")]).unwrap();
+    let mut changed = flow(1, "a");
+    changed.updated_at = at(1);
+    flows.update(&changed, T0).unwrap();
+    changed.updated_at = at(2);
+    assert!(matches!(flows.update(&changed, T0), Err(StoreError::Changed)));
+    flows.delete(flow_id(1), at(3)).unwrap();
+    assert!(matches!(flows.update(&changed, at(1)), Err(StoreError::Changed)));
+    assert!(matches!(flows.update(&flow(9, "z"), T0), Err(StoreError::Changed)));
+}
+
+/// Deleting a flow leaves its executions, under the names that it had, without its id.
+pub fn a_deleted_flow_keeps_its_history(store: &dyn Store) {
+    store.flows().add(&[flow(1, "order_summary")]).unwrap();
+    apply(store, start_command(1)).unwrap();
+    assert!(store.flows().delete(flow_id(1), at(1)).unwrap());
+    assert!(!store.flows().delete(flow_id(1), at(2)).unwrap(), "it is deleted once");
+    let summary = read(store, 1).summary;
+    assert_eq!((summary.flow_id, summary.guarding_flow_id), (None, flow_id(1)));
+    assert_eq!(summary.flow_name, "Order summary");
+    let tombstone = store.flows().lookup(flow_id(1)).unwrap().expect("the tombstone guards the history");
+    assert_eq!(tombstone.deleted_at, Some(at(1)));
+    assert_eq!(store.flows().lookup_tool("order_summary").unwrap(), None);
+    assert_eq!(store.flows().list_all().unwrap(), []);
+}
+
+fn list(store: &dyn Store, query: &FlowQuery) -> Page<FlowSummary> {
+    store.flows().list(query, at(60)).unwrap()
+}
+
+/// A list of flows tells how they have been doing.
+pub fn flows_are_listed_with_their_activity(store: &dyn Store) {
+    let größe = Flow { name: "Größe".to_owned(), ..flow(3, "c") };
+    store.flows().add(&[flow(2, "tool_b"), flow(1, "a"), größe]).unwrap();
+    for number in 1..=24 {
+        let mut begun = start(number);
+        begun.started_at = if number == 1 { at(60) - Duration::DAY } else { at(i64::try_from(number).unwrap()) };
+        apply(store, Command::Start(Box::new(begun))).unwrap();
+    }
+    apply(store, end_command(24, Told::Reported, Outcome::Fulfilled)).unwrap();
+    let page = list(store, &FlowQuery::default());
+    let names: Vec<&str> = page.items.iter().map(|flow| flow.name.as_str()).collect();
+    assert_eq!(names, ["Flow 1", "Flow 2", "Größe"]);
+    assert_eq!((page.total, page.total_is_exact), (3, true));
+    let activity = &page.items[0].activity;
+    assert_eq!(activity.last_statuses.len(), 20);
+    assert_eq!(activity.last_statuses[..2], [ExecutionStatus::Fulfilled, ExecutionStatus::Pending]);
+    assert_eq!(activity.runs_last_day, 23);
+    assert_eq!(activity.success_rate, Some(1.0));
+    assert_eq!(activity.last_execution_at, Some(at(24)));
+    assert_eq!(page.items[1].activity.success_rate, None);
+    let second = FlowQuery { page: PageRequest::numbered(2, 2), ..FlowQuery::default() };
+    assert_eq!(list(store, &second).items.len(), 1);
+    let text = |text: &str| FlowQuery { text: Some(text.to_owned()), ..FlowQuery::default() };
+    assert_eq!(list(store, &text("flow 2")).total, 1);
+    assert_eq!(list(store, &text("GRÖ")).total, 1, "whatever its case, in any script");
+    assert_eq!(list(store, &text("TOOL_B")).total, 1, "the tool name counts too");
+    assert_eq!(list(store, &text("%")).total, 0, "no wildcard of any database");
+    assert_eq!(list(store, &text("w_2")).total, 0, "no wildcard of any database");
+}
+
+/// A user sees their own flows, those shared with them, and the public ones.
+pub fn flows_are_listed_to_whom_they_are_shared(store: &dyn Store) {
+    let ben = UserId::from_uuid(Uuid::from_u128(0xB));
+    let mut flows = vec![flow(1, "a"), flow(2, "b"), flow(3, "c"), flow(4, "d"), flow(5, "e")];
+    flows[1].access.read.push(ben);
+    flows[2].access.write.push(ben);
+    flows[3].access.public = true;
+    flows[4].owner_id = ben;
+    store.flows().add(&flows).unwrap();
+    let seen = list(store, &FlowQuery { visible_to: Some(ben), ..FlowQuery::default() });
+    let names: Vec<&str> = seen.items.iter().map(|flow| flow.name.as_str()).collect();
+    assert_eq!(names, ["Flow 2", "Flow 3", "Flow 4", "Flow 5"]);
+    assert_eq!(seen.total, 4);
+}
+
+/// Whoever keeps flows in memory is told by one number that they changed.
+pub fn every_change_of_a_flow_moves_the_revision(store: &dyn Store) {
+    let flows = store.flows();
+    let mut last = flows.revision().unwrap();
+    let mut moved = |what: &str| {
+        let now = flows.revision().unwrap();
+        assert!(now > last, "{what} moves the revision");
+        last = now;
+    };
+    flows.add(&[flow(1, "a")]).unwrap();
+    moved("adding");
+    let mut changed = flow(1, "a");
+    changed.updated_at = at(1);
+    flows.update(&changed, T0).unwrap();
+    moved("changing");
+    flows.delete(flow_id(1), at(2)).unwrap();
+    moved("deleting");
+    apply(store, start_command(1)).unwrap();
+    assert_eq!(flows.revision().unwrap(), last, "an execution is no change of a flow");
+}
+
+/// A key is recognised by its hash until it is revoked.
+pub fn users_and_keys_are_kept(store: &dyn Store) {
+    store.users().add(&owner()).unwrap();
+    store.users().add(&owner()).unwrap();
+    assert_eq!(store.users().list().unwrap(), [owner()]);
+    assert_eq!(store.users().lookup(OWNER).unwrap(), Some(owner()));
+    assert_eq!(store.users().lookup_named("ana").unwrap(), Some(owner()));
+    assert_eq!(store.users().lookup_named("ben").unwrap(), None);
+    let mut key = ApiKey {
+        id: KeyId::from_uuid(Uuid::from_u128(1)),
+        name: "laptop".to_owned(),
+        user_id: OWNER,
+        prefix: "ft_abcd".to_owned(),
+        created_at: T0,
+        last_used_at: None,
+        expires_at: Some(at(60)),
+    };
+    let keys = store.keys();
+    keys.add(&key, &KeyHash([1; 32])).unwrap();
+    let recognised = keys.lookup(&KeyHash([1; 32])).unwrap().expect("the key is known");
+    assert_eq!((recognised.key, recognised.user), (key.clone(), owner()));
+    assert_eq!(keys.lookup(&KeyHash([2; 32])).unwrap(), None);
+    keys.touch(key.id, at(5)).unwrap();
+    key.last_used_at = Some(at(5));
+    assert_eq!(keys.list(Some(OWNER)).unwrap(), [key.clone()]);
+    assert_eq!(keys.list(Some(UserId::from_uuid(Uuid::nil()))).unwrap(), []);
+    keys.add(&key, &KeyHash([3; 32])).unwrap();
+    assert_eq!(keys.lookup(&KeyHash([1; 32])).unwrap(), None, "the new hash takes the place of the old");
+    assert!(keys.revoke(key.id).unwrap());
+    assert!(!keys.revoke(key.id).unwrap());
+    assert_eq!(keys.lookup(&KeyHash([3; 32])).unwrap(), None);
+    let stranger = ApiKey { user_id: UserId::from_uuid(Uuid::nil()), ..key };
+    assert!(keys.add(&stranger, &KeyHash([4; 32])).is_err(), "a key is somebody's");
+}
+
+/// A process that was released, or died, is dead until it is forgotten.
+pub fn instances_live_and_die(store: &dyn Store) {
+    let instances = store.instances();
+    let [one, two] = [1, 2].map(|number| InstanceId::from_uuid(Uuid::from_u128(number)));
+    instances.register(one, T0).unwrap();
+    instances.register(two, T0).unwrap();
+    assert_eq!(instances.list_dead().unwrap(), []);
+    instances.release(one).unwrap();
+    assert_eq!(instances.list_dead().unwrap(), [one]);
+    instances.forget(one).unwrap();
+    assert_eq!(instances.list_dead().unwrap(), []);
+}

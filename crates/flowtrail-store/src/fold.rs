@@ -1,0 +1,354 @@
+//! From a batch of commands to rows, in memory, before the database is written.
+//!
+//! A store reads what is known of the executions that a batch names (under a lock that keeps it true until the
+//! commit), [`fold`]s the batch over it, and writes the [`Writes`]. So every rule stands here once, a
+//! command that breaks one costs only itself, and an execution that starts and ends within one batch is
+//! written once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use flowtrail_types::lifecycle::{self, Standing, Told, Verdict};
+use flowtrail_types::{Digest, ExecutionId, ExecutionStatus, FlowId};
+use time::OffsetDateTime;
+
+use crate::{Applied, Command, NewEnd, NewExecution, NewNode, Refusal};
+
+/// What is known of an execution: the columns that decide what it may become.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its flow.
+    pub flow_id: FlowId,
+    /// How it stands.
+    pub status: ExecutionStatus,
+    /// Whether its end was inferred.
+    pub inferred: bool,
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When it ended.
+    pub ended_at: Option<OffsetDateTime>,
+    /// The hash of how it began, or of all of it when it was recorded at once.
+    pub digest: Digest,
+    /// The hash of how it ended.
+    pub end_digest: Option<Digest>,
+    /// Whether somebody asked it to stop.
+    pub cancel_requested: bool,
+}
+
+/// What a store knows of the executions and nodes that a batch names.
+#[derive(Debug, Default)]
+pub struct Knowledge {
+    /// The executions that are there.
+    pub executions: HashMap<ExecutionId, Known>,
+    /// The hashes of the nodes that are there, of those that [`nodes_to_read`] names.
+    pub nodes: HashMap<(ExecutionId, i32), Digest>,
+}
+
+/// The executions whose state a batch depends on. Those with a fresh id cannot be there yet.
+#[must_use]
+pub fn executions_to_read(batch: &[Command], trust_fresh_ids: bool) -> Vec<ExecutionId> {
+    let mut fresh = std::collections::HashSet::new();
+    let mut ids: Vec<ExecutionId> = Vec::new();
+    for command in batch {
+        match command {
+            Command::Start(start) | Command::Record { start, .. } if trust_fresh_ids && start.id_is_fresh => {
+                fresh.insert(start.id);
+            }
+            other => ids.push(other.execution()),
+        }
+    }
+    ids.retain(|id| !fresh.contains(id));
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// The nodes that a batch adds to executions that are there already.
+#[must_use]
+pub fn nodes_to_read(
+    batch: &[Command],
+    known: &HashMap<ExecutionId, Known>,
+) -> Vec<(ExecutionId, i32)> {
+    let mut wanted = Vec::new();
+    for command in batch {
+        let (execution, nodes) = match command {
+            Command::Append { execution, nodes, .. } => (*execution, nodes),
+            Command::End { execution, end } => (*execution, &end.running),
+            Command::Start(_) | Command::Record { .. } | Command::RequestCancel { .. } => continue,
+        };
+        if known.contains_key(&execution) {
+            wanted.extend(nodes.iter().map(|node| (execution, node.seq)));
+        }
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+/// An execution's row as it is to be inserted.
+#[derive(Debug)]
+pub struct Insert<'a> {
+    /// How it began.
+    pub start: &'a NewExecution,
+    /// How it ended, if it has.
+    pub end: Option<Ending<'a>>,
+    /// Whether somebody asked it to stop.
+    pub cancel_requested: bool,
+    /// When its record last changed.
+    pub updated_at: OffsetDateTime,
+}
+
+/// The end of an execution, its time made sound.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// The end.
+    pub end: &'a NewEnd,
+    /// When it ended: never before it began.
+    pub ended_at: OffsetDateTime,
+    /// How long it took.
+    pub duration_us: i64,
+}
+
+impl<'a> Ending<'a> {
+    fn new(started_at: OffsetDateTime, end: &'a NewEnd) -> Self {
+        let ended_at = lifecycle::ended_at(started_at, end.ended_at);
+        Self { end, ended_at, duration_us: micros(ended_at - started_at) }
+    }
+}
+
+/// What a batch changes, each row once.
+#[derive(Debug, Default)]
+pub struct Writes<'a> {
+    /// Executions that are new.
+    pub inserts: Vec<Insert<'a>>,
+    /// Nodes that are new.
+    pub nodes: Vec<(ExecutionId, &'a NewNode)>,
+    /// Executions that were there, and end now.
+    pub ends: Vec<(ExecutionId, Ending<'a>)>,
+    /// Executions that were there, and are asked to stop.
+    pub cancels: Vec<(ExecutionId, OffsetDateTime)>,
+    /// What is added to the counters of each flow, in the order of their ids.
+    pub counts: BTreeMap<FlowId, CountsDelta>,
+}
+
+/// What is added to a flow's counters. Parts of it may be negative.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CountsDelta {
+    /// Pending executions.
+    pub pending: i64,
+    /// Fulfilled ones.
+    pub fulfilled: i64,
+    /// Failed ones.
+    pub error: i64,
+    /// Aborted ones.
+    pub aborted: i64,
+    /// The sum of the durations of those that ended.
+    pub duration_us: i64,
+    /// The newest start.
+    pub last_started_at: Option<OffsetDateTime>,
+}
+
+impl CountsDelta {
+    fn add(&mut self, status: ExecutionStatus, by: i64) {
+        *match status {
+            ExecutionStatus::Pending => &mut self.pending,
+            ExecutionStatus::Fulfilled => &mut self.fulfilled,
+            ExecutionStatus::Error => &mut self.error,
+            ExecutionStatus::Aborted => &mut self.aborted,
+        } += by;
+    }
+
+    /// Adds another delta to this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.pending += other.pending;
+        self.fulfilled += other.fulfilled;
+        self.error += other.error;
+        self.aborted += other.aborted;
+        self.duration_us += other.duration_us;
+        self.last_started_at = self.last_started_at.max(other.last_started_at);
+    }
+}
+
+/// The outcome of each command of a batch, in its order.
+pub type Outcomes = Vec<Result<Applied, Refusal>>;
+
+/// Applies a batch to what is known.
+#[must_use]
+pub fn fold(batch: &[Command], knowledge: Knowledge) -> (Writes<'_>, Outcomes) {
+    let mut fold = Fold { knowledge, inserted: HashMap::new(), ended: HashMap::new(), writes: Writes::default() };
+    let outcomes = batch.iter().map(|command| fold.apply(command)).collect();
+    (fold.writes, outcomes)
+}
+
+struct Fold<'a> {
+    knowledge: Knowledge,
+    /// Where in `writes.inserts` an execution of this batch stands.
+    inserted: HashMap<ExecutionId, usize>,
+    /// Where in `writes.ends` an execution that was there stands.
+    ended: HashMap<ExecutionId, usize>,
+    writes: Writes<'a>,
+}
+
+impl<'a> Fold<'a> {
+    fn apply(&mut self, command: &'a Command) -> Result<Applied, Refusal> {
+        match command {
+            Command::Start(start) => self.start(start, None),
+            Command::Append { execution, nodes, at } => self.append(*execution, nodes, *at),
+            Command::End { execution, end } => self.end(*execution, end),
+            Command::Record { start, nodes, end } => {
+                check_numbers(nodes)?;
+                let applied = self.start(start, Some(end))?;
+                if applied == Applied::Written {
+                    self.add_nodes(start.id, nodes.iter().chain(&end.running));
+                }
+                Ok(applied)
+            }
+            Command::RequestCancel { execution, at } => self.request_cancel(*execution, *at),
+        }
+    }
+
+    fn start(&mut self, start: &'a NewExecution, end: Option<&'a NewEnd>) -> Result<Applied, Refusal> {
+        if let Some(known) = self.knowledge.executions.get(&start.id) {
+            // Somebody else's execution is not told of: to them it is one with other content.
+            return if known.digest == start.digest && known.flow_id == start.flow_id {
+                Ok(Applied::Already)
+            } else {
+                Err(Refusal::Conflict { what: "this execution".to_owned() })
+            };
+        }
+        let ending = end.map(|end| Ending::new(start.started_at, end));
+        let status = end.map_or(ExecutionStatus::Pending, |end| end.outcome.status());
+        let counts = self.writes.counts.entry(start.flow_id).or_default();
+        counts.add(status, 1);
+        counts.duration_us += ending.map_or(0, |ending| ending.duration_us);
+        counts.last_started_at = counts.last_started_at.max(Some(start.started_at));
+        self.knowledge.executions.insert(
+            start.id,
+            Known {
+                flow_id: start.flow_id,
+                status,
+                inferred: end.is_some_and(|end| end.told == Told::Inferred),
+                started_at: start.started_at,
+                ended_at: ending.map(|ending| ending.ended_at),
+                digest: start.digest,
+                end_digest: end.map(|end| end.digest),
+                cancel_requested: false,
+            },
+        );
+        self.inserted.insert(start.id, self.writes.inserts.len());
+        let updated_at = end.map_or(start.recorded_at, |end| end.recorded_at);
+        self.writes.inserts.push(Insert { start, end: ending, cancel_requested: false, updated_at });
+        Ok(Applied::Written)
+    }
+
+    fn append(
+        &mut self,
+        execution: ExecutionId,
+        nodes: &'a [NewNode],
+        at: OffsetDateTime,
+    ) -> Result<Applied, Refusal> {
+        let known = self.knowledge.executions.get(&execution).ok_or(Refusal::Unknown)?;
+        check_numbers(nodes)?;
+        let mut fresh = 0;
+        for node in nodes {
+            match self.knowledge.nodes.get(&(execution, node.seq)) {
+                Some(digest) if *digest == node.digest => {}
+                Some(_) => return Err(Refusal::Conflict { what: format!("node execution {}", node.seq) }),
+                None => fresh += 1,
+            }
+        }
+        if fresh == 0 {
+            return Ok(Applied::Already);
+        }
+        if known.status.is_final() && !known.inferred {
+            return Err(Refusal::AlreadyEnded { status: known.status });
+        }
+        self.add_nodes(execution, nodes);
+        if let Some(&index) = self.inserted.get(&execution) {
+            self.writes.inserts[index].updated_at = at;
+        }
+        Ok(Applied::Written)
+    }
+
+    fn end(&mut self, execution: ExecutionId, end: &'a NewEnd) -> Result<Applied, Refusal> {
+        let known = self.knowledge.executions.get_mut(&execution).ok_or(Refusal::Unknown)?;
+        let standing = if known.status.is_final() {
+            let told = if known.inferred { Told::Inferred } else { Told::Reported };
+            Standing::Ended { told, same: known.end_digest == Some(end.digest) }
+        } else {
+            Standing::Pending
+        };
+        let applied = match lifecycle::judge(standing, end.told).map_err(Refusal::already(known.status))? {
+            Verdict::AlreadySo => return Ok(Applied::Already),
+            Verdict::Apply => Applied::Written,
+            Verdict::Correct => Applied::Corrected,
+        };
+        let ending = Ending::new(known.started_at, end);
+        let counts = self.writes.counts.entry(known.flow_id).or_default();
+        counts.add(known.status, -1);
+        counts.duration_us -= known.ended_at.map_or(0, |ended_at| micros(ended_at - known.started_at));
+        counts.add(end.outcome.status(), 1);
+        counts.duration_us += ending.duration_us;
+        known.status = end.outcome.status();
+        known.inferred = end.told == Told::Inferred;
+        known.ended_at = Some(ending.ended_at);
+        known.end_digest = Some(end.digest);
+        if let Some(&index) = self.inserted.get(&execution) {
+            let insert = &mut self.writes.inserts[index];
+            insert.end = Some(ending);
+            insert.updated_at = end.recorded_at;
+        } else if let Some(&index) = self.ended.get(&execution) {
+            self.writes.ends[index].1 = ending;
+        } else {
+            self.ended.insert(execution, self.writes.ends.len());
+            self.writes.ends.push((execution, ending));
+        }
+        self.add_nodes(execution, &end.running);
+        Ok(applied)
+    }
+
+    fn request_cancel(&mut self, execution: ExecutionId, at: OffsetDateTime) -> Result<Applied, Refusal> {
+        let known = self.knowledge.executions.get_mut(&execution).ok_or(Refusal::Unknown)?;
+        if known.status.is_final() {
+            return Err(Refusal::AlreadyEnded { status: known.status });
+        }
+        if std::mem::replace(&mut known.cancel_requested, true) {
+            return Ok(Applied::Already);
+        }
+        if let Some(&index) = self.inserted.get(&execution) {
+            self.writes.inserts[index].cancel_requested = true;
+        } else {
+            self.writes.cancels.push((execution, at));
+        }
+        Ok(Applied::Written)
+    }
+
+    /// Adds those nodes whose number is not taken.
+    fn add_nodes(&mut self, execution: ExecutionId, nodes: impl IntoIterator<Item = &'a NewNode>) {
+        for node in nodes {
+            if let std::collections::hash_map::Entry::Vacant(free) =
+                self.knowledge.nodes.entry((execution, node.seq))
+            {
+                free.insert(node.digest);
+                self.writes.nodes.push((execution, node));
+            }
+        }
+    }
+}
+
+/// One command may not name a number twice with different content.
+fn check_numbers(nodes: &[NewNode]) -> Result<(), Refusal> {
+    if nodes.windows(2).all(|pair| pair[0].seq < pair[1].seq) {
+        return Ok(());
+    }
+    let mut seen = HashMap::new();
+    for node in nodes {
+        if seen.insert(node.seq, node.digest).is_some_and(|digest| digest != node.digest) {
+            return Err(Refusal::Conflict { what: format!("node execution {}", node.seq) });
+        }
+    }
+    Ok(())
+}
+
+fn micros(duration: time::Duration) -> i64 {
+    i64::try_from(duration.whole_microseconds()).unwrap_or(i64::MAX)
+}

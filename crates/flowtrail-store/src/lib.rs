@@ -1,0 +1,27 @@
+//! What Flowtrail asks of a database.
+//!
+//! * [`Store`] is the accessor; behind it stands one small trait per resource: [`ExecutionStore`],
+//!   [`FlowStore`], [`UserStore`], [`KeyStore`], [`InstanceStore`]. All of them block.
+//! * [`Command`] is the one way in which executions are written; a store takes a batch of them in one
+//!   transaction. [`fold`](mod@fold) turns a batch into rows, and decides every outcome, for all stores alike.
+//! * [`MemoryStore`] keeps everything in this process, honestly: the same rules, no durability.
+//! * `conformance`, behind the feature of that name, is the suite that every store must pass:
+//!
+//! ```text
+//! flowtrail_store::conformance_suite!(make_a_fresh_store);
+//! ```
+
+mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+pub mod fold;
+mod memory;
+mod store;
+
+pub use command::{Applied, Command, NewEnd, NewExecution, NewNode, Refusal};
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use store::{
+    ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StatusCounts, Store, UserStore,
+};

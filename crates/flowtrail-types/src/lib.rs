@@ -1,0 +1,40 @@
+//! The words of Flowtrail as types.
+//!
+//! Everything here is plain data and pure functions: no I/O, no clock of its own, no transport and no
+//! database. The other crates speak to each other in these types.
+//!
+//! * [`ExecutionId`], [`FlowId`] and their kin are UUIDs that cannot be mistaken for each other.
+//! * [`Flow`] is what can be run or recorded, [`FlowDefinition`] the graph behind a runnable one.
+//! * [`Execution`] is one run; [`lifecycle`] decides, as a pure function, which end it may take.
+//! * [`Principal`] is who asks, [`ExecutionFilter`] and [`Page`] what they ask for and get.
+//! * [`Clock`] and [`IdSource`] are injected wherever a time or an id is made.
+
+mod clock;
+mod definition;
+mod execution;
+mod filter;
+mod flow;
+mod id;
+pub mod lifecycle;
+mod page;
+mod payload;
+mod principal;
+pub mod timestamp;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use definition::{Connection, FlowDefinition, Node};
+pub use execution::{
+    CaptureMark, CaptureMarks, ErrorInfo, ErrorKind, Execution, ExecutionStatus, ExecutionSummary,
+    NodeExecution, NodeStatus, Source, UnknownName,
+};
+pub use filter::{ExecutionFilter, ExecutionQuery, FlowQuery, SortDirection, SortKey, Visibility};
+pub use flow::{
+    Access, CapturePolicy, Flow, FlowActivity, FlowDraft, FlowKind, FlowSummary, FlowVersion,
+    InvalidToolName, ToolName,
+};
+pub use id::{
+    ExecutionId, FlowId, IdSource, InstanceId, InvalidExecutionId, KeyId, RandomIds, SequentialIds, UserId,
+};
+pub use page::{Cursor, InvalidCursor, Page, PageRequest};
+pub use payload::{Digest, Payload, PayloadError};
+pub use principal::{ApiKey, Principal, Role, User};

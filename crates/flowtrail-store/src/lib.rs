@@ -24,4 +24,5 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use store::{
     ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StatusCounts, Store, UserStore,
+    VisibleFlows,
 };

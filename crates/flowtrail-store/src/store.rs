@@ -142,6 +142,15 @@ impl StatusCounts {
     }
 }
 
+/// The flows whose history a user may see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VisibleFlows {
+    /// Those that they own or that are shared with them: everything of them.
+    pub full: Vec<FlowId>,
+    /// Those that are only public: what they started themselves.
+    pub own_only: Vec<FlowId>,
+}
+
 /// Flows and their definitions.
 pub trait FlowStore: Send + Sync {
     /// A flow, deleted or not.
@@ -178,6 +187,13 @@ pub trait FlowStore: Send + Sync {
     ///
     /// When the database does not answer, or a row is corrupt.
     fn list(&self, query: &FlowQuery, now: OffsetDateTime) -> Result<Page<FlowSummary>, StoreError>;
+
+    /// The flows whose history a user may see, those that are deleted too.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn list_visible(&self, user: UserId) -> Result<VisibleFlows, StoreError>;
 
     /// All flows that are not deleted, active or not, with their definitions, by tool name.
     ///

@@ -163,7 +163,7 @@ impl ExecutionStatus {
 }
 
 /// Why an execution or a node failed or was stopped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorInfo {
     /// What happened, for people and for models.

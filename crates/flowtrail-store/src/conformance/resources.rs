@@ -144,6 +144,10 @@ pub fn flows_are_listed_to_whom_they_are_shared(store: &dyn Store) {
     let names: Vec<&str> = seen.items.iter().map(|flow| flow.name.as_str()).collect();
     assert_eq!(names, ["Flow 2", "Flow 3", "Flow 4", "Flow 5"]);
     assert_eq!(seen.total, 4);
+    store.flows().delete(flow_id(2), at(1)).unwrap();
+    let visible = store.flows().list_visible(ben).unwrap();
+    assert_eq!(visible.full, [flow_id(2), flow_id(3), flow_id(5)], "a deleted flow goes on guarding");
+    assert_eq!(visible.own_only, [flow_id(4)]);
 }
 
 /// Whoever keeps flows in memory is told by one number that they changed.

@@ -7,7 +7,7 @@ use flowtrail_types::{
 use time::{Duration, OffsetDateTime};
 
 use super::{MemoryStore, State};
-use crate::{FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StoreError, UserStore};
+use crate::{FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StoreError, UserStore, VisibleFlows};
 
 impl FlowStore for MemoryStore {
     fn lookup(&self, id: FlowId) -> Result<Option<Flow>, StoreError> {
@@ -59,6 +59,19 @@ impl FlowStore for MemoryStore {
             .map(|flow| FlowSummary::new(flow.clone(), state.activity(flow.id, now)))
             .collect();
         Ok(Page::exact(items, total, &query.page))
+    }
+
+    fn list_visible(&self, user: UserId) -> Result<VisibleFlows, StoreError> {
+        let mut visible = VisibleFlows::default();
+        for flow in self.lock().flows.values() {
+            let access = &flow.access;
+            if flow.owner_id == user || access.read.contains(&user) || access.write.contains(&user) {
+                visible.full.push(flow.id);
+            } else if access.public {
+                visible.own_only.push(flow.id);
+            }
+        }
+        Ok(visible)
     }
 
     fn list_all(&self) -> Result<Vec<Flow>, StoreError> {

@@ -1,0 +1,381 @@
+//! Rows as they are written and read. They never leave this crate.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use flowtrail_store::fold::Insert;
+use flowtrail_store::{NewNode, StoreError};
+use flowtrail_types::lifecycle::Told;
+use flowtrail_types::{
+    CaptureMarks, Digest, ErrorInfo, ErrorKind, Execution, ExecutionId, ExecutionSummary, FlowId, InstanceId,
+    NodeExecution, Payload, UserId,
+};
+use serde::Serialize;
+
+use super::super::backend::Db;
+use super::super::corrupt;
+use super::super::schema::{execution_payloads, execution_tags, executions, node_executions};
+use crate::columns::{At, Id};
+
+#[derive(Insertable)]
+#[diesel(table_name = executions, treat_none_as_default_value = false)]
+pub(super) struct NewExecutionRow<'a> {
+    id: Id,
+    flow_id: Id,
+    flow_name: &'a str,
+    flow_tool_name: Option<&'a str>,
+    flow_version: Option<i32>,
+    user_id: Option<Id>,
+    source: &'a str,
+    status: &'a str,
+    inferred: bool,
+    started_at: At,
+    ended_at: Option<At>,
+    duration_us: Option<i64>,
+    deadline_at: Option<At>,
+    instance_id: Option<Id>,
+    cancel_requested: bool,
+    preview: Option<&'a str>,
+    error_summary: Option<String>,
+    failed_node_id: Option<&'a str>,
+    parent_id: Option<Id>,
+    replay_of: Option<Id>,
+    capture_policy: &'a str,
+    digest: &'a [u8],
+    end_digest: Option<&'a [u8]>,
+    created_at: At,
+    updated_at: At,
+}
+
+impl<'a> NewExecutionRow<'a> {
+    pub(super) fn new(insert: &'a Insert<'a>) -> Self {
+        let start = insert.start;
+        let end = insert.end.as_ref();
+        let error = end.and_then(|ending| ending.end.outcome.error());
+        Self {
+            id: Id(*start.id.as_uuid()),
+            flow_id: Id(*start.flow_id.as_uuid()),
+            flow_name: &start.flow_name,
+            flow_tool_name: start.flow_tool_name.as_deref(),
+            flow_version: start.flow_version,
+            user_id: start.user_id.map(|id| Id(*id.as_uuid())),
+            source: start.source.as_str(),
+            status: end.map_or("pending", |ending| ending.end.outcome.status().as_str()),
+            inferred: end.is_some_and(|ending| ending.end.told == Told::Inferred),
+            started_at: At(start.started_at),
+            ended_at: end.map(|ending| At(ending.ended_at)),
+            duration_us: end.map(|ending| ending.duration_us),
+            deadline_at: end.is_none().then_some(At(start.deadline_at)),
+            instance_id: start.instance_id.map(|id| Id(*id.as_uuid())),
+            cancel_requested: insert.cancel_requested,
+            preview: start.preview.as_deref(),
+            error_summary: error.map(ErrorInfo::summary),
+            failed_node_id: error.and_then(|error| error.node_id.as_deref()),
+            parent_id: start.parent_id.map(|id| Id(*id.as_uuid())),
+            replay_of: start.replay_of.map(|id| Id(*id.as_uuid())),
+            capture_policy: start.capture_policy.as_str(),
+            digest: start.digest.as_bytes(),
+            end_digest: end.map(|ending| &ending.end.digest.as_bytes()[..]),
+            created_at: At(start.recorded_at),
+            updated_at: At(insert.updated_at),
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = execution_payloads, treat_none_as_default_value = false)]
+pub(super) struct NewPayloadRow<'a> {
+    execution_id: Id,
+    params: Option<&'a [u8]>,
+    meta: Option<&'a [u8]>,
+    outputs: Option<&'a [u8]>,
+    error: Option<Vec<u8>>,
+    start_capture: Option<Vec<u8>>,
+    end_capture: Option<Vec<u8>>,
+}
+
+impl<'a> NewPayloadRow<'a> {
+    pub(super) fn new(insert: &'a Insert<'a>) -> Self {
+        let end = insert.end.as_ref().map(|ending| ending.end);
+        Self {
+            execution_id: Id(*insert.start.id.as_uuid()),
+            params: insert.start.params.as_ref().map(bytes),
+            meta: insert.start.meta.as_ref().map(bytes),
+            outputs: end.and_then(|end| end.outputs.as_ref()).map(bytes),
+            error: end.and_then(|end| end.outcome.error()).and_then(write_json),
+            start_capture: write_marks(&insert.start.capture),
+            end_capture: end.and_then(|end| write_marks(&end.capture)),
+        }
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = execution_tags, treat_none_as_default_value = false)]
+pub(super) struct NewTagRow<'a> {
+    execution_id: Id,
+    key: &'a str,
+    value: &'a str,
+}
+
+impl<'a> NewTagRow<'a> {
+    pub(super) fn all(insert: &'a Insert<'a>) -> impl Iterator<Item = Self> {
+        let execution_id = Id(*insert.start.id.as_uuid());
+        insert.start.tags.iter().map(move |(key, value)| Self { execution_id, key, value })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = node_executions, treat_none_as_default_value = false)]
+pub(super) struct NewNodeRow<'a> {
+    execution_id: Id,
+    seq: i32,
+    node_id: &'a str,
+    node_name: &'a str,
+    node_type: &'a str,
+    status: &'a str,
+    executed_at: At,
+    duration_us: i64,
+    input: Option<&'a [u8]>,
+    output: Option<&'a [u8]>,
+    error: Option<&'a str>,
+    error_kind: Option<&'a str>,
+    parent_seq: Option<i32>,
+    iteration: Option<i32>,
+    attempt: i32,
+    capture: Option<Vec<u8>>,
+    digest: &'a [u8],
+}
+
+impl<'a> NewNodeRow<'a> {
+    pub(super) fn new(execution: ExecutionId, node: &'a NewNode) -> Self {
+        Self {
+            execution_id: Id(*execution.as_uuid()),
+            seq: node.seq,
+            node_id: &node.node_id,
+            node_name: &node.node_name,
+            node_type: &node.node_type,
+            status: node.status.as_str(),
+            executed_at: At(node.executed_at),
+            duration_us: node.duration_us,
+            input: node.input.as_ref().map(bytes),
+            output: node.output.as_ref().map(bytes),
+            error: node.error.as_deref(),
+            error_kind: node.error_kind.map(ErrorKind::as_str),
+            parent_seq: node.parent_seq,
+            iteration: node.iteration,
+            attempt: node.attempt,
+            capture: write_marks(&node.capture),
+            digest: node.digest.as_bytes(),
+        }
+    }
+}
+
+/// The narrow row as lists read it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = executions, check_for_backend(Db))]
+pub(super) struct SummaryRow {
+    id: Id,
+    flow_id: Id,
+    flow_name: String,
+    flow_tool_name: Option<String>,
+    flow_version: Option<i32>,
+    user_id: Option<Id>,
+    source: String,
+    status: String,
+    inferred: bool,
+    started_at: At,
+    ended_at: Option<At>,
+    duration_us: Option<i64>,
+    preview: Option<String>,
+    error_summary: Option<String>,
+}
+
+impl SummaryRow {
+    /// With what other tables know today: whether the flow was deleted, and the user's name.
+    pub(super) fn into_summary(
+        self,
+        flow_lives: bool,
+        user_name: Option<String>,
+    ) -> Result<ExecutionSummary, StoreError> {
+        let id = self.id.0;
+        let flow = FlowId::from_uuid(self.flow_id.0);
+        Ok(ExecutionSummary {
+            id: ExecutionId::from_uuid(id),
+            flow_id: flow_lives.then_some(flow),
+            flow_name: self.flow_name,
+            flow_tool_name: self.flow_tool_name,
+            flow_version: self.flow_version,
+            user_id: self.user_id.map(|user| UserId::from_uuid(user.0)),
+            user_name,
+            status: self
+                .status
+                .parse()
+                .map_err(|error| corrupt("executions", "status", id, format!("{error}")))?,
+            inferred: self.inferred,
+            source: self
+                .source
+                .parse()
+                .map_err(|error| corrupt("executions", "source", id, format!("{error}")))?,
+            started_at: self.started_at.0,
+            ended_at: self.ended_at.map(|at| at.0),
+            duration_ms: self.duration_us.map(|us| us / 1_000),
+            initial_params_preview: self.preview,
+            error: self.error_summary,
+            guarding_flow_id: flow,
+        })
+    }
+}
+
+/// What of the narrow row only the detail shows.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = executions, check_for_backend(Db))]
+pub(super) struct DetailRow {
+    instance_id: Option<Id>,
+    cancel_requested: bool,
+    parent_id: Option<Id>,
+    replay_of: Option<Id>,
+    capture_policy: String,
+    created_at: At,
+    updated_at: At,
+}
+
+/// The wide half.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = execution_payloads, check_for_backend(Db))]
+pub(super) struct PayloadRow {
+    params: Option<Vec<u8>>,
+    meta: Option<Vec<u8>>,
+    outputs: Option<Vec<u8>>,
+    error: Option<Vec<u8>>,
+    start_capture: Option<Vec<u8>>,
+    end_capture: Option<Vec<u8>>,
+}
+
+pub(super) fn into_execution(
+    summary: ExecutionSummary,
+    detail: DetailRow,
+    wide: PayloadRow,
+    node_executions: Vec<NodeExecution>,
+    tags: BTreeMap<String, String>,
+) -> Result<Execution, StoreError> {
+    const TABLE: &str = "execution_payloads";
+    let id = summary.id;
+    let error_info: Option<ErrorInfo> = wide
+        .error
+        .map(|json| serde_json::from_slice(&json))
+        .transpose()
+        .map_err(|error| corrupt(TABLE, "error", id, error))?;
+    let mut capture = read_marks(TABLE, "start_capture", id, wide.start_capture)?;
+    capture.extend(read_marks(TABLE, "end_capture", id, wide.end_capture)?);
+    Ok(Execution {
+        initial_params: read_payload(TABLE, "params", id, wide.params)?,
+        outputs: read_payload(TABLE, "outputs", id, wide.outputs)?,
+        node_executions,
+        error_info,
+        meta: read_payload(TABLE, "meta", id, wide.meta)?,
+        tags,
+        parent_execution_id: detail.parent_id.map(|parent| ExecutionId::from_uuid(parent.0)),
+        replay_of: detail.replay_of.map(|original| ExecutionId::from_uuid(original.0)),
+        cancel_requested: detail.cancel_requested,
+        capture,
+        capture_policy: detail
+            .capture_policy
+            .parse()
+            .map_err(|error| corrupt("executions", "capture_policy", id, format!("{error}")))?,
+        instance_id: detail.instance_id.map(|instance| InstanceId::from_uuid(instance.0)),
+        created_at: detail.created_at.0,
+        updated_at: detail.updated_at.0,
+        summary,
+    })
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = node_executions, check_for_backend(Db))]
+pub(super) struct NodeRow {
+    seq: i32,
+    node_id: String,
+    node_name: String,
+    node_type: String,
+    status: String,
+    executed_at: At,
+    duration_us: i64,
+    input: Option<Vec<u8>>,
+    output: Option<Vec<u8>>,
+    error: Option<String>,
+    error_kind: Option<String>,
+    parent_seq: Option<i32>,
+    iteration: Option<i32>,
+    attempt: i32,
+    capture: Option<Vec<u8>>,
+}
+
+impl NodeRow {
+    pub(super) fn into_node(self, execution: ExecutionId) -> Result<NodeExecution, StoreError> {
+        const TABLE: &str = "node_executions";
+        let id = format!("{execution}/{}", self.seq);
+        Ok(NodeExecution {
+            seq: self.seq,
+            node_id: self.node_id,
+            node_name: self.node_name,
+            node_type: self.node_type,
+            status: self.status.parse().map_err(|error| corrupt(TABLE, "status", &id, format!("{error}")))?,
+            executed_at: self.executed_at.0,
+            duration_us: self.duration_us,
+            input_data: read_payload(TABLE, "input", &id, self.input)?,
+            output_data: read_payload(TABLE, "output", &id, self.output)?,
+            error: self.error,
+            error_kind: self
+                .error_kind
+                .map(|kind| kind.parse())
+                .transpose()
+                .map_err(|error| corrupt(TABLE, "error_kind", &id, format!("{error}")))?,
+            parent_seq: self.parent_seq,
+            iteration: self.iteration,
+            attempt: self.attempt,
+            capture: read_marks(TABLE, "capture", &id, self.capture)?,
+        })
+    }
+}
+
+fn bytes(payload: &Payload) -> &[u8] {
+    payload.as_str().as_bytes()
+}
+
+pub(super) fn write_json(value: &impl Serialize) -> Option<Vec<u8>> {
+    // Strings and numbers only: nothing in these types can fail to be written.
+    serde_json::to_vec(value).ok()
+}
+
+/// No marks are no value: most payloads are whole.
+pub(super) fn write_marks(marks: &CaptureMarks) -> Option<Vec<u8>> {
+    if marks.is_empty() { None } else { write_json(marks) }
+}
+
+fn read_marks(
+    table: &'static str,
+    column: &'static str,
+    id: impl std::fmt::Display,
+    json: Option<Vec<u8>>,
+) -> Result<CaptureMarks, StoreError> {
+    json.map_or_else(
+        || Ok(CaptureMarks::new()),
+        |json| serde_json::from_slice(&json).map_err(|error| corrupt(table, column, id, error)),
+    )
+}
+
+fn read_payload(
+    table: &'static str,
+    column: &'static str,
+    id: impl std::fmt::Display,
+    json: Option<Vec<u8>>,
+) -> Result<Option<Payload>, StoreError> {
+    json.map(|json| {
+        let text = std::str::from_utf8(&json).map_err(|error| corrupt(table, column, &id, error))?;
+        Payload::from_json(text).map_err(|error| corrupt(table, column, &id, error))
+    })
+    .transpose()
+}
+
+pub(super) fn digest_of(table: &'static str, id: Id, bytes: &[u8]) -> Result<Digest, StoreError> {
+    bytes.try_into().map(Digest::from_bytes).map_err(|error| corrupt(table, "digest", id.0, error))
+}

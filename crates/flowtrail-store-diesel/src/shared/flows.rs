@@ -1,0 +1,384 @@
+//! Flows, their definitions, and who may see them.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use flowtrail_store::{FlowStore, StoreError, VisibleFlows};
+use flowtrail_types::{
+    Access, Flow, FlowActivity, FlowDefinition, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, Page,
+    ToolName, UserId,
+};
+use time::OffsetDateTime;
+
+use super::backend::{self, Conn, Db};
+use super::schema::{executions, flow_access, flow_revision, flow_versions, flows};
+use super::store::WriteError;
+use super::{DieselStore, corrupt, executions as history};
+use crate::columns::{At, Id};
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = flows, check_for_backend(Db), treat_none_as_default_value = false)]
+#[diesel(treat_none_as_null = true)]
+struct FlowRow {
+    id: Id,
+    kind: String,
+    name: String,
+    search_text: String,
+    tool_name: Option<String>,
+    description: String,
+    active: bool,
+    version: i32,
+    timeout_us: Option<i64>,
+    public: bool,
+    capture: String,
+    owner_id: Id,
+    created_at: At,
+    updated_at: At,
+    deleted_at: Option<At>,
+}
+
+impl From<&Flow> for FlowRow {
+    fn from(flow: &Flow) -> Self {
+        let tool_name = flow.tool_name.as_ref().map(|name| name.as_str().to_owned());
+        let search_text =
+            format!("{}\n{}", flow.name, tool_name.as_deref().unwrap_or_default()).to_lowercase();
+        Self {
+            id: Id(*flow.id.as_uuid()),
+            kind: flow.kind.as_str().to_owned(),
+            name: flow.name.clone(),
+            search_text,
+            tool_name,
+            description: flow.description.clone(),
+            active: flow.active,
+            version: flow.version,
+            timeout_us: flow.timeout.map(|timeout| i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX)),
+            public: flow.access.public,
+            capture: flow.capture.as_str().to_owned(),
+            owner_id: Id(*flow.owner_id.as_uuid()),
+            created_at: At(flow.created_at),
+            updated_at: At(flow.updated_at),
+            deleted_at: flow.deleted_at.map(At),
+        }
+    }
+}
+
+impl FlowRow {
+    fn into_flow(self, definition: FlowDefinition, mut access: Access) -> Result<Flow, StoreError> {
+        let id = self.id.0;
+        let bad = |column, error: String| corrupt("flows", column, id, error);
+        access.public = self.public;
+        Ok(Flow {
+            id: FlowId::from_uuid(id),
+            kind: self.kind.parse().map_err(|error| bad("kind", format!("{error}")))?,
+            name: self.name,
+            tool_name: self
+                .tool_name
+                .map(|name| ToolName::from_str(&name))
+                .transpose()
+                .map_err(|error| bad("tool_name", error.to_string()))?,
+            description: self.description,
+            active: self.active,
+            version: self.version,
+            definition,
+            timeout: self.timeout_us.map(|us| Duration::from_micros(u64::try_from(us).unwrap_or(0))),
+            access,
+            capture: self.capture.parse().map_err(|error| bad("capture", format!("{error}")))?,
+            owner_id: UserId::from_uuid(self.owner_id.0),
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.0,
+            deleted_at: self.deleted_at.map(|at| at.0),
+        })
+    }
+}
+
+/// Adds the access lists and, if they are wanted, the definitions to rows.
+fn complete(conn: &mut Conn, rows: Vec<FlowRow>, with_definitions: bool) -> Result<Vec<Flow>, StoreError> {
+    let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
+    let mut access: HashMap<Id, Access> = HashMap::new();
+    let mut definitions: HashMap<Id, FlowDefinition> = HashMap::new();
+    for ids in ids.chunks(backend::MAX_BINDS) {
+        let shared: Vec<(Id, Id, bool)> = flow_access::table
+            .filter(flow_access::flow_id.eq_any(ids))
+            .order((flow_access::flow_id, flow_access::user_id))
+            .load(conn)
+            .map_err(backend::translate)?;
+        for (flow, user, can_write) in shared {
+            let lists = access.entry(flow).or_default();
+            let list = if can_write { &mut lists.write } else { &mut lists.read };
+            list.push(UserId::from_uuid(user.0));
+        }
+        if with_definitions {
+            let current: Vec<(Id, Vec<u8>)> = flow_versions::table
+                .inner_join(
+                    flows::table
+                        .on(flows::id.eq(flow_versions::flow_id).and(flows::version.eq(flow_versions::version))),
+                )
+                .filter(flow_versions::flow_id.eq_any(ids))
+                .select((flow_versions::flow_id, flow_versions::definition))
+                .load(conn)
+                .map_err(backend::translate)?;
+            for (flow, definition) in current {
+                definitions.insert(flow, parse_definition(flow, &definition)?);
+            }
+        }
+    }
+    rows.into_iter()
+        .map(|row| {
+            let id = row.id;
+            let definition = definitions.remove(&id).unwrap_or_default();
+            row.into_flow(definition, access.remove(&id).unwrap_or_default())
+        })
+        .collect()
+}
+
+fn parse_definition(flow: Id, json: &[u8]) -> Result<FlowDefinition, StoreError> {
+    serde_json::from_slice(json).map_err(|error| corrupt("flow_versions", "definition", flow.0, error))
+}
+
+/// Writes the access lists and the definition that belong to a flow's row.
+fn write_parts(conn: &mut Conn, flow: &Flow) -> Result<(), WriteError> {
+    let flow_id = Id(*flow.id.as_uuid());
+    let definition = serde_json::to_vec(&flow.definition).map_err(|error| StoreError::Internal {
+        reason: "a definition cannot be written as JSON".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    diesel::insert_into(flow_versions::table)
+        .values((
+            flow_versions::flow_id.eq(flow_id),
+            flow_versions::version.eq(flow.version),
+            flow_versions::definition.eq(definition),
+        ))
+        .on_conflict((flow_versions::flow_id, flow_versions::version))
+        .do_nothing()
+        .execute(conn)?;
+    diesel::delete(flow_access::table.filter(flow_access::flow_id.eq(flow_id))).execute(conn)?;
+    // Whoever may write may read, so a user stands in one list.
+    let readers = flow.access.read.iter().filter(|user| !flow.access.write.contains(user));
+    let lists = [readers.map(|user| (user, false)).collect::<Vec<_>>(), flow.access.write.iter().map(|user| (user, true)).collect()];
+    for (user, can_write) in lists.into_iter().flatten() {
+        diesel::insert_into(flow_access::table)
+            .values((
+                flow_access::flow_id.eq(flow_id),
+                flow_access::user_id.eq(Id(*user.as_uuid())),
+                flow_access::can_write.eq(can_write),
+            ))
+            .on_conflict((flow_access::flow_id, flow_access::user_id))
+            .do_nothing()
+            .execute(conn)?;
+    }
+    diesel::update(flow_revision::table)
+        .set(flow_revision::revision.eq(flow_revision::revision + 1))
+        .execute(conn)?;
+    Ok(())
+}
+
+impl DieselStore {
+    fn one_flow(&self, row: Option<FlowRow>) -> Result<Option<Flow>, StoreError> {
+        let Some(row) = row else { return Ok(None) };
+        Ok(complete(&mut *self.reader()?, vec![row], true)?.pop())
+    }
+}
+
+impl FlowStore for DieselStore {
+    fn lookup(&self, id: FlowId) -> Result<Option<Flow>, StoreError> {
+        let row = flows::table
+            .find(Id(*id.as_uuid()))
+            .select(FlowRow::as_select())
+            .first(&mut *self.reader()?)
+            .optional()
+            .map_err(backend::translate)?;
+        self.one_flow(row)
+    }
+
+    fn lookup_tool(&self, tool_name: &str) -> Result<Option<Flow>, StoreError> {
+        let row = flows::table
+            .filter(flows::tool_name.eq(tool_name).and(flows::deleted_at.is_null()))
+            .select(FlowRow::as_select())
+            .first(&mut *self.reader()?)
+            .optional()
+            .map_err(backend::translate)?;
+        self.one_flow(row)
+    }
+
+    fn lookup_named(&self, kind: FlowKind, name: &str, owner: UserId) -> Result<Option<Flow>, StoreError> {
+        let row = flows::table
+            .filter(flows::name.eq(name).and(flows::kind.eq(kind.as_str())))
+            .filter(flows::owner_id.eq(Id(*owner.as_uuid())).and(flows::deleted_at.is_null()))
+            .order((flows::created_at, flows::id))
+            .select(FlowRow::as_select())
+            .first(&mut *self.reader()?)
+            .optional()
+            .map_err(backend::translate)?;
+        self.one_flow(row)
+    }
+
+    fn lookup_version(&self, flow: FlowId, version: i32) -> Result<Option<FlowVersion>, StoreError> {
+        let id = Id(*flow.as_uuid());
+        let definition: Option<Vec<u8>> = flow_versions::table
+            .find((id, version))
+            .select(flow_versions::definition)
+            .first(&mut *self.reader()?)
+            .optional()
+            .map_err(backend::translate)?;
+        definition
+            .map(|json| Ok(FlowVersion { flow_id: flow, version, definition: parse_definition(id, &json)? }))
+            .transpose()
+    }
+
+    fn list(&self, query: &FlowQuery, now: OffsetDateTime) -> Result<Page<FlowSummary>, StoreError> {
+        let matching = || {
+            let mut found = flows::table.filter(flows::deleted_at.is_null()).into_boxed::<Db>();
+            if let Some(text) = &query.text {
+                found = found.filter(
+                    flows::search_text.like(format!("%{}%", escape_like(&text.to_lowercase()))).escape('\\'),
+                );
+            }
+            if let Some(user) = query.visible_to {
+                let user = Id(*user.as_uuid());
+                let shared = flow_access::table
+                    .filter(flow_access::flow_id.eq(flows::id).and(flow_access::user_id.eq(user)));
+                found = found.filter(flows::owner_id.eq(user).or(flows::public).or(exists(shared)));
+            }
+            found
+        };
+        let conn = &mut *self.reader()?;
+        let total: i64 = matching().count().get_result(conn).map_err(backend::translate)?;
+        let rows: Vec<FlowRow> = matching()
+            .order((flows::name, flows::id))
+            .limit(i64::from(query.page.limit))
+            .offset(i64::try_from(query.page.offset()).unwrap_or(i64::MAX))
+            .select(FlowRow::as_select())
+            .load(conn)
+            .map_err(backend::translate)?;
+        let mut items = Vec::with_capacity(rows.len());
+        for flow in complete(conn, rows, false)? {
+            let activity = activity(conn, flow.id, now)?;
+            items.push(FlowSummary::new(flow, activity));
+        }
+        Ok(Page::exact(items, u64::try_from(total).unwrap_or(0), &query.page))
+    }
+
+    fn list_visible(&self, user: UserId) -> Result<VisibleFlows, StoreError> {
+        let user = Id(*user.as_uuid());
+        let conn = &mut *self.reader()?;
+        let shared = flow_access::table
+            .filter(flow_access::flow_id.eq(flows::id).and(flow_access::user_id.eq(user)));
+        let full: Vec<Id> = flows::table
+            .filter(flows::owner_id.eq(user).or(exists(shared)))
+            .order(flows::id)
+            .select(flows::id)
+            .load(conn)
+            .map_err(backend::translate)?;
+        let public: Vec<Id> = flows::table
+            .filter(flows::public)
+            .order(flows::id)
+            .select(flows::id)
+            .load(conn)
+            .map_err(backend::translate)?;
+        let ids = |ids: Vec<Id>| ids.into_iter().map(|id| FlowId::from_uuid(id.0)).collect();
+        let own_only = public.into_iter().filter(|id| full.binary_search(id).is_err()).collect();
+        Ok(VisibleFlows { full: ids(full), own_only: ids(own_only) })
+    }
+
+    fn list_all(&self) -> Result<Vec<Flow>, StoreError> {
+        let conn = &mut *self.reader()?;
+        let rows: Vec<FlowRow> = flows::table
+            .filter(flows::deleted_at.is_null())
+            .order((flows::tool_name, flows::id))
+            .select(FlowRow::as_select())
+            .load(conn)
+            .map_err(backend::translate)?;
+        complete(conn, rows, true)
+    }
+
+    fn revision(&self) -> Result<i64, StoreError> {
+        flow_revision::table
+            .select(flow_revision::revision)
+            .first(&mut *self.reader()?)
+            .map_err(backend::translate)
+    }
+
+    fn add(&self, flows: &[Flow]) -> Result<(), StoreError> {
+        self.write(|conn| {
+            for flow in flows {
+                diesel::insert_into(flows::table).values(FlowRow::from(flow)).execute(conn)?;
+                write_parts(conn, flow)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn update(&self, flow: &Flow, seen: OffsetDateTime) -> Result<(), StoreError> {
+        self.write(|conn| {
+            let read = flows::table
+                .find(Id(*flow.id.as_uuid()))
+                .filter(flows::updated_at.eq(At(seen)).and(flows::deleted_at.is_null()));
+            let changed = diesel::update(read).set(FlowRow::from(flow)).execute(conn)?;
+            if changed == 0 {
+                return Err(StoreError::Changed.into());
+            }
+            write_parts(conn, flow)
+        })
+    }
+
+    fn delete(&self, id: FlowId, at: OffsetDateTime) -> Result<bool, StoreError> {
+        self.write(|conn| {
+            let living = flows::table.find(Id(*id.as_uuid())).filter(flows::deleted_at.is_null());
+            let deleted = diesel::update(living).set(flows::deleted_at.eq(At(at))).execute(conn)? > 0;
+            if deleted {
+                diesel::update(flow_revision::table)
+                    .set(flow_revision::revision.eq(flow_revision::revision + 1))
+                    .execute(conn)?;
+            }
+            Ok(deleted)
+        })
+    }
+}
+
+/// How a flow has been doing. Reads the newest 20 rows, the last day's part of an index, and one counter.
+fn activity(conn: &mut Conn, flow: FlowId, now: OffsetDateTime) -> Result<FlowActivity, StoreError> {
+    let id = Id(*flow.as_uuid());
+    let newest: Vec<(String, At)> = executions::table
+        .filter(executions::flow_id.eq(id))
+        .order((executions::started_at.desc(), executions::id.desc()))
+        .limit(20)
+        .select((executions::status, executions::started_at))
+        .load(conn)
+        .map_err(backend::translate)?;
+    let runs_last_day: i64 = executions::table
+        .filter(executions::flow_id.eq(id))
+        .filter(executions::started_at.gt(At(now - time::Duration::DAY)))
+        .count()
+        .get_result(conn)
+        .map_err(backend::translate)?;
+    let counts = history::status_counts(conn, Some(flow))?;
+    let ended = counts.fulfilled + counts.error;
+    #[expect(clippy::cast_precision_loss, reason = "a rate of less than 2^53 executions")]
+    let success_rate = (ended > 0).then(|| counts.fulfilled as f64 / ended as f64);
+    Ok(FlowActivity {
+        last_execution_at: newest.first().map(|(_, at)| at.0),
+        last_statuses: newest
+            .into_iter()
+            .map(|(status, _)| {
+                status.parse().map_err(|error| corrupt("executions", "status", flow, format!("{error}")))
+            })
+            .collect::<Result<_, _>>()?,
+        runs_last_day: u64::try_from(runs_last_day).unwrap_or(0),
+        success_rate,
+    })
+}
+
+/// Text in which LIKE sees no wildcard.
+fn escape_like(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}

@@ -30,6 +30,13 @@ impl Payload {
         Self(Arc::from(value.to_string()))
     }
 
+    /// The payload of a text that `serde_json` has just written for a value, which need not be checked again.
+    #[must_use]
+    pub fn from_value_text(text: String) -> Self {
+        debug_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "not JSON: {text}");
+        Self(Arc::from(text))
+    }
+
     /// The payload of anything that serde can write as JSON.
     ///
     /// # Errors

@@ -1,0 +1,82 @@
+//! What happens to a payload on its way to the recorder: redaction, the capture policy, the cap.
+//!
+//! All of it comes before the queue, so that a secret is never even waiting to be written.
+
+mod cap;
+mod patterns;
+mod redact;
+
+pub use redact::{InvalidSecret, Redactor};
+
+use flowtrail_types::{CaptureMark, CaptureMarks, CapturePolicy, Payload};
+use serde_json::Value;
+
+/// The rules for one execution's payloads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Capture<'a> {
+    pub(crate) redactor: &'a Redactor,
+    pub(crate) policy: CapturePolicy,
+    /// The most bytes that a stored payload may have.
+    pub(crate) max_payload: usize,
+}
+
+/// A payload as it is to be stored, and what it was before.
+#[derive(Debug, Clone)]
+pub(crate) struct Captured {
+    /// What is stored: nothing, or JSON that fits the cap.
+    pub(crate) stored: Option<Payload>,
+    /// What is told beside it, unless it is whole.
+    pub(crate) mark: Option<CaptureMark>,
+    /// The redacted, uncut JSON, by which a retry is told from another record.
+    pub(crate) whole: Payload,
+}
+
+impl Capture<'_> {
+    /// Redacts and caps a payload, as far as the policy lets it be kept at all.
+    pub(crate) fn payload(&self, value: &Value) -> Captured {
+        let (whole, redacted) = self.redactor.redact(value);
+        let size = whole.size() as u64;
+        if self.policy != CapturePolicy::Full {
+            let mark = CaptureMark { size, truncated: false, redacted, captured: false };
+            let mark = (self.policy == CapturePolicy::Metadata).then_some(mark);
+            return Captured { stored: None, mark, whole };
+        }
+        let truncated = whole.size() > self.max_payload;
+        let stored = if truncated { cap::cut(&whole, self.max_payload) } else { whole.clone() };
+        let mark =
+            (truncated || redacted).then_some(CaptureMark { size, truncated, redacted, captured: true });
+        Captured { stored: Some(stored), mark, whole }
+    }
+
+    /// An error's text, redacted and cut; nothing unless the policy keeps texts.
+    pub(crate) fn text(&self, text: &str) -> Option<String> {
+        (self.policy == CapturePolicy::Full).then(|| {
+            let mut text = self.redactor.redact_text(text).into_owned();
+            cap::cut_text(&mut text, self.max_payload);
+            text
+        })
+    }
+
+    /// The value that a list shows: at most 50 characters, then "...".
+    pub(crate) fn preview(&self, value: &Value) -> Option<String> {
+        const LENGTH: usize = 50;
+        if self.policy != CapturePolicy::Full {
+            return None;
+        }
+        let text = match self.redactor.redact(value).0.to_value() {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Some(match text.char_indices().nth(LENGTH) {
+            Some((cut, _)) => format!("{}...", &text[..cut]),
+            None => text,
+        })
+    }
+}
+
+/// Notes a mark under the name of its field.
+pub(crate) fn note(marks: &mut CaptureMarks, field: &str, captured: &Captured) {
+    if let Some(mark) = captured.mark {
+        marks.insert(field.to_owned(), mark);
+    }
+}

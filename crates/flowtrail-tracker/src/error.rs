@@ -1,0 +1,87 @@
+//! Why the tracker did not do what it was asked.
+
+use std::sync::Arc;
+
+use flowtrail_store::{Refusal, StoreError};
+use flowtrail_types::ExecutionStatus;
+
+/// Why the tracker did not do what it was asked. Knows no transport: each maps it to its own words.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TrackerError {
+    /// There is no such thing, or the principal may not know of it.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The principal may see it, but not do this to it.
+    #[error("you may not {0}")]
+    Forbidden(&'static str),
+    /// The key is missing, unknown, revoked or has expired.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// A value is not what it must be.
+    #[error("{field}: {message}")]
+    Invalid {
+        /// Which one.
+        field: String,
+        /// What is wrong with it, and what was expected.
+        message: String,
+    },
+    /// A value that must be unique is taken.
+    #[error("this {field} is taken by another flow")]
+    Taken {
+        /// Which one.
+        field: &'static str,
+    },
+    /// Somebody else changed it in the meantime.
+    #[error("it was changed by somebody else in the meantime: read it again")]
+    Changed,
+    /// It was recorded before with other content.
+    #[error("{what} was recorded before with other content")]
+    Conflict {
+        /// What.
+        what: String,
+    },
+    /// The execution has another end, which stays.
+    #[error("the execution has already ended as {}", status.as_str())]
+    AlreadyEnded {
+        /// How it ended.
+        status: ExecutionStatus,
+    },
+    /// There is more to write than the database takes. Nothing was written; try again later.
+    #[error("too much is waiting to be written, try again in a moment")]
+    Busy,
+    /// The tracker was closed. Nothing was written.
+    #[error("the server is shutting down")]
+    Closed,
+    /// The store failed.
+    #[error("{0}")]
+    Store(Arc<StoreError>),
+}
+
+impl TrackerError {
+    /// A value of this field is not what it must be.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), message: message.into() }
+    }
+}
+
+impl From<StoreError> for TrackerError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy(_) => Self::Busy,
+            StoreError::Taken { field } => Self::Taken { field },
+            StoreError::Changed => Self::Changed,
+            other => Self::Store(Arc::new(other)),
+        }
+    }
+}
+
+impl From<Refusal> for TrackerError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unknown => Self::NotFound("execution"),
+            Refusal::Conflict { what } => Self::Conflict { what },
+            Refusal::AlreadyEnded { status } => Self::AlreadyEnded { status },
+        }
+    }
+}

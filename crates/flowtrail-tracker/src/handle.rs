@@ -1,0 +1,378 @@
+//! A running execution, held by whoever runs it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use flowtrail_store::{Command, NewEnd, NewNode};
+use flowtrail_types::lifecycle::{Outcome, Told};
+use flowtrail_types::{
+    CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus,
+};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+use crate::ack::Reply;
+use crate::capture::note;
+use crate::recorder::Patience;
+use crate::tracker::Inner;
+use crate::{Ack, TrackerError};
+
+/// A running execution. Ending it consumes the handle; dropping it unfinished ends it as aborted, saying so.
+#[derive(Debug)]
+pub struct ExecutionHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tracker: Arc<Inner>,
+    id: ExecutionId,
+    policy: CapturePolicy,
+    cancelled: CancellationToken,
+    next_seq: AtomicI32,
+    ended: AtomicBool,
+    nodes: Mutex<Nodes>,
+}
+
+#[derive(Debug, Default)]
+struct Nodes {
+    /// Those that have begun and not ended.
+    running: BTreeMap<i32, RunningNode>,
+    /// Those that are handed to the recorder and not acknowledged. They go with the end once more: if one of
+    /// them was refused because too much was waiting, it is written then.
+    unacknowledged: Vec<(NewNode, oneshot::Receiver<Reply>)>,
+}
+
+#[derive(Debug)]
+struct RunningNode {
+    begun: BegunNode,
+    executed_at: OffsetDateTime,
+    since: Instant,
+}
+
+/// What is known of a node when it begins, owned.
+#[derive(Debug)]
+struct BegunNode {
+    node_id: String,
+    node_name: String,
+    node_type: String,
+    input: Option<flowtrail_types::Payload>,
+    whole_input: flowtrail_types::Payload,
+    capture: CaptureMarks,
+    parent_seq: Option<i32>,
+    iteration: Option<i32>,
+    attempt: i32,
+}
+
+/// A node that begins.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeStart<'a> {
+    /// The node's id within the flow.
+    pub node_id: &'a str,
+    /// The node's name for people.
+    pub node_name: &'a str,
+    /// The node's kind.
+    pub node_type: &'a str,
+    /// What it is given.
+    pub input: &'a Value,
+    /// The number of the node execution that it is part of, such as a loop's.
+    pub parent_seq: Option<i32>,
+    /// Which iteration it is part of, from 0.
+    pub iteration: Option<i32>,
+    /// Which attempt it is, from 1.
+    pub attempt: i32,
+}
+
+impl<'a> NodeStart<'a> {
+    /// The first attempt of a node whose name is its id, outside of any loop.
+    #[must_use]
+    pub fn new(node_id: &'a str, node_type: &'a str, input: &'a Value) -> Self {
+        Self { node_id, node_name: node_id, node_type, input, parent_seq: None, iteration: None, attempt: 1 }
+    }
+}
+
+impl ExecutionHandle {
+    pub(crate) fn new(tracker: Arc<Inner>, id: ExecutionId, policy: CapturePolicy) -> Self {
+        let cancelled = CancellationToken::new();
+        tracker.running.add(id, cancelled.clone());
+        Self {
+            shared: Arc::new(Shared {
+                tracker,
+                id,
+                policy,
+                cancelled,
+                next_seq: AtomicI32::new(1),
+                ended: AtomicBool::new(false),
+                nodes: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> ExecutionId {
+        self.shared.id
+    }
+
+    /// Fires when somebody asked the execution to stop, wherever they did, and on shutdown.
+    #[must_use]
+    pub fn cancelled(&self) -> CancellationToken {
+        self.shared.cancelled.clone()
+    }
+
+    /// A node begins.
+    #[must_use = "a node that is dropped is written as aborted when the execution ends"]
+    pub fn begin_node(&self, start: NodeStart<'_>) -> NodeHandle {
+        let seq = self.shared.next_seq.fetch_add(1, Ordering::Relaxed);
+        let mut capture = CaptureMarks::new();
+        let captured = self.shared.tracker.capture(self.shared.policy).payload(start.input);
+        note(&mut capture, "inputData", &captured);
+        let begun = BegunNode {
+            node_id: start.node_id.to_owned(),
+            node_name: start.node_name.to_owned(),
+            node_type: start.node_type.to_owned(),
+            input: captured.stored,
+            whole_input: captured.whole,
+            capture,
+            parent_seq: start.parent_seq,
+            iteration: start.iteration,
+            attempt: start.attempt,
+        };
+        let executed_at = self.shared.tracker.clock.now();
+        let node = RunningNode { begun, executed_at, since: Instant::now() };
+        self.shared.lock().running.insert(seq, node);
+        NodeHandle { shared: Arc::clone(&self.shared), seq }
+    }
+
+    /// Records a node that no way led to.
+    pub fn record_skipped(&self, node_id: &str, node_name: &str, node_type: &str) {
+        let node = self.begin_node(NodeStart { node_name, ..NodeStart::new(node_id, node_type, &Value::Null) });
+        self.shared.end_node(node.seq, NodeStatus::Skipped, None, None);
+    }
+
+    /// It ended as it should, with these outputs.
+    pub fn fulfil(self, outputs: Option<&Value>) -> Ack<()> {
+        self.end(Told::Reported, Outcome::Fulfilled, outputs)
+    }
+
+    /// It failed, having produced this much.
+    pub fn fail(self, error: ErrorInfo, outputs: Option<&Value>) -> Ack<()> {
+        self.end(Told::Reported, Outcome::Error(error), outputs)
+    }
+
+    /// It was stopped.
+    pub fn abort(self, reason: Option<ErrorInfo>) -> Ack<()> {
+        self.end(Told::Reported, Outcome::Aborted(reason), None)
+    }
+
+    /// It took longer than it may and was given up. An inferred end: nobody said that it failed.
+    pub fn time_out(self, after: Duration) -> Ack<()> {
+        self.end(Told::Inferred, Outcome::Error(timed_out(after)), None)
+    }
+
+    fn end(self, told: Told, outcome: Outcome, outputs: Option<&Value>) -> Ack<()> {
+        let receiver = self.shared.end(told, outcome, outputs);
+        Ack::new(receiver, |reply| match reply {
+            // Somebody else saw it end first, for example the housekeeping at the very moment of its timeout.
+            Ok(_) | Err(TrackerError::AlreadyEnded { .. }) => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+}
+
+/// The error of an execution that took too long.
+pub(crate) fn timed_out(after: Duration) -> ErrorInfo {
+    ErrorInfo::new(ErrorKind::Timeout, format!("it took longer than {after:?} and was given up"))
+}
+
+impl Drop for ExecutionHandle {
+    fn drop(&mut self) {
+        if !self.shared.ended.load(Ordering::Acquire) {
+            let reason = ErrorInfo::new(
+                ErrorKind::Dropped,
+                "the program dropped the execution without ending it",
+            );
+            drop(self.shared.end(Told::Reported, Outcome::Aborted(Some(reason)), None));
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Nodes> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, told: Told, outcome: Outcome, outputs: Option<&Value>) -> oneshot::Receiver<Reply> {
+        self.ended.store(true, Ordering::Release);
+        let capture = self.tracker.capture(self.policy);
+        let now = self.tracker.clock.now();
+        let mut nodes = self.lock();
+        let mut running: Vec<NewNode> = std::mem::take(&mut nodes.unacknowledged)
+            .into_iter()
+            .filter(|(_, acknowledged)| !matches!(acknowledged.try_recv(), Ok(Ok(_))))
+            .map(|(node, _)| node)
+            .collect();
+        let stopped = std::mem::take(&mut nodes.running);
+        drop(nodes);
+        for (seq, node) in stopped {
+            running.push(self.node(seq, node, NodeStatus::Aborted, None, None));
+        }
+        running.sort_by_key(|node| node.seq);
+        let end = new_end(&capture, told, outcome, outputs, now, now, running);
+        let command = Command::End { execution: self.id, end: Box::new(end) };
+        self.tracker.running.remove(self.id);
+        self.tracker.recorder.submit(command, Patience::Endless)
+    }
+
+    /// A node has ended: it is queued, and nobody waits for it.
+    fn end_node(
+        &self,
+        seq: i32,
+        status: NodeStatus,
+        output: Option<&Value>,
+        error: Option<(ErrorKind, &str)>,
+    ) {
+        let mut nodes = self.lock();
+        // Once the execution has ended its nodes are written as they were then.
+        let Some(node) = nodes.running.remove(&seq) else { return };
+        drop(nodes);
+        let node = self.node(seq, node, status, output, error);
+        let at = self.tracker.clock.now();
+        let command = Command::Append { execution: self.id, nodes: vec![node.clone()], at };
+        let acknowledged = self.tracker.recorder.submit(command, Patience::Refusable);
+        nodes = self.lock();
+        nodes.unacknowledged.retain(|(_, acknowledged)| !matches!(acknowledged.try_recv(), Ok(Ok(_))));
+        nodes.unacknowledged.push((node, acknowledged));
+    }
+
+    fn node(
+        &self,
+        seq: i32,
+        node: RunningNode,
+        status: NodeStatus,
+        output: Option<&Value>,
+        error: Option<(ErrorKind, &str)>,
+    ) -> NewNode {
+        let capture = self.tracker.capture(self.policy);
+        let RunningNode { begun, executed_at, since } = node;
+        let mut marks = begun.capture;
+        let output = output.map(|output| {
+            let captured = capture.payload(output);
+            note(&mut marks, "outputData", &captured);
+            captured
+        });
+        let error_text = error.and_then(|(_, message)| capture.text(message));
+        let whole_output = output.as_ref().map_or("", |captured| captured.whole.as_str());
+        let digest = Digest::of(&[
+            begun.node_id.as_bytes(),
+            status.as_str().as_bytes(),
+            begun.whole_input.as_str().as_bytes(),
+            whole_output.as_bytes(),
+            error_text.as_deref().unwrap_or_default().as_bytes(),
+        ]);
+        let keeps_names = self.policy != CapturePolicy::None;
+        NewNode {
+            seq,
+            node_id: begun.node_id,
+            node_name: begun.node_name,
+            node_type: begun.node_type,
+            status,
+            executed_at,
+            duration_us: i64::try_from(since.elapsed().as_micros()).unwrap_or(i64::MAX),
+            input: begun.input,
+            output: output.and_then(|captured| captured.stored),
+            error: error_text,
+            error_kind: error.map(|(kind, _)| kind).filter(|_| keeps_names),
+            parent_seq: begun.parent_seq,
+            iteration: begun.iteration,
+            attempt: begun.attempt,
+            capture: marks,
+            digest,
+        }
+    }
+}
+
+/// An end as it is to be written: its texts and outputs redacted and capped.
+pub(crate) fn new_end(
+    capture: &crate::capture::Capture<'_>,
+    told: Told,
+    outcome: Outcome,
+    outputs: Option<&Value>,
+    ended_at: OffsetDateTime,
+    recorded_at: OffsetDateTime,
+    running: Vec<NewNode>,
+) -> NewEnd {
+    let mut marks = CaptureMarks::new();
+    let outputs = outputs.map(|outputs| {
+        let captured = capture.payload(outputs);
+        note(&mut marks, "outputs", &captured);
+        captured
+    });
+    let clean = |error: ErrorInfo| {
+        let message = capture.text(&error.message).unwrap_or_default();
+        match capture.policy {
+            CapturePolicy::None => ErrorInfo::new(error.kind, message),
+            CapturePolicy::Metadata | CapturePolicy::Full => ErrorInfo { message, ..error },
+        }
+    };
+    let outcome = match outcome {
+        Outcome::Fulfilled => Outcome::Fulfilled,
+        Outcome::Error(error) => Outcome::Error(clean(error)),
+        Outcome::Aborted(reason) => Outcome::Aborted(reason.map(clean)),
+    };
+    let error = outcome.error();
+    let digest = Digest::of(&[
+        outcome.status().as_str().as_bytes(),
+        outputs.as_ref().map_or("", |captured| captured.whole.as_str()).as_bytes(),
+        error.map_or("", |error| &error.message).as_bytes(),
+        error.and_then(|error| error.node_id.as_deref()).unwrap_or_default().as_bytes(),
+    ]);
+    NewEnd {
+        told,
+        ended_at,
+        recorded_at,
+        outcome,
+        outputs: outputs.and_then(|captured| captured.stored),
+        running,
+        capture: marks,
+        digest,
+    }
+}
+
+/// A running node. Dropped without a word, it is written as aborted when its execution ends.
+#[derive(Debug)]
+pub struct NodeHandle {
+    shared: Arc<Shared>,
+    seq: i32,
+}
+
+impl NodeHandle {
+    /// Its number within the execution.
+    #[must_use]
+    pub fn seq(&self) -> i32 {
+        self.seq
+    }
+
+    /// It ended as it should. Queued without waiting; the execution's end waits for it.
+    pub fn complete(self, output: &Value) {
+        self.shared.end_node(self.seq, NodeStatus::Completed, Some(output), None);
+    }
+
+    /// It failed. Queued without waiting.
+    pub fn fail(self, kind: ErrorKind, message: impl AsRef<str>) {
+        self.shared.end_node(self.seq, NodeStatus::Error, None, Some((kind, message.as_ref())));
+    }
+
+    /// It failed, having produced this much. Queued without waiting.
+    pub fn fail_with_output(self, kind: ErrorKind, message: impl AsRef<str>, output: &Value) {
+        self.shared.end_node(self.seq, NodeStatus::Error, Some(output), Some((kind, message.as_ref())));
+    }
+
+    /// It was not needed after all. Queued without waiting.
+    pub fn skip(self) {
+        self.shared.end_node(self.seq, NodeStatus::Skipped, None, None);
+    }
+}

@@ -1,0 +1,55 @@
+//! Records executions of flows durably, and answers questions about them.
+//!
+//! A program that runs flows of its own adds this crate and a store, and has a history:
+//!
+//! ```
+//! use flowtrail_store::MemoryStore;
+//! use flowtrail_tracker::{NodeStart, StartExecution, Tracker};
+//! use flowtrail_types::Source;
+//! use serde_json::json;
+//!
+//! # fn main() -> Result<(), flowtrail_tracker::TrackerError> {
+//! let tracker = Tracker::open(MemoryStore::new())?;
+//! let me = tracker.local_administrator()?;
+//! let flow = tracker.external_flow(&me, "Nightly import")?;
+//! let start = StartExecution::of(&flow, Source::Embedded).params(&json!({"day": "2026-01-06"}));
+//! let execution = tracker.start(&me, start)?.wait()?;
+//! let fetch = execution.begin_node(NodeStart::new("fetch", "http", &json!({"url": "https://shop.example"})));
+//! fetch.complete(&json!({"rows": 12}));
+//! let store = execution.begin_node(NodeStart::new("store", "sql", &json!({"rows": 12})));
+//! store.complete(&json!({"stored": 12}));
+//! execution.fulfil(Some(&json!({"stored": 12}))).wait()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What a call returns is an [`Ack`]: a future for any executor, or `wait()` for a plain thread. When it is
+//! there, the record is as durable as the store makes it.
+//!
+//! * [`Tracker`] is the service, and the one place where rules are decided: access, lifecycle, redaction, caps.
+//! * The recorder (a bounded queue and one thread) writes whatever is waiting in one transaction.
+//! * Housekeeping (one thread) ends what has timed out, what died with its process, and tells running
+//!   executions that somebody asked them to stop.
+//! * An [`ExecutionHandle`] that is dropped unfinished ends its execution as aborted, and says so.
+
+mod access;
+mod ack;
+mod capture;
+mod error;
+mod handle;
+mod housekeeping;
+mod recorder;
+mod running;
+mod service;
+mod start;
+mod tracker;
+
+pub use ack::Ack;
+pub use capture::{InvalidSecret, Redactor};
+pub use error::TrackerError;
+pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
+pub use housekeeping::Housekept;
+pub use recorder::RecorderLimits;
+pub use service::{AdminKey, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, NewKey};
+pub use start::StartExecution;
+pub use tracker::{Options, Tracker};

@@ -1,0 +1,280 @@
+//! The recorder: a bounded queue, and one thread that writes whatever is waiting in one transaction.
+//!
+//! Throughput comes from sharing the commit, not from skipping it: while one batch is being written the next
+//! one gathers, and each waiter is answered when its own batch is durable.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use flowtrail_store::{Command, NewNode, Store, StoreError};
+
+use crate::TrackerError;
+use crate::ack::Reply;
+
+/// How much may wait to be written, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecorderLimits {
+    /// How many commands may wait. What comes when they do is refused as busy.
+    pub max_waiting: usize,
+    /// How many bytes of payload may wait.
+    pub max_waiting_bytes: usize,
+    /// How long a command may wait before it is refused as busy.
+    pub max_wait: Duration,
+    /// How many commands are written in one transaction.
+    pub max_batch: usize,
+    /// How many bytes of payload are written in one transaction.
+    pub max_batch_bytes: usize,
+}
+
+impl Default for RecorderLimits {
+    fn default() -> Self {
+        Self {
+            max_waiting: 16_384,
+            max_waiting_bytes: 64 << 20,
+            max_wait: Duration::from_secs(10),
+            max_batch: 512,
+            max_batch_bytes: 8 << 20,
+        }
+    }
+}
+
+/// How long the writer waits before it tries again when the database is locked or away.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// Whether a command may be refused because too much is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It may: whoever sent it is told, and can try again.
+    Refusable,
+    /// It may not. For the ends of executions that run here: there are no more of them than there are running
+    /// executions, and nobody could report them again.
+    Endless,
+}
+
+/// Who waits for a command, and since when.
+#[derive(Debug)]
+struct Waiter {
+    bytes: usize,
+    queued_at: Instant,
+    patience: Patience,
+    reply: oneshot::Sender<Reply>,
+}
+
+impl Waiter {
+    fn answer(self, reply: Reply) {
+        // Whoever waited may be gone; what they sent is written all the same.
+        let _ = self.reply.send(reply);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<(Command, Waiter)>,
+    bytes: usize,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    limits: RecorderLimits,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The one road by which executions are written.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Recorder {
+    /// Starts the writer.
+    pub(crate) fn start(store: Arc<dyn Store>, limits: RecorderLimits) -> Result<Self, TrackerError> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits });
+        let writer = Writer { store, shared: Arc::clone(&shared) };
+        let thread = std::thread::Builder::new()
+            .name("flowtrail-recorder".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::Internal {
+                reason: "the recorder's thread cannot be started".to_owned(),
+                source: Some(Box::new(error)),
+            })?;
+        Ok(Self { shared, writer: Mutex::new(Some(thread)) })
+    }
+
+    /// Hands over a command. Never blocks; the answer comes when the command is durable, or refused.
+    pub(crate) fn submit(&self, command: Command, patience: Patience) -> oneshot::Receiver<Reply> {
+        let (sender, receiver) = oneshot::channel();
+        let bytes = weight(&command);
+        let waiter = Waiter { bytes, queued_at: Instant::now(), patience, reply: sender };
+        let limits = &self.shared.limits;
+        let mut queue = self.shared.lock();
+        let is_full =
+            queue.waiting.len() >= limits.max_waiting || queue.bytes + bytes > limits.max_waiting_bytes;
+        if queue.closed {
+            waiter.answer(Err(TrackerError::Closed));
+        } else if is_full && patience == Patience::Refusable && !queue.waiting.is_empty() {
+            waiter.answer(Err(TrackerError::Busy));
+        } else {
+            queue.bytes += bytes;
+            queue.waiting.push_back((command, waiter));
+            drop(queue);
+            self.shared.filled.notify_one();
+        }
+        receiver
+    }
+
+    /// Whether a command that came now would be refused as busy.
+    pub(crate) fn is_full(&self) -> bool {
+        let queue = self.shared.lock();
+        let limits = &self.shared.limits;
+        queue.waiting.len() >= limits.max_waiting || queue.bytes >= limits.max_waiting_bytes
+    }
+
+    /// Writes what is waiting, refuses what comes later, and returns when all is on disk.
+    pub(crate) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.filled.notify_all();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            log::error!("the recorder's thread panicked");
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+struct Writer {
+    store: Arc<dyn Store>,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    fn run(self) {
+        while let Some((commands, waiters)) = self.next_batch() {
+            self.write(commands, waiters);
+        }
+    }
+
+    /// Whatever is waiting, oldest first, up to the bounds of a batch. None when closed and empty.
+    fn next_batch(&self) -> Option<(Vec<Command>, Vec<Waiter>)> {
+        let mut queue = self.shared.lock();
+        while queue.waiting.is_empty() {
+            if queue.closed {
+                return None;
+            }
+            queue = self.shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let limits = &self.shared.limits;
+        let mut bytes = 0;
+        let mut count = 0;
+        for (_, waiter) in queue.waiting.iter().take(limits.max_batch) {
+            if count > 0 && bytes + waiter.bytes > limits.max_batch_bytes {
+                break;
+            }
+            bytes += waiter.bytes;
+            count += 1;
+        }
+        queue.bytes -= bytes;
+        Some(queue.waiting.drain(..count).unzip())
+    }
+
+    /// Writes a batch, waiting while the database is locked or away. On an unexpected failure it is cut in half,
+    /// so that what cannot be written costs only itself.
+    fn write(&self, mut commands: Vec<Command>, mut waiters: Vec<Waiter>) {
+        loop {
+            (commands, waiters) = self.refuse_expired(commands, waiters);
+            if commands.is_empty() {
+                return;
+            }
+            let error = match self.store.executions().commit(&commands) {
+                Ok(outcomes) => {
+                    for (waiter, outcome) in waiters.into_iter().zip(outcomes) {
+                        waiter.answer(outcome.map_err(TrackerError::from));
+                    }
+                    return;
+                }
+                Err(error) => error,
+            };
+            if error.is_transient() {
+                log::warn!("{} records wait: {error}", commands.len());
+                self.pause();
+            } else if commands.len() == 1 {
+                log::error!("a record cannot be written: {error}");
+                let error = Arc::new(error);
+                for waiter in waiters {
+                    waiter.answer(Err(TrackerError::Store(Arc::clone(&error))));
+                }
+                return;
+            } else {
+                log::warn!("a batch of {} is cut in half: {error}", commands.len());
+                let middle = commands.len() / 2;
+                let second = (commands.split_off(middle), waiters.split_off(middle));
+                self.write(commands, waiters);
+                (commands, waiters) = second;
+            }
+        }
+    }
+
+    /// Answers those that have waited too long, and gives back the others.
+    fn refuse_expired(&self, commands: Vec<Command>, waiters: Vec<Waiter>) -> (Vec<Command>, Vec<Waiter>) {
+        let max_wait = self.shared.limits.max_wait;
+        let closed = self.shared.lock().closed;
+        // When the process ends, not even patience waits for a database that is away.
+        let is_expired = |waiter: &Waiter| {
+            (waiter.patience == Patience::Refusable || closed) && waiter.queued_at.elapsed() > max_wait
+        };
+        if !waiters.iter().any(is_expired) {
+            return (commands, waiters);
+        }
+        let mut kept = (Vec::new(), Vec::new());
+        for (command, waiter) in commands.into_iter().zip(waiters) {
+            if is_expired(&waiter) {
+                waiter.answer(Err(TrackerError::Busy));
+            } else {
+                kept.0.push(command);
+                kept.1.push(waiter);
+            }
+        }
+        kept
+    }
+
+    fn pause(&self) {
+        let queue = self.shared.lock();
+        let no_longer_than_the_pause = self.shared.filled.wait_timeout_while(queue, RETRY, |queue| !queue.closed);
+        drop(no_longer_than_the_pause);
+    }
+}
+
+/// Roughly how many bytes a command keeps in memory.
+fn weight(command: &Command) -> usize {
+    const ROW: usize = 512;
+    let size = |payload: &Option<flowtrail_types::Payload>| payload.as_ref().map_or(0, |p| p.size());
+    let of_nodes = |nodes: &[NewNode]| -> usize {
+        nodes.iter().map(|node| ROW + size(&node.input) + size(&node.output)).sum()
+    };
+    ROW + match command {
+        Command::Start(start) => size(&start.params) + size(&start.meta),
+        Command::Append { nodes, .. } => of_nodes(nodes),
+        Command::End { end, .. } => size(&end.outputs) + of_nodes(&end.running),
+        Command::Record { start, nodes, end } => {
+            size(&start.params) + size(&start.meta) + of_nodes(nodes) + size(&end.outputs)
+        }
+        Command::RequestCancel { .. } => 0,
+    }
+}

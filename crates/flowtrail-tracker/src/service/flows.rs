@@ -1,0 +1,314 @@
+//! Flows: made, changed, found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowtrail_store::StoreError;
+use flowtrail_types::{
+    Access, CapturePolicy, Flow, FlowDefinition, FlowDraft, FlowId, FlowKind, FlowQuery, FlowSummary,
+    FlowVersion, Page, Principal, ToolName,
+};
+use tokio::sync::watch;
+
+use crate::access::{self, Rights, require};
+use crate::{Tracker, TrackerError};
+
+/// What of a flow is to be changed. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FlowChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its tool name.
+    pub tool_name: Option<ToolName>,
+    /// Its description.
+    pub description: Option<String>,
+    /// Whether it can be called.
+    pub active: Option<bool>,
+    /// Its graph. A graph that differs from the current one is its next version.
+    pub definition: Option<FlowDefinition>,
+    /// Its timeout; `Some(None)` takes it away.
+    pub timeout: Option<Option<Duration>>,
+    /// Who may see and change it.
+    pub access: Option<Access>,
+    /// How much of an execution's data is kept.
+    pub capture: Option<CapturePolicy>,
+}
+
+/// The most characters that a flow's name may have.
+const MAX_NAME: usize = 300;
+/// The most characters that a flow's description may have.
+const MAX_DESCRIPTION: usize = 10_000;
+/// The longest timeout.
+const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often a change is tried again when somebody else changed the flow between reading and writing it.
+const TRIES: usize = 5;
+
+impl Tracker {
+    /// Makes a flow. Its owner is the principal. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Invalid`] when a value is out of bounds, [`TrackerError::Taken`] when the id or the tool
+    /// name is.
+    pub fn create_flow(&self, principal: &Principal, draft: FlowDraft) -> Result<Arc<Flow>, TrackerError> {
+        let mut made = self.create_flows(principal, vec![draft])?;
+        made.pop().ok_or(TrackerError::NotFound("flow"))
+    }
+
+    /// Makes flows, all or none. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_flow`](Self::create_flow); nothing was made then.
+    pub fn create_flows(
+        &self,
+        principal: &Principal,
+        drafts: Vec<FlowDraft>,
+    ) -> Result<Vec<Arc<Flow>>, TrackerError> {
+        let mut flows = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            flows.push(self.new_flow(principal, draft)?);
+        }
+        self.inner.store.flows().add(&flows)?;
+        self.inner.catalog.refresh(&*self.inner.store)?;
+        Ok(flows.into_iter().map(Arc::new).collect())
+    }
+
+    fn new_flow(&self, principal: &Principal, draft: FlowDraft) -> Result<Flow, TrackerError> {
+        let now = self.inner.clock.now();
+        let flow = Flow {
+            id: draft.id.unwrap_or_else(|| FlowId::from_uuid(self.inner.ids.next(now))),
+            kind: draft.kind,
+            name: draft.name,
+            tool_name: draft.tool_name,
+            description: draft.description,
+            active: draft.active,
+            version: 1,
+            definition: draft.definition,
+            timeout: draft.timeout,
+            access: sorted(draft.access),
+            capture: draft.capture,
+            owner_id: principal.id,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+        };
+        check(&flow)?;
+        Ok(flow)
+    }
+
+    /// Changes a flow. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] and [`TrackerError::Forbidden`] by the principal's rights,
+    /// [`TrackerError::Invalid`] and [`TrackerError::Taken`] by the values.
+    pub fn change_flow(
+        &self,
+        principal: &Principal,
+        id: FlowId,
+        change: &FlowChange,
+    ) -> Result<Arc<Flow>, TrackerError> {
+        for _ in 0..TRIES {
+            let flow = self.living_flow(id)?;
+            require(principal, &flow, Rights::Write, "change this flow")?;
+            let seen = flow.updated_at;
+            let changed = self.changed(flow, change)?;
+            match self.inner.store.flows().update(&changed, seen) {
+                Ok(()) => {
+                    self.inner.catalog.refresh(&*self.inner.store)?;
+                    return Ok(Arc::new(changed));
+                }
+                // A change names what it changes, so it can be made again on what somebody else has written.
+                Err(StoreError::Changed) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(TrackerError::Changed)
+    }
+
+    fn changed(&self, flow: Flow, change: &FlowChange) -> Result<Flow, TrackerError> {
+        let definition = change.definition.clone().unwrap_or_else(|| flow.definition.clone());
+        let version = if definition == flow.definition { flow.version } else { flow.version + 1 };
+        let tick = Duration::from_micros(1);
+        let changed = Flow {
+            name: change.name.clone().unwrap_or(flow.name),
+            tool_name: change.tool_name.clone().or(flow.tool_name),
+            description: change.description.clone().unwrap_or(flow.description),
+            active: change.active.unwrap_or(flow.active),
+            timeout: change.timeout.unwrap_or(flow.timeout),
+            access: change.access.clone().map_or(flow.access, sorted),
+            capture: change.capture.unwrap_or(flow.capture),
+            // Later than before, whatever the clock says: by this time a change is told from the next one.
+            updated_at: self.inner.clock.now().max(flow.updated_at + tick),
+            version,
+            definition,
+            ..flow
+        };
+        check(&changed)?;
+        Ok(changed)
+    }
+
+    /// Deletes a flow. Its executions stay, under the names that it had, guarded as they were. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] and [`TrackerError::Forbidden`] by the principal's rights.
+    pub fn delete_flow(&self, principal: &Principal, id: FlowId) -> Result<(), TrackerError> {
+        let flow = self.living_flow(id)?;
+        require(principal, &flow, Rights::Write, "delete this flow")?;
+        if !self.inner.store.flows().delete(id, self.inner.clock.now())? {
+            return Err(TrackerError::NotFound("flow"));
+        }
+        self.inner.catalog.refresh(&*self.inner.store)?;
+        Ok(())
+    }
+
+    /// A flow that the principal may see. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none.
+    pub fn flow(&self, principal: &Principal, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
+        let flow = self.living_flow(id)?;
+        require(principal, &flow, Rights::Public, "see this flow")?;
+        Ok(Arc::new(flow))
+    }
+
+    /// A definition that a flow has or had. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none.
+    pub fn flow_version(
+        &self,
+        principal: &Principal,
+        id: FlowId,
+        version: i32,
+    ) -> Result<FlowVersion, TrackerError> {
+        self.flow(principal, id)?;
+        self.inner.store.flows().lookup_version(id, version)?.ok_or(TrackerError::NotFound("flow version"))
+    }
+
+    /// One page of the flows that the principal may see, with how they have been doing. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn flows(
+        &self,
+        principal: &Principal,
+        mut query: FlowQuery,
+    ) -> Result<Page<FlowSummary>, TrackerError> {
+        query.visible_to = (!principal.is_admin()).then_some(principal.id);
+        Ok(self.inner.store.flows().list(&query, self.inner.clock.now())?)
+    }
+
+    /// The flow with this tool name, active or not, if the principal may call it. Reads no database.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none.
+    pub fn flow_by_tool_name(&self, principal: &Principal, name: &str) -> Result<Arc<Flow>, TrackerError> {
+        let flows = self.inner.catalog.current();
+        let flow = flows.tool(name).ok_or(TrackerError::NotFound("flow"))?;
+        require(principal, flow, Rights::Public, "call this flow")?;
+        Ok(Arc::clone(flow))
+    }
+
+    /// The flow with this id, if it lives and the principal may call it. Reads no database.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none.
+    pub fn callable_flow(&self, principal: &Principal, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
+        let flows = self.inner.catalog.current();
+        let flow = flows.flow(id).ok_or(TrackerError::NotFound("flow"))?;
+        require(principal, flow, Rights::Public, "call this flow")?;
+        Ok(Arc::clone(flow))
+    }
+
+    /// The active runnable flows that the principal may call, by tool name. Reads no database.
+    #[must_use]
+    pub fn tools(&self, principal: &Principal) -> Vec<Arc<Flow>> {
+        let flows = self.inner.catalog.current();
+        let is_callable = |flow: &&Arc<Flow>| {
+            flow.active
+                && flow.kind == FlowKind::Runnable
+                && access::rights(principal, flow) >= Rights::Public
+        };
+        flows.tools.iter().filter(is_callable).cloned().collect()
+    }
+
+    /// Tells of every change of a flow, by this process or another; the value is the flows' revision.
+    #[must_use]
+    pub fn flow_changes(&self) -> watch::Receiver<i64> {
+        self.inner.catalog.changes()
+    }
+
+    /// The principal's external flow with this name, made if there is none: for programs that record their own
+    /// runs. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Invalid`] when the name is out of bounds.
+    pub fn external_flow(&self, principal: &Principal, name: &str) -> Result<Arc<Flow>, TrackerError> {
+        let find = || self.inner.store.flows().lookup_named(FlowKind::External, name, principal.id);
+        match find()? {
+            Some(flow) => Ok(Arc::new(flow)),
+            None => {
+                self.create_flow(principal, FlowDraft::new(FlowKind::External, name))?;
+                // Of two that were made at once, everybody takes the older one.
+                find()?.map(Arc::new).ok_or(TrackerError::NotFound("flow"))
+            }
+        }
+    }
+
+    /// A flow that is not deleted, whoever may see it.
+    fn living_flow(&self, id: FlowId) -> Result<Flow, TrackerError> {
+        self.inner
+            .store
+            .flows()
+            .lookup(id)?
+            .filter(|flow| flow.deleted_at.is_none())
+            .ok_or(TrackerError::NotFound("flow"))
+    }
+}
+
+fn sorted(mut access: Access) -> Access {
+    for list in [&mut access.read, &mut access.write] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    // Whoever may write may read.
+    access.read.retain(|user| !access.write.contains(user));
+    access
+}
+
+fn check(flow: &Flow) -> Result<(), TrackerError> {
+    let length = flow.name.chars().count();
+    if flow.name.trim().is_empty() || length > MAX_NAME {
+        return Err(TrackerError::invalid("name", format!("expected 1 to {MAX_NAME} characters, got {length}")));
+    }
+    if flow.name.chars().any(char::is_control) {
+        return Err(TrackerError::invalid("name", "expected no control characters"));
+    }
+    if flow.description.chars().count() > MAX_DESCRIPTION {
+        return Err(TrackerError::invalid("description", format!("expected at most {MAX_DESCRIPTION} characters")));
+    }
+    if flow.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > MAX_TIMEOUT) {
+        return Err(TrackerError::invalid("timeout", "expected more than nothing and at most 7 days"));
+    }
+    match flow.kind {
+        FlowKind::Runnable | FlowKind::Upstream if flow.tool_name.is_none() => {
+            Err(TrackerError::invalid("toolName", "a flow of this kind needs one"))
+        }
+        FlowKind::External if flow.tool_name.is_some() => {
+            Err(TrackerError::invalid("toolName", "an external flow is no tool and has none"))
+        }
+        FlowKind::External | FlowKind::Upstream if !flow.definition.nodes.is_empty() => {
+            Err(TrackerError::invalid("nodes", "a flow of this kind runs elsewhere and has none"))
+        }
+        FlowKind::Runnable | FlowKind::External | FlowKind::Upstream => Ok(()),
+    }
+}

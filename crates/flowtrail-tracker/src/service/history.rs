@@ -1,0 +1,163 @@
+//! What has happened: lists, details, and the wish that something stop.
+
+use std::sync::Arc;
+
+use flowtrail_store::Command;
+use flowtrail_types::{
+    Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, Page,
+    PageRequest, Principal, SortDirection, SortKey, Visibility,
+};
+use serde::Serialize;
+
+use crate::access::{self, Rights};
+use crate::recorder::Patience;
+use crate::{Ack, Tracker, TrackerError};
+
+/// How far executions are counted when no counter knows their number.
+const COUNT_BOUND: u64 = 10_000;
+
+/// One page of executions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionPage {
+    /// The page.
+    #[serde(flatten)]
+    pub page: Page<ExecutionSummary>,
+    /// Whether any execution that the filter's flow, or the principal's flows, have is still pending.
+    pub has_pending_executions: bool,
+}
+
+impl Tracker {
+    /// One page of the executions that the principal may see, newest first. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when the filter names a flow that they may not see.
+    pub fn executions(
+        &self,
+        principal: &Principal,
+        filter: &ExecutionFilter,
+        request: PageRequest,
+    ) -> Result<ExecutionPage, TrackerError> {
+        let visibility = self.visibility(principal, filter.flow)?;
+        let as_of = request.as_of.unwrap_or_else(|| self.inner.clock.now());
+        let mut query = ExecutionQuery {
+            filter: filter.clone(),
+            visibility,
+            page: PageRequest { as_of: Some(as_of), limit: request.limit + 1, ..request.clone() },
+        };
+        // One more than asked for tells whether there is a next page. An offset is in pages of what was asked for.
+        let executions = self.inner.store.executions();
+        let mut items = if request.after.is_some() || request.page == 1 {
+            executions.list(&query)?
+        } else {
+            query.page.limit = request.limit;
+            executions.list(&query)?
+        };
+        let has_more = items.len() > request.limit as usize;
+        items.truncate(request.limit as usize);
+        query.page = PageRequest { as_of: Some(as_of), ..PageRequest::default() };
+
+        let sees_all = query.visibility == Visibility::All;
+        let (total, total_is_exact) = if sees_all && filter.is_counted() {
+            let counts = executions.status_counts(filter.flow)?;
+            (filter.status.map_or_else(|| counts.total(), |status| counts.of(status)), true)
+        } else {
+            let counted = executions.count(&query, COUNT_BOUND)?;
+            (counted, counted < COUNT_BOUND)
+        };
+        let has_pending_executions = if sees_all {
+            executions.status_counts(filter.flow)?.pending > 0
+        } else {
+            query.filter = ExecutionFilter {
+                flow: filter.flow,
+                status: Some(flowtrail_types::ExecutionStatus::Pending),
+                ..ExecutionFilter::default()
+            };
+            executions.count(&query, 1)? > 0
+        };
+        let shown = request.offset() + items.len() as u64;
+        let is_last = if request.after.is_some() || request.page == 1 { !has_more } else { shown >= total };
+        let after = items.last().filter(|_| !is_last).map(|last| {
+            let fingerprint = filter.fingerprint(SortKey::default(), SortDirection::default());
+            Cursor { started_at: last.started_at, id: last.id, filter: fingerprint }.encode()
+        });
+        let mut page = Page::exact(items, total, &request);
+        page.total_is_exact = total_is_exact;
+        page.as_of = Some(as_of);
+        page.after = after;
+        Ok(ExecutionPage { page, has_pending_executions })
+    }
+
+    /// What of a flow's history, or of all, the principal may see.
+    fn visibility(&self, principal: &Principal, flow: Option<FlowId>) -> Result<Visibility, TrackerError> {
+        if let Some(id) = flow {
+            let held = self.rights_in(principal, id)?;
+            return match held {
+                Rights::None => Err(TrackerError::NotFound("flow")),
+                Rights::Public => {
+                    Ok(Visibility::Limited { flows: Vec::new(), user: principal.id, own_in: vec![id] })
+                }
+                Rights::Read | Rights::Write => Ok(Visibility::All),
+            };
+        }
+        if principal.is_admin() {
+            return Ok(Visibility::All);
+        }
+        let visible = self.inner.store.flows().list_visible(principal.id)?;
+        Ok(Visibility::Limited { flows: visible.full, user: principal.id, own_in: visible.own_only })
+    }
+
+    /// What the principal may do with a flow, deleted or not.
+    fn rights_in(&self, principal: &Principal, id: FlowId) -> Result<Rights, TrackerError> {
+        let flow = self.inner.store.flows().lookup(id)?;
+        Ok(flow.map_or(Rights::None, |flow| access::rights(principal, &flow)))
+    }
+
+    /// An execution with all its data. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none that the principal may see.
+    pub fn execution(&self, principal: &Principal, id: ExecutionId) -> Result<Execution, TrackerError> {
+        let missing = TrackerError::NotFound("execution");
+        let execution = self.inner.store.executions().lookup(id)?.ok_or_else(|| missing.clone())?;
+        let held = self.rights_of(principal, &execution.summary)?;
+        if access::may_see(principal, held, &execution.summary) { Ok(execution) } else { Err(missing) }
+    }
+
+    fn rights_of(&self, principal: &Principal, execution: &ExecutionSummary) -> Result<Rights, TrackerError> {
+        // An administrator may see also what no flow guards.
+        if principal.is_admin() {
+            return Ok(Rights::Write);
+        }
+        self.rights_in(principal, execution.guarding_flow_id)
+    }
+
+    /// Asks a running execution to stop, wherever it runs. When the acknowledgement is there, the wish is durable;
+    /// the process that runs the execution acts on it. Blocks until the execution is found.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights; by the acknowledgement
+    /// [`TrackerError::AlreadyEnded`] when there is nothing to stop.
+    pub fn cancel(&self, principal: &Principal, id: ExecutionId) -> Result<Ack<()>, TrackerError> {
+        let missing = TrackerError::NotFound("execution");
+        let execution = self.inner.store.executions().lookup_summary(id)?.ok_or_else(|| missing.clone())?;
+        let held = self.rights_of(principal, &execution)?;
+        if !access::may_see(principal, held, &execution) {
+            return Err(missing);
+        }
+        if !access::may_steer(principal, held, &execution) {
+            return Err(TrackerError::Forbidden("cancel this execution"));
+        }
+        let command = Command::RequestCancel { execution: id, at: self.inner.clock.now() };
+        let receiver = self.inner.recorder.submit(command, Patience::Refusable);
+        let inner = Arc::clone(&self.inner);
+        Ok(Ack::new(receiver, move |reply| {
+            reply?;
+            inner.running.cancel(id);
+            Ok(())
+        }))
+    }
+}

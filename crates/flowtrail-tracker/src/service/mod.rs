@@ -1,0 +1,13 @@
+//! What can be asked of a tracker, by resource.
+
+mod catalog;
+mod flows;
+mod history;
+mod principals;
+mod record;
+
+pub(crate) use catalog::Catalog;
+pub use flows::FlowChange;
+pub use history::ExecutionPage;
+pub use principals::{AdminKey, NewKey};
+pub use record::{FinishedExecution, FinishedNode};

@@ -1,0 +1,251 @@
+//! Users and keys: who is asking, and how they prove it.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use flowtrail_store::{KeyHash, StoreError};
+use flowtrail_types::{ApiKey, KeyId, Principal, Role, User, UserId};
+use sha2::{Digest as _, Sha256};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::{Tracker, TrackerError};
+
+/// The first administrator: always the same, so that two processes that start at once make one of them.
+const ADMINISTRATOR: UserId = UserId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0001));
+/// The first administrator's key: always the same id, so that a configured key takes the place of the last one.
+const ADMIN_KEY: KeyId = KeyId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0002));
+/// What every key begins with.
+const PREFIX: &str = "ft_";
+/// How often it is noted that a key was used.
+const TOUCH_EVERY: Duration = Duration::MINUTE;
+
+/// A key that was just made: the only time that it can be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// What is kept of it.
+    pub key: ApiKey,
+    /// The key itself.
+    pub secret: String,
+}
+
+/// The first administrator's key at a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminKey {
+    /// It was made now; this is the only time that it can be seen.
+    Made(String),
+    /// It is the one that was configured.
+    Configured,
+    /// It was made earlier.
+    Known,
+}
+
+impl Tracker {
+    /// Makes sure that there is an administrator with a key: the configured one, or one that is made now if there
+    /// has never been any. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Invalid`] when the configured key cannot be one.
+    pub fn ensure_admin_key(&self, configured: Option<&str>) -> Result<AdminKey, TrackerError> {
+        let administrator = self.local_administrator()?;
+        let now = self.inner.clock.now();
+        let keys = self.inner.store.keys();
+        if let Some(secret) = configured {
+            check_configured(secret)?;
+            let hash = hash(secret);
+            let is_current = keys.lookup(&hash)?.is_some_and(|known| known.key.id == ADMIN_KEY);
+            if !is_current {
+                keys.add(&admin_key(&administrator, secret, now), &hash)?;
+            }
+            return Ok(AdminKey::Configured);
+        }
+        if !keys.list(Some(administrator.id))?.is_empty() {
+            return Ok(AdminKey::Known);
+        }
+        let secret = random_secret()?;
+        keys.add(&admin_key(&administrator, &secret, now), &hash(&secret))?;
+        Ok(AdminKey::Made(secret))
+    }
+
+    /// The first administrator, as whom a command line or an embedding program acts. Made if there is none. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn local_administrator(&self) -> Result<Principal, TrackerError> {
+        let users = self.inner.store.users();
+        if let Some(user) = users.lookup(ADMINISTRATOR)? {
+            return Ok(user.into());
+        }
+        let user = User {
+            id: ADMINISTRATOR,
+            name: "admin".to_owned(),
+            role: Role::Admin,
+            created_at: self.inner.clock.now(),
+        };
+        users.add(&user)?;
+        Ok(user.into())
+    }
+
+    /// Whose key this is. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Unauthenticated`] when it is nobody's, was revoked, or has expired.
+    pub fn authenticate(&self, secret: &str) -> Result<Principal, TrackerError> {
+        let keys = self.inner.store.keys();
+        // The lookup is by the hash of a key with 256 random bits: its time tells nothing that helps to guess one.
+        let Some(known) = keys.lookup(&hash(secret))? else {
+            return Err(TrackerError::Unauthenticated("this key is unknown or was revoked"));
+        };
+        let now = self.inner.clock.now();
+        if known.key.expires_at.is_some_and(|expiry| expiry <= now) {
+            return Err(TrackerError::Unauthenticated("this key has expired"));
+        }
+        if known.key.last_used_at.is_none_or(|last| now - last >= TOUCH_EVERY)
+            && let Err(error) = keys.touch(known.key.id, now)
+        {
+            // Who may ask does not depend on whether it can be noted.
+            log::warn!("the use of a key cannot be noted: {error}");
+        }
+        Ok(known.user.into())
+    }
+
+    /// Makes a key, for oneself or, as an administrator, for anyone. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Forbidden`] for somebody else's key, [`TrackerError::Invalid`] when a value is out of
+    /// bounds, [`TrackerError::NotFound`] when there is no such user.
+    pub fn create_key(
+        &self,
+        principal: &Principal,
+        name: &str,
+        user: Option<UserId>,
+        expires_at: Option<OffsetDateTime>,
+    ) -> Result<NewKey, TrackerError> {
+        let length = name.chars().count();
+        if name.trim().is_empty() || length > 100 {
+            return Err(TrackerError::invalid("name", format!("expected 1 to 100 characters, got {length}")));
+        }
+        let user_id = user.unwrap_or(principal.id);
+        if user_id != principal.id && !principal.is_admin() {
+            return Err(TrackerError::Forbidden("make keys for others"));
+        }
+        self.inner.store.users().lookup(user_id)?.ok_or(TrackerError::NotFound("user"))?;
+        let now = self.inner.clock.now();
+        if expires_at.is_some_and(|expiry| expiry <= now) {
+            return Err(TrackerError::invalid("expiresAt", "expected a time in the future"));
+        }
+        let secret = random_secret()?;
+        let key = ApiKey {
+            id: KeyId::from_uuid(self.inner.ids.next(now)),
+            name: name.to_owned(),
+            user_id,
+            prefix: prefix(&secret),
+            created_at: now,
+            last_used_at: None,
+            expires_at,
+        };
+        self.inner.store.keys().add(&key, &hash(&secret))?;
+        Ok(NewKey { key, secret })
+    }
+
+    /// One's own keys; all keys, as an administrator. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn keys(&self, principal: &Principal) -> Result<Vec<ApiKey>, TrackerError> {
+        let user = (!principal.is_admin()).then_some(principal.id);
+        Ok(self.inner.store.keys().list(user)?)
+    }
+
+    /// Revokes a key, at once. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none that the principal may revoke.
+    pub fn revoke_key(&self, principal: &Principal, id: KeyId) -> Result<(), TrackerError> {
+        let is_theirs = self.keys(principal)?.iter().any(|key| key.id == id);
+        if is_theirs && self.inner.store.keys().revoke(id)? {
+            Ok(())
+        } else {
+            Err(TrackerError::NotFound("key"))
+        }
+    }
+
+    /// Makes a user. Administrators only. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Forbidden`] for others, [`TrackerError::Invalid`] when the name is out of bounds.
+    pub fn create_user(&self, principal: &Principal, name: &str, role: Role) -> Result<User, TrackerError> {
+        if !principal.is_admin() {
+            return Err(TrackerError::Forbidden("make users"));
+        }
+        let length = name.chars().count();
+        if name.trim().is_empty() || length > 100 || name.chars().any(char::is_control) {
+            return Err(TrackerError::invalid("name", format!("expected 1 to 100 printable characters, got {length}")));
+        }
+        let now = self.inner.clock.now();
+        let user =
+            User { id: UserId::from_uuid(self.inner.ids.next(now)), name: name.to_owned(), role, created_at: now };
+        self.inner.store.users().add(&user)?;
+        Ok(user)
+    }
+
+    /// The oldest user with this name. Administrators only. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Forbidden`] for others, [`TrackerError::NotFound`] when there is none.
+    pub fn user_named(&self, principal: &Principal, name: &str) -> Result<User, TrackerError> {
+        if !principal.is_admin() {
+            return Err(TrackerError::Forbidden("look up users"));
+        }
+        self.inner.store.users().lookup_named(name)?.ok_or(TrackerError::NotFound("user"))
+    }
+}
+
+fn admin_key(administrator: &Principal, secret: &str, now: OffsetDateTime) -> ApiKey {
+    ApiKey {
+        id: ADMIN_KEY,
+        name: "first administrator".to_owned(),
+        user_id: administrator.id,
+        prefix: prefix(secret),
+        created_at: now,
+        last_used_at: None,
+        expires_at: None,
+    }
+}
+
+fn check_configured(secret: &str) -> Result<(), TrackerError> {
+    const SHORTEST: usize = 8;
+    if secret.len() < SHORTEST || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(TrackerError::invalid(
+            "FLOWTRAIL_ADMIN_KEY",
+            format!("expected at least {SHORTEST} visible ASCII characters, best made by `openssl rand -hex 32`"),
+        ));
+    }
+    Ok(())
+}
+
+/// Enough to tell a key from others, and far from enough to guess it.
+fn prefix(secret: &str) -> String {
+    let shown = secret.len().min(PREFIX.len() + 5) / 2;
+    secret.chars().take(if secret.starts_with(PREFIX) { PREFIX.len() + 5 } else { shown }).collect()
+}
+
+fn hash(secret: &str) -> KeyHash {
+    KeyHash(Sha256::digest(secret.as_bytes()).into())
+}
+
+fn random_secret() -> Result<String, TrackerError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Internal {
+        reason: format!("the system gives no random numbers: {error}"),
+        source: None,
+    })?;
+    Ok(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+}

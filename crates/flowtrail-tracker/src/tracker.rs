@@ -1,0 +1,302 @@
+//! The service.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use flowtrail_store::{Applied, Command, NewExecution, Store, StoreError};
+use flowtrail_types::{
+    CaptureMarks, CapturePolicy, Clock, Digest, ExecutionId, IdSource, InstanceId, Principal, RandomIds,
+    SystemClock,
+};
+use serde_json::Value;
+
+use crate::access::{self, Rights};
+use crate::capture::{Capture, note};
+use crate::housekeeping::Housekeeper;
+use crate::recorder::{Patience, Recorder, RecorderLimits};
+use crate::running::Running;
+use crate::service::Catalog;
+use crate::{Ack, ExecutionHandle, Redactor, StartExecution, TrackerError};
+
+/// How a tracker works. The default is right for most.
+#[derive(Debug)]
+pub struct Options {
+    /// Where times come from.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub ids: Arc<dyn IdSource>,
+    /// What is taken out of payloads.
+    pub redactor: Redactor,
+    /// The most bytes that a stored payload may have. 1 MiB by default.
+    pub max_payload: usize,
+    /// How long an execution may take when neither it nor its flow says. 5 minutes by default.
+    pub execution_timeout: Duration,
+    /// How much may wait to be written.
+    pub limits: RecorderLimits,
+    /// How often the housekeeping looks around; absent, it does so only when [`Tracker::housekeep`] is called.
+    pub housekeeping: Option<Duration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds::default()),
+            redactor: Redactor::new([]).unwrap_or_else(|error| unreachable!("no secret is no bad one: {error}")),
+            max_payload: 1 << 20,
+            execution_timeout: Duration::from_secs(300),
+            limits: RecorderLimits::default(),
+            housekeeping: Some(Duration::from_millis(200)),
+        }
+    }
+}
+
+/// Records executions durably and answers questions about them. Cheap to clone; all clones are one.
+///
+/// When the last clone is dropped, or [`close`](Self::close) is called, what is waiting is written.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    pub(crate) inner: Arc<Inner>,
+    /// Stops when the last clone is dropped; it holds no clone itself.
+    _housekeeper: Option<Arc<Housekeeper>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) redactor: Redactor,
+    pub(crate) max_payload: usize,
+    pub(crate) execution_timeout: Duration,
+    pub(crate) instance: InstanceId,
+    pub(crate) recorder: Recorder,
+    pub(crate) running: Running,
+    pub(crate) catalog: Catalog,
+    /// The number by which the store tells that another process has written, when it was last looked at.
+    pub(crate) seen_changes: Mutex<Option<i64>>,
+}
+
+impl Tracker {
+    /// A tracker over a store, with the default options.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn open(store: impl Store) -> Result<Self, TrackerError> {
+        Self::with_options(store, Options::default())
+    }
+
+    /// A tracker over a store.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn with_options(store: impl Store, options: Options) -> Result<Self, TrackerError> {
+        let store: Arc<dyn Store> = Arc::new(store);
+        let now = options.clock.now();
+        let instance = InstanceId::from_uuid(options.ids.next(now));
+        store.instances().register(instance, now)?;
+        let catalog = Catalog::load(&*store)?;
+        let inner = Arc::new(Inner {
+            recorder: Recorder::start(Arc::clone(&store), options.limits)?,
+            store,
+            clock: options.clock,
+            ids: options.ids,
+            redactor: options.redactor,
+            max_payload: options.max_payload,
+            execution_timeout: options.execution_timeout,
+            instance,
+            running: Running::default(),
+            catalog,
+            seen_changes: Mutex::default(),
+        });
+        let housekeeper = match options.housekeeping {
+            Some(every) => Some(Arc::new(Housekeeper::start(Arc::downgrade(&inner), every)?)),
+            None => None,
+        };
+        Ok(Self { inner, _housekeeper: housekeeper })
+    }
+
+    /// An execution begins. When the acknowledgement is there it is pending and durable, and may run.
+    ///
+    /// # Errors
+    ///
+    /// At once: when the principal may not call the flow, or a value is out of bounds. By the acknowledgement:
+    /// when it was not written.
+    pub fn start(
+        &self,
+        principal: &Principal,
+        start: StartExecution<'_>,
+    ) -> Result<Ack<ExecutionHandle>, TrackerError> {
+        access::require(principal, start.flow, Rights::Public, "call this flow")?;
+        let policy = start.flow.capture;
+        let new = self.inner.new_execution(principal, &start, Some(self.inner.instance))?;
+        let id = new.id;
+        let receiver = self.inner.recorder.submit(Command::Start(Box::new(new)), Patience::Refusable);
+        let inner = Arc::clone(&self.inner);
+        Ok(Ack::new(receiver, move |reply| match reply? {
+            Applied::Written => Ok(ExecutionHandle::new(inner, id, policy)),
+            // Whoever holds the handle of that execution goes on with it.
+            Applied::Already | Applied::Corrected => {
+                Err(TrackerError::Conflict { what: "this execution".to_owned() })
+            }
+        }))
+    }
+
+    /// Where this tracker's times come from.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// Where this tracker's ids come from.
+    #[must_use]
+    pub fn ids(&self) -> &Arc<dyn IdSource> {
+        &self.inner.ids
+    }
+
+    /// This process, as its executions name it.
+    #[must_use]
+    pub fn instance(&self) -> InstanceId {
+        self.inner.instance
+    }
+
+    /// How many executions run in this process.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.inner.running.count()
+    }
+
+    /// Whether the store answers, its schema is current and the queue is not full. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is not so.
+    pub fn check(&self) -> Result<(), TrackerError> {
+        self.inner.store.check()?;
+        if self.inner.recorder.is_full() { Err(TrackerError::Busy) } else { Ok(()) }
+    }
+
+    /// Tells all executions that run in this process to stop.
+    pub fn cancel_running(&self) {
+        self.inner.running.cancel_all();
+    }
+
+    /// Writes what is waiting and refuses what comes later. What still runs then is ended as interrupted by the
+    /// next process that looks. Blocks.
+    pub fn close(&self) {
+        self.inner.recorder.close();
+        if let Err(error) = self.inner.store.instances().release(self.inner.instance) {
+            log::warn!("this process cannot be signed off: {error}");
+        }
+        if self.inner.running.count() == 0
+            && let Err(error) = self.inner.store.instances().forget(self.inner.instance)
+        {
+            log::warn!("this process cannot be signed off: {error}");
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn capture(&self, policy: CapturePolicy) -> Capture<'_> {
+        Capture { redactor: &self.redactor, policy, max_payload: self.max_payload }
+    }
+
+    /// The row of an execution that begins.
+    pub(crate) fn new_execution(
+        &self,
+        principal: &Principal,
+        start: &StartExecution<'_>,
+        instance_id: Option<InstanceId>,
+    ) -> Result<NewExecution, TrackerError> {
+        check_tags(&start.tags)?;
+        let flow = start.flow;
+        let now = self.clock.now();
+        let started_at = start.started_at.unwrap_or(now);
+        let timeout = start.timeout.or(flow.timeout).unwrap_or(self.execution_timeout);
+        let id = match start.id {
+            None => ExecutionId::from_uuid(self.ids.next(started_at)),
+            Some(id) => ExecutionId::chosen(*id.as_uuid(), now)
+                .map_err(|error| TrackerError::invalid("id", error.to_string()))?,
+        };
+        let capture = self.capture(flow.capture);
+        let mut marks = CaptureMarks::new();
+        let params = start.params.map(|params| capture.payload(params));
+        if let Some(params) = &params {
+            note(&mut marks, "initialParams", params);
+        }
+        let meta = start.meta.map(|meta| capture.payload(meta));
+        if let Some(meta) = &meta {
+            note(&mut marks, "meta", meta);
+        }
+        let whole = |captured: &Option<crate::capture::Captured>| {
+            captured.as_ref().map_or_else(String::new, |captured| captured.whole.as_str().to_owned())
+        };
+        let tags = if flow.capture == CapturePolicy::Full { start.tags.clone() } else { Default::default() };
+        let digest = Digest::of(&[
+            flow.id.as_uuid().as_bytes(),
+            start.source.as_str().as_bytes(),
+            whole(&params).as_bytes(),
+            whole(&meta).as_bytes(),
+            format!("{tags:?}").as_bytes(),
+        ]);
+        Ok(NewExecution {
+            id,
+            id_is_fresh: start.id.is_none(),
+            flow_id: flow.id,
+            flow_name: flow.name.clone(),
+            flow_tool_name: flow.tool_name.as_ref().map(|name| name.as_str().to_owned()),
+            flow_version: (!flow.definition.nodes.is_empty()).then_some(flow.version),
+            user_id: Some(principal.id),
+            source: start.source,
+            instance_id,
+            started_at,
+            // From now on, not from a start that may lie long ago.
+            deadline_at: now + timeout,
+            recorded_at: now,
+            preview: preview_of(start).and_then(|value| capture.preview(value)),
+            parent_id: start.parent,
+            replay_of: start.replay_of,
+            capture_policy: flow.capture,
+            params: params.and_then(|captured| captured.stored),
+            meta: meta.and_then(|captured| captured.stored),
+            tags,
+            capture: marks,
+            digest,
+        })
+    }
+
+    /// Whether another process has written since this was last asked; true when nobody can tell.
+    pub(crate) fn has_foreign_changes(&self) -> Result<bool, StoreError> {
+        let now = self.store.foreign_changes()?;
+        let mut seen = self.seen_changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *seen, now);
+        Ok(now.is_none() || now != before)
+    }
+}
+
+/// The parameter that lists show: the first declared one, or the first one there is.
+fn preview_of<'a>(start: &StartExecution<'a>) -> Option<&'a Value> {
+    let params = start.params?.as_object()?;
+    match start.first_param {
+        Some(name) => params.get(name),
+        None => params.values().next(),
+    }
+}
+
+fn check_tags(tags: &std::collections::BTreeMap<String, String>) -> Result<(), TrackerError> {
+    const MOST: usize = 32;
+    if tags.len() > MOST {
+        return Err(TrackerError::invalid("tags", format!("at most {MOST}, got {}", tags.len())));
+    }
+    for (key, value) in tags {
+        if key.is_empty() || key.chars().count() > 64 || key.contains(':') {
+            return Err(TrackerError::invalid("tags", "a key has 1 to 64 characters and no colon"));
+        }
+        if value.chars().count() > 256 {
+            return Err(TrackerError::invalid(format!("tags.{key}"), "a value has at most 256 characters"));
+        }
+    }
+    Ok(())
+}

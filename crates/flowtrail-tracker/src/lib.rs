@@ -12,8 +12,8 @@
 //! let tracker = Tracker::open(MemoryStore::new())?;
 //! let me = tracker.local_administrator()?;
 //! let flow = tracker.external_flow(&me, "Nightly import")?;
-//! let start = StartExecution::of(&flow, Source::Embedded).params(&json!({"day": "2026-01-06"}));
-//! let execution = tracker.start(&me, start)?.wait()?;
+//! let params = json!({"day": "2026-01-06"});
+//! let execution = tracker.start(&me, StartExecution::of(&flow, Source::Embedded).params(&params))?.wait()?;
 //! let fetch = execution.begin_node(NodeStart::new("fetch", "http", &json!({"url": "https://shop.example"})));
 //! fetch.complete(&json!({"rows": 12}));
 //! let store = execution.begin_node(NodeStart::new("store", "sql", &json!({"rows": 12})));

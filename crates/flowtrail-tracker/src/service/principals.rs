@@ -29,42 +29,50 @@ pub struct NewKey {
 }
 
 /// The first administrator's key at a start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminKey {
-    /// It was made now; this is the only time that it can be seen.
-    Made(String),
     /// It is the one that was configured.
     Configured,
-    /// It was made earlier.
+    /// It was set earlier.
     Known,
 }
 
 impl Tracker {
-    /// Makes sure that there is an administrator with a key: the configured one, or one that is made now if there
-    /// has never been any. Blocks.
+    /// Makes sure that there is an administrator, and that the configured key, if there is one, is theirs. It takes
+    /// the place of the one that was configured before. Blocks.
     ///
     /// # Errors
     ///
     /// [`TrackerError::Invalid`] when the configured key cannot be one.
     pub fn ensure_admin_key(&self, configured: Option<&str>) -> Result<AdminKey, TrackerError> {
         let administrator = self.local_administrator()?;
-        let now = self.inner.clock.now();
+        let Some(secret) = configured else { return Ok(AdminKey::Known) };
+        check_configured(secret)?;
         let keys = self.inner.store.keys();
-        if let Some(secret) = configured {
-            check_configured(secret)?;
-            let hash = hash(secret);
-            let is_current = keys.lookup(&hash)?.is_some_and(|known| known.key.id == ADMIN_KEY);
-            if !is_current {
-                keys.add(&admin_key(&administrator, secret, now), &hash)?;
-            }
-            return Ok(AdminKey::Configured);
+        let hash = hash(secret);
+        let is_current = keys.lookup(&hash)?.is_some_and(|known| known.key.id == ADMIN_KEY);
+        if !is_current {
+            keys.add(&admin_key(&administrator, secret, self.inner.clock.now()), &hash)?;
         }
-        if !keys.list(Some(administrator.id))?.is_empty() {
-            return Ok(AdminKey::Known);
-        }
-        let secret = random_secret()?;
-        keys.add(&admin_key(&administrator, &secret, now), &hash(&secret))?;
-        Ok(AdminKey::Made(secret))
+        Ok(AdminKey::Configured)
+    }
+
+    /// Whether the first administrator has any key. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn has_admin_key(&self) -> Result<bool, TrackerError> {
+        Ok(!self.inner.store.keys().list(Some(ADMINISTRATOR))?.is_empty())
+    }
+
+    /// A new random key, known to nobody yet.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no random numbers.
+    pub fn random_key() -> Result<String, TrackerError> {
+        random_secret()
     }
 
     /// The first administrator, as whom a command line or an embedding program acts. Made if there is none. Blocks.

@@ -1,0 +1,123 @@
+//! The application: what it needs, and which address leads where.
+
+use actix_web::{HttpResponse, web};
+use flowtrail_mcp::{Caller as McpCaller, FlowServer};
+use flowtrail_runner::Runner;
+use flowtrail_tracker::Tracker;
+use tokio_util::sync::CancellationToken;
+
+use crate::mcp::{Doors, McpService};
+use crate::{ApiError, ErrorCode, executions, flows, health, mcp, welcome};
+
+/// What can be chosen about the application.
+#[derive(Debug, Clone)]
+pub struct AppOptions {
+    /// The largest body, in bytes.
+    pub max_body: usize,
+    /// The host names that MCP answers to; with a port, only on that port.
+    pub allowed_hosts: Vec<String>,
+    /// The origins of web pages that may call MCP.
+    pub allowed_origins: Vec<String>,
+}
+
+impl Default for AppOptions {
+    fn default() -> Self {
+        Self {
+            max_body: 16 << 20,
+            allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
+            allowed_origins: Vec::new(),
+        }
+    }
+}
+
+/// The application. Build it once, outside of the workers, and let each of them configure itself from it.
+#[derive(Clone)]
+pub struct App {
+    runner: Runner,
+    options: AppOptions,
+    mcp: McpService,
+    doors: web::Data<Doors>,
+    /// Fires when the server is about to stop.
+    shutdown: CancellationToken,
+    /// Ends every stream that is still open.
+    hang_up: CancellationToken,
+}
+
+impl App {
+    /// An application that runs flows with this runner.
+    #[must_use]
+    pub fn new(runner: Runner, options: AppOptions) -> Self {
+        let shutdown = CancellationToken::new();
+        let hang_up = CancellationToken::new();
+        let server = FlowServer::new(runner.clone(), McpCaller::OfRequest, shutdown.clone());
+        Self {
+            mcp: mcp::service(server, &options, hang_up.clone()),
+            doors: web::Data::new(Doors::new(&options)),
+            runner,
+            options,
+            shutdown,
+            hang_up,
+        }
+    }
+
+    /// Declares every address. Production and tests use this and nothing else.
+    pub fn configure(&self, config: &mut web::ServiceConfig) {
+        config
+            .app_data(web::Data::new(self.clone()))
+            .app_data(self.doors.clone())
+            .app_data(web::PathConfig::default().error_handler(|error, _| {
+                ApiError::new(ErrorCode::NotFound, format!("there is nothing at this address: {error}")).into()
+            }))
+            .configure(health::configure)
+            .configure(welcome::configure)
+            .service(
+                web::scope("/api")
+                    .configure(executions::configure)
+                    .configure(flows::configure)
+                    .default_service(web::to(nothing_here)),
+            )
+            .service(mcp::scope(self.mcp.clone()))
+            .default_service(web::to(nothing_here));
+    }
+
+    /// The tracker that decides everything.
+    #[must_use]
+    pub fn tracker(&self) -> &Tracker {
+        self.runner.tracker()
+    }
+
+    /// What runs flows.
+    #[must_use]
+    pub fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    pub(crate) fn max_body(&self) -> usize {
+        self.options.max_body
+    }
+
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    pub(crate) fn hang_up(&self) -> &CancellationToken {
+        &self.hang_up
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+async fn nothing_here() -> HttpResponse {
+    use actix_web::ResponseError;
+    ApiError::new(ErrorCode::NotFound, "there is nothing at this address").error_response()
+}
+
+/// The answer to a method that an address does not take.
+pub(crate) async fn wrong_method() -> HttpResponse {
+    use actix_web::ResponseError;
+    ApiError::new(ErrorCode::MethodNotAllowed, "this address does not take this method").error_response()
+}

@@ -1,0 +1,50 @@
+//! Who asks. A handler that takes a [`Caller`] is reached with a good key only.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use flowtrail_types::Principal;
+use futures_util::future::{Either, LocalBoxFuture};
+
+use crate::blocking::blocking;
+use crate::{ApiError, App, ErrorCode};
+
+/// The principal whose key came with the request.
+#[derive(Debug, Clone)]
+pub struct Caller(pub Principal);
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Either<Ready<Result<Self, ApiError>>, LocalBoxFuture<'static, Result<Self, ApiError>>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let Some(app) = request.app_data::<web::Data<App>>() else {
+            return Either::Left(ready(Err(ApiError::internal("a handler without an application"))));
+        };
+        match bearer(request) {
+            Err(error) => Either::Left(ready(Err(error))),
+            Ok(key) => {
+                let (app, key) = (app.clone(), key.to_owned());
+                Either::Right(Box::pin(async move {
+                    let tracker = app.tracker().clone();
+                    blocking(move || tracker.authenticate(&key)).await.map(Self)
+                }))
+            }
+        }
+    }
+}
+
+/// The key of a request.
+fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
+    let missing = "send your API key as the header `Authorization: Bearer ft_…`";
+    let unauthenticated = |message: &str| ApiError::new(ErrorCode::Unauthenticated, message);
+    let header =
+        request.headers().get(header::AUTHORIZATION).ok_or_else(|| unauthenticated(missing))?;
+    let text = header.to_str().map_err(|_| unauthenticated("the header Authorization is not text"))?;
+    match text.split_once(' ') {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() => Ok(key.trim()),
+        _ => Err(unauthenticated(missing)),
+    }
+}

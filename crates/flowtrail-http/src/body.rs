@@ -1,0 +1,68 @@
+//! Bodies: bounded, and JSON.
+
+use actix_web::dev::Payload;
+use actix_web::web::{self, Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use serde_json::Value;
+
+use crate::{ApiError, App, ErrorCode};
+
+/// The body of a request, no larger than the configured limit.
+#[derive(Debug)]
+pub(crate) struct Body(pub(crate) Bytes);
+
+impl FromRequest for Body {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let limit = request.app_data::<web::Data<App>>().map_or(0, |app| app.max_body());
+        let payload = payload.take();
+        Box::pin(async move { read(payload, limit).await.map(Self) })
+    }
+}
+
+/// Reads a body and stops at the limit.
+pub(crate) async fn read(mut payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk
+            .map_err(|error| ApiError::new(ErrorCode::Invalid, format!("the body could not be read: {error}")))?;
+        if body.len() + chunk.len() > limit {
+            return Err(ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+impl Body {
+    /// The body as JSON; an empty one is an empty object.
+    pub(crate) fn json(&self) -> Result<Value, ApiError> {
+        if self.0.trim_ascii().is_empty() {
+            return Ok(Value::Object(serde_json::Map::new()));
+        }
+        serde_json::from_slice(&self.0).map_err(|error| invalid_json(&error))
+    }
+
+    /// The body as a JSON object whose fields are all among these.
+    pub(crate) fn object(&self, known: &[&str]) -> Result<serde_json::Map<String, Value>, ApiError> {
+        let Value::Object(object) = self.json()? else {
+            return Err(ApiError::invalid("body", "expected a JSON object"));
+        };
+        match object.keys().find(|key| !known.contains(&key.as_str())) {
+            None => Ok(object),
+            Some(key) => Err(ApiError::invalid(
+                &key.chars().take(100).collect::<String>(),
+                format!("unknown field, expected {}", known.join(", ")),
+            )),
+        }
+    }
+}
+
+/// What is wrong with a text that should have been JSON.
+pub(crate) fn invalid_json(error: &serde_json::Error) -> ApiError {
+    ApiError::new(ErrorCode::InvalidJson, format!("the body is not valid JSON: {error}"))
+}

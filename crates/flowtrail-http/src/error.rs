@@ -1,0 +1,195 @@
+//! Every error that the API answers with, from one table.
+
+use std::fmt::{self, Display};
+
+use actix_web::body::BoxBody;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use flowtrail_runner::{Problem, Problems, RunError};
+use flowtrail_tracker::TrackerError;
+use serde::Serialize;
+use uuid::Uuid;
+
+macro_rules! codes {
+    ($($(#[$meta:meta])* $variant:ident = $word:literal, $status:ident, $meaning:literal;)+) => {
+        /// A stable word for each kind of error: what programs tell them apart by.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ErrorCode {
+            $(#[doc = $meaning] $variant,)+
+        }
+
+        impl ErrorCode {
+            /// Every code with its status and its meaning: the table that `docs/API.md` shows.
+            pub const TABLE: &[(Self, &str, StatusCode, &str)] =
+                &[$((Self::$variant, $word, StatusCode::$status, $meaning),)+];
+
+            /// The word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            /// The status that goes with it.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidJson = "invalid_json", BAD_REQUEST, "The body is not JSON, or is nested more than 128 levels deep.";
+    Invalid = "invalid", BAD_REQUEST, "A value is not what it must be; the message names the field.";
+    InvalidFlow = "invalid_flow", BAD_REQUEST, "A flow is not sound; `problems` lists every one by node and field.";
+    InvalidArguments = "invalid_arguments", BAD_REQUEST, "The parameters are not what the flow takes; `problems` lists every one.";
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "No key, or one that is unknown, revoked or expired.";
+    Forbidden = "forbidden", FORBIDDEN, "You may see it, but not do this to it; or the host or origin is not allowed.";
+    NotFound = "not_found", NOT_FOUND, "There is no such thing, or you may not know of it.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take this method.";
+    Taken = "taken", CONFLICT, "The id or the tool name belongs to another flow.";
+    Changed = "changed", CONFLICT, "Somebody else changed it in the meantime.";
+    Conflict = "conflict", CONFLICT, "It was recorded before with other content.";
+    AlreadyEnded = "already_ended", CONFLICT, "The execution has ended in another way, which stays.";
+    Inactive = "flow_inactive", CONFLICT, "The flow is switched off.";
+    NotRunnable = "flow_not_runnable", CONFLICT, "The flow runs elsewhere and is only recorded here.";
+    TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit.";
+    Busy = "busy", SERVICE_UNAVAILABLE, "More is waiting to be written than the database takes. Nothing was written; try again.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached, or the server is shutting down.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Flowtrail went wrong. The id stands in the log, too.";
+}
+
+/// An error as the API answers it.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    code: ErrorCode,
+    message: String,
+    problems: Vec<Problem>,
+    /// Under which the log tells more.
+    id: Option<Uuid>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    status_code: u16,
+    message: &'a str,
+    error: &'a str,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
+    problems: &'a [Problem],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
+}
+
+impl ApiError {
+    /// An error with this code.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), problems: Vec::new(), id: None }
+    }
+
+    /// A field's value is not what it must be.
+    #[must_use]
+    pub fn invalid(field: &str, message: impl Display) -> Self {
+        Self::new(ErrorCode::Invalid, format!("{field}: {message}"))
+    }
+
+    /// A flow, or a flow's parameters, with all that is wrong with them.
+    #[must_use]
+    pub fn problems(code: ErrorCode, problems: Problems) -> Self {
+        let message = problems.to_string();
+        Self { problems: problems.0, ..Self::new(code, message) }
+    }
+
+    /// Something that must not happen. The cause goes to the log, under the id that the answer carries.
+    #[must_use]
+    pub fn internal(cause: impl Display) -> Self {
+        let id = Uuid::from_u128(u128::from_be_bytes(random_bytes()));
+        log::error!("internal error {id}: {cause}");
+        let message = "Flowtrail went wrong; the log has more under this id";
+        Self { id: Some(id), ..Self::new(ErrorCode::Internal, message) }
+    }
+}
+
+fn random_bytes() -> [u8; 16] {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // An id to search the log by: it must differ, not be secret.
+    let half = || RandomState::new().build_hasher().finish().to_be_bytes();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&half());
+    bytes[8..].copy_from_slice(&half());
+    bytes
+}
+
+impl Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let status = self.code.status();
+        let mut response = HttpResponse::build(status);
+        match self.code {
+            ErrorCode::Unauthenticated => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"flowtrail\""));
+            }
+            ErrorCode::Busy | ErrorCode::Unavailable => {
+                response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            _ => {}
+        }
+        response.json(Body {
+            status_code: status.as_u16(),
+            message: &self.message,
+            error: status.canonical_reason().unwrap_or_default(),
+            code: self.code.as_str(),
+            problems: &self.problems,
+            id: self.id,
+        })
+    }
+}
+
+impl From<TrackerError> for ApiError {
+    fn from(error: TrackerError) -> Self {
+        let code = match &error {
+            TrackerError::NotFound(_) => ErrorCode::NotFound,
+            TrackerError::Forbidden(_) => ErrorCode::Forbidden,
+            TrackerError::Unauthenticated(_) => ErrorCode::Unauthenticated,
+            TrackerError::Invalid { .. } => ErrorCode::Invalid,
+            TrackerError::Taken { .. } => ErrorCode::Taken,
+            TrackerError::Changed => ErrorCode::Changed,
+            TrackerError::Conflict { .. } => ErrorCode::Conflict,
+            TrackerError::AlreadyEnded { .. } => ErrorCode::AlreadyEnded,
+            TrackerError::Busy => ErrorCode::Busy,
+            TrackerError::Closed => ErrorCode::Unavailable,
+            TrackerError::Store(store) if store.is_transient() => {
+                log::warn!("{error}");
+                return Self::new(ErrorCode::Unavailable, "the database cannot be reached just now");
+            }
+            TrackerError::Store(_) => return Self::internal(error),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<RunError> for ApiError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Arguments(problems) => Self::problems(ErrorCode::InvalidArguments, problems),
+            RunError::Invalid(problems) => Self::problems(ErrorCode::InvalidFlow, problems),
+            RunError::Inactive => Self::new(ErrorCode::Inactive, "this flow is switched off"),
+            RunError::NotRunnable => {
+                Self::new(ErrorCode::NotRunnable, "this flow runs elsewhere and is only recorded here")
+            }
+            RunError::TooDeep => Self::new(ErrorCode::Invalid, "flows call each other too deeply"),
+            RunError::Tracker(error) => error.into(),
+        }
+    }
+}

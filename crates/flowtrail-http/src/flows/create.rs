@@ -1,0 +1,27 @@
+//! `POST /api/flows`: makes a flow.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+
+use super::view::flow_response;
+use crate::blocking::blocking;
+use crate::body::Body;
+use crate::{ApiError, App, Caller, ErrorCode};
+
+pub(super) async fn handle(
+    app: web::Data<App>,
+    Caller(principal): Caller,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    let value = body.json()?;
+    let tracker = app.tracker().clone();
+    // Checking compiles the flow's scripts, which takes a moment.
+    let flow = blocking(move || -> Result<_, ApiError> {
+        let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
+        let draft = flowtrail_runner::parse_flow(value).map_err(invalid)?;
+        flowtrail_runner::validate(&draft).map_err(invalid)?;
+        Ok(tracker.create_flow(&principal, draft)?)
+    })
+    .await?;
+    Ok(flow_response(StatusCode::CREATED, &flow))
+}

@@ -1,0 +1,21 @@
+//! `GET /api/flows`: one page of the flows that the caller may see, by name.
+
+use actix_web::{HttpResponse, web};
+use flowtrail_types::FlowQuery;
+
+use crate::blocking::blocking;
+use crate::query::Query;
+use crate::{ApiError, App, Caller};
+
+pub(super) async fn handle(
+    app: web::Data<App>,
+    Caller(principal): Caller,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    query.only(&["page", "limit", "q"])?;
+    let wanted =
+        FlowQuery { visible_to: None, text: query.text("q").map(str::to_owned), page: query.page()? };
+    let tracker = app.tracker().clone();
+    let page = blocking(move || tracker.flows(&principal, wanted)).await?;
+    Ok(HttpResponse::Ok().json(page))
+}

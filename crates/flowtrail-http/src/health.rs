@@ -1,0 +1,32 @@
+//! Whether the process lives, and whether it can work.
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::blocking::blocking;
+use crate::{ApiError, App, ErrorCode};
+
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config.route("/healthz", web::get().to(live)).route("/readyz", web::get().to(ready));
+}
+
+/// It answers, so it lives.
+async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok"}))
+}
+
+/// The database is reachable, its schema is current, the queue is not full, and it is not about to stop.
+async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    if app.shutdown().is_cancelled() {
+        return Err(ApiError::new(ErrorCode::Unavailable, "the server is shutting down"));
+    }
+    let tracker = app.tracker().clone();
+    let checked = blocking(move || tracker.check()).await;
+    match checked {
+        Ok(()) => Ok(HttpResponse::Ok().json(json!({"status": "ready"}))),
+        Err(error) => {
+            log::warn!("not ready: {error}");
+            Err(ApiError::new(ErrorCode::Unavailable, "the database cannot be used just now"))
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! MCP at `/mcp`: the service that `flowtrail-mcp` builds, behind the same keys as everything else.
+//!
+//! Before the SDK sees a request, it has been checked here: its host and origin (DNS rebinding), its key, the
+//! session that it names, the size of its body, and that the body is JSON, which the SDK answers in no form
+//! that a client could read.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{HttpServiceFactory, Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, Uri, header};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpMessage, HttpResponse, ResponseError};
+use flowtrail_mcp::FlowServer;
+use flowtrail_types::{Principal, UserId};
+use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
+use serde::de::IgnoredAny;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::AppOptions;
+use crate::{ApiError, App, Caller, ErrorCode, body};
+
+/// How long a session may be silent before it is forgotten. Calls of flows may be silent for minutes.
+const SESSION_IDLE: Duration = Duration::from_secs(3600);
+/// How many sessions are remembered with their users.
+const SESSIONS: usize = 10_000;
+const SESSION_HEADER: &str = "mcp-session-id";
+
+/// The MCP service.
+pub(crate) type McpService = StreamableHttpService<FlowServer, LocalSessionManager>;
+
+/// Builds the service. `hang_up` ends every stream that is open.
+pub(crate) fn service(server: FlowServer, options: &AppOptions, hang_up: CancellationToken) -> McpService {
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.keep_alive = Some(SESSION_IDLE);
+    StreamableHttpService::builder()
+        .service_factory(Arc::new(move || Ok(server.clone())))
+        .session_manager(Arc::new(sessions))
+        .max_request_body_bytes(options.max_body)
+        .allowed_hosts(options.allowed_hosts.clone())
+        .cancellation_token(hang_up)
+        .on_request_fn(|request: &actix_web::HttpRequest, extensions: &mut Extensions| {
+            if let Some(principal) = request.extensions().get::<Principal>() {
+                extensions.insert(principal.clone());
+            }
+        })
+        .build()
+}
+
+/// The service at its address, with its doors.
+pub(crate) fn scope(service: McpService) -> impl HttpServiceFactory {
+    web::scope("/mcp").wrap(from_fn(pass)).service(service.scope())
+}
+
+/// Who is let in, and to which sessions.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    sessions: Mutex<Sessions>,
+}
+
+/// Whose session is whose. Ids are secret, but a leaked one must not be of use to anyone else.
+#[derive(Debug, Default)]
+struct Sessions {
+    users: HashMap<String, UserId>,
+    /// In the order in which they began, to forget the oldest.
+    order: VecDeque<String>,
+}
+
+impl Doors {
+    pub(crate) fn new(options: &AppOptions) -> Self {
+        Self {
+            hosts: options.allowed_hosts.clone(),
+            origins: options.allowed_origins.clone(),
+            sessions: Mutex::default(),
+        }
+    }
+
+    fn check_host(&self, request: &ServiceRequest) -> Result<(), ApiError> {
+        let refused = |message: &str| Err(ApiError::new(ErrorCode::Forbidden, message));
+        let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
+        let host = header(header::HOST).or(request.uri().authority().map(|authority| authority.as_str()));
+        let Some(host) = host else { return refused("the request names no host") };
+        if !self.hosts.iter().any(|allowed| is_host(allowed, host)) {
+            return refused("this host name is not allowed; FLOWTRAIL_ALLOWED_HOSTS lists those that are");
+        }
+        let Some(origin) = header(header::ORIGIN) else { return Ok(()) };
+        // A page that this very server has served may call it.
+        let is_own = origin.parse::<Uri>().is_ok_and(|uri| {
+            uri.scheme().is_some() && uri.authority().is_some_and(|authority| authority.as_str() == host)
+        });
+        if is_own || self.origins.iter().any(|allowed| allowed.trim_end_matches('/') == origin) {
+            Ok(())
+        } else {
+            refused("this origin is not allowed; FLOWTRAIL_ALLOWED_ORIGINS lists those that are")
+        }
+    }
+
+    fn check_session(&self, session: &str, user: UserId) -> Result<(), ApiError> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        match sessions.users.get(session) {
+            Some(owner) if *owner != user => {
+                Err(ApiError::new(ErrorCode::NotFound, "there is no such session"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remember(&self, session: &str, user: UserId) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.users.contains_key(session) {
+            return;
+        }
+        if sessions.order.len() >= SESSIONS
+            && let Some(oldest) = sessions.order.pop_front()
+        {
+            sessions.users.remove(&oldest);
+        }
+        sessions.users.insert(session.to_owned(), user);
+        sessions.order.push_back(session.to_owned());
+    }
+}
+
+/// Whether a `Host` header is the allowed name: on any port when the name has none.
+fn is_host(allowed: &str, host: &str) -> bool {
+    let (name, port) = split_port(host);
+    let (allowed_name, allowed_port) = split_port(allowed);
+    let bare = |name: &str| name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    bare(name) == bare(allowed_name) && (allowed_port.is_none() || allowed_port == port)
+}
+
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    match host.rsplit_once(':') {
+        // An IPv6 address without brackets has no port.
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
+        _ => (host, None),
+    }
+}
+
+/// The doors in their order.
+async fn pass(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    match admit(&mut request).await {
+        Ok((doors, principal)) => {
+            let response = next.call(request).await?;
+            if let Some(session) = header_text(response.headers().get(SESSION_HEADER)) {
+                doors.remember(session, principal.id);
+            }
+            Ok(response.map_into_boxed_body())
+        }
+        Err(refusal) => Ok(request.into_response(refusal).map_into_boxed_body()),
+    }
+}
+
+fn header_text(value: Option<&header::HeaderValue>) -> Option<&str> {
+    value.and_then(|value| value.to_str().ok())
+}
+
+async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Principal), HttpResponse> {
+    let refuse = |error: ApiError| error.error_response();
+    let missing = || refuse(ApiError::internal("MCP without an application"));
+    let doors = request.app_data::<web::Data<Doors>>().cloned().ok_or_else(missing)?;
+    let app = request.app_data::<web::Data<App>>().cloned().ok_or_else(missing)?;
+    doors.check_host(request).map_err(refuse)?;
+    let Caller(principal) = request.extract::<Caller>().await.map_err(|error| error.error_response())?;
+    if let Some(session) = header_text(request.headers().get(SESSION_HEADER)) {
+        doors.check_session(session, principal.id).map_err(refuse)?;
+    }
+    if request.method() == Method::POST {
+        let bytes = body::read(request.take_payload(), app.max_body()).await.map_err(refuse)?;
+        if let Err(error) = serde_json::from_slice::<IgnoredAny>(&bytes) {
+            return Err(parse_error(&error));
+        }
+        request.set_payload(payload_of(bytes));
+    }
+    request.extensions_mut().insert(principal.clone());
+    Ok((doors, principal))
+}
+
+/// A body that is not JSON, answered as JSON-RPC 2.0 (section 5.1) wants.
+fn parse_error(error: &serde_json::Error) -> HttpResponse {
+    HttpResponse::build(StatusCode::BAD_REQUEST).json(serde_json::json!({
+        "jsonrpc": "2.0",
+        "id": null,
+        "error": {"code": -32700, "message": format!("Parse error: {error}")},
+    }))
+}
+
+/// A body that has been read, to be read again.
+fn payload_of(bytes: Bytes) -> Payload {
+    Payload::Stream { payload: Box::pin(futures_util::stream::once(async move { Ok(bytes) })) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_allowed_by_name_and_if_told_by_port() {
+        assert!(is_host("localhost", "LOCALHOST:8080"));
+        assert!(is_host("::1", "[::1]:8080"));
+        assert!(is_host("::1", "::1"));
+        assert!(is_host("flows.example:443", "flows.example:443"));
+        assert!(!is_host("flows.example:443", "flows.example:80"));
+        assert!(!is_host("localhost", "localhost.evil.example"));
+        assert!(!is_host("127.0.0.1", "evil.example:127.0.0.1"));
+    }
+}

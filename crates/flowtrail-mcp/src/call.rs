@@ -1,0 +1,118 @@
+//! A call of a tool, from the request to the answer.
+
+use std::sync::Arc;
+
+use flowtrail_runner::{Call, RunError};
+use flowtrail_tracker::TrackerError;
+use flowtrail_types::{Principal, Source};
+use rmcp::model::{CallToolRequestParams, CallToolResult};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::progress::{self, Steps};
+use crate::{FlowServer, answer};
+
+/// Runs the flow behind a tool.
+pub(crate) async fn call(
+    server: &FlowServer,
+    principal: Principal,
+    request: CallToolRequestParams,
+    context: &RequestContext<RoleServer>,
+) -> Result<CallToolResult, ErrorData> {
+    let name = request.name.as_ref();
+    let flow = server.runner().tracker().flow_by_tool_name(&principal, name).map_err(|error| match error {
+        TrackerError::NotFound(_) => ErrorData::invalid_params(format!("Unknown tool: {name}"), None),
+        other => failed(&other),
+    })?;
+    let mut call = Call::new(principal, flow, request.arguments.unwrap_or_default(), Source::Mcp);
+    call.meta = Some(meta(context));
+    // Fires when the client cancels, or hangs up where the protocol says that this cancels, and when the server
+    // shuts down. It fires after the answer too, but then the flow has ended.
+    call.cancel = context.ct.child_token();
+    let progress_token = context.meta.get_progress_token();
+    let (steps, mut told) = mpsc::unbounded_channel();
+    if progress_token.is_some() {
+        call.observer = Some(Arc::new(Steps(steps)));
+    }
+    let running = match server.runner().start(call).await {
+        Ok(running) => running,
+        Err(RunError::Arguments(problems)) => return Ok(answer::invalid_arguments(&problems)),
+        Err(RunError::Inactive | RunError::NotRunnable) => {
+            return Err(ErrorData::invalid_params(format!("The tool {name} is switched off"), None));
+        }
+        Err(RunError::TooDeep) => return Ok(answer::failure("The flow calls flows too deeply")),
+        Err(RunError::Invalid(problems)) => {
+            return Ok(answer::failure(&format!("The flow cannot run:\n{problems}")));
+        }
+        Err(RunError::Tracker(error)) => return Err(failed(&error)),
+    };
+    let finish = running.finish();
+    tokio::pin!(finish);
+    loop {
+        tokio::select! {
+            // What the flow has told is passed on before the answer, in its order.
+            biased;
+            Some(step) = told.recv(), if progress_token.is_some() => {
+                if let Some(token) = &progress_token {
+                    progress::notify(context, token, step).await;
+                }
+            }
+            finished = &mut finish => {
+                while let (Some(token), Ok(step)) = (&progress_token, told.try_recv()) {
+                    progress::notify(context, token, step).await;
+                }
+                return Ok(answer::finished(&finished));
+            }
+        }
+    }
+}
+
+/// A failure of the server, in the words of the protocol.
+pub(crate) fn failed(error: &TrackerError) -> ErrorData {
+    match error {
+        TrackerError::Invalid { .. } | TrackerError::Conflict { .. } => {
+            ErrorData::invalid_params(error.to_string(), None)
+        }
+        TrackerError::NotFound(_) | TrackerError::Forbidden(_) | TrackerError::Unauthenticated(_) => {
+            ErrorData::invalid_request(error.to_string(), None)
+        }
+        TrackerError::Busy | TrackerError::Closed => ErrorData::internal_error(error.to_string(), None),
+        TrackerError::Taken { .. }
+        | TrackerError::Changed
+        | TrackerError::AlreadyEnded { .. }
+        | TrackerError::Store(_) => {
+            log::error!("an MCP request failed: {error}");
+            ErrorData::internal_error("Flowtrail could not record the call, so it was not run", None)
+        }
+    }
+}
+
+/// What is recorded of the client: who it is, which protocol it speaks, and its trace.
+fn meta(context: &RequestContext<RoleServer>) -> Value {
+    let mut meta = Map::new();
+    let version = context.protocol_version();
+    let is_stateless = version.as_ref().is_some_and(|version| !version.has_initialize());
+    // Without a handshake the SDK makes a client up; only what the request says is true.
+    let client = if is_stateless { context.meta.client_info() } else { context.client_info() };
+    if let Some(client) = client {
+        meta.insert("client".to_owned(), serde_json::json!({"name": client.name, "version": client.version}));
+    }
+    if let Some(version) = version {
+        meta.insert("protocol".to_owned(), Value::String(version.as_str().to_owned()));
+    }
+    meta.insert("requestId".to_owned(), Value::String(context.id.to_string()));
+    if let Some(session) = context
+        .extensions
+        .get::<http::request::Parts>()
+        .and_then(|parts| parts.headers.get("mcp-session-id"))
+        .and_then(|id| id.to_str().ok())
+    {
+        meta.insert("session".to_owned(), Value::String(session.to_owned()));
+    }
+    if let Some(traceparent) = context.meta.get_traceparent() {
+        meta.insert("traceparent".to_owned(), Value::String(traceparent.to_owned()));
+    }
+    Value::Object(meta)
+}

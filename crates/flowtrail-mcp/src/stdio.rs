@@ -1,0 +1,155 @@
+//! MCP over standard input and output.
+//!
+//! The SDK drops lines that it cannot read without a word. Here each line passes a check first, so that whoever
+//! wrote it is told, as JSON-RPC 2.0 (section 5.1) wants.
+
+use rmcp::ServiceExt;
+use rmcp::service::ServerInitializeError;
+use serde::de::IgnoredAny;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::FlowServer;
+
+/// The longest line that is read.
+const MAX_LINE: usize = 16 << 20;
+
+/// Why serving over standard input and output ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum StdioError {
+    /// The client does not speak MCP.
+    #[error("the client did not begin as MCP wants: {0}")]
+    Initialize(#[source] Box<ServerInitializeError>),
+    /// The server's task died.
+    #[error("serving ended unexpectedly")]
+    Died(#[source] tokio::task::JoinError),
+}
+
+/// Serves until the input ends or `shutdown` fires. What runs then is given a few seconds and is aborted.
+///
+/// # Errors
+///
+/// [`StdioError`] when the client does not speak MCP.
+pub async fn serve_stdio(server: FlowServer, shutdown: CancellationToken) -> Result<(), StdioError> {
+    serve(server, BufReader::new(tokio::io::stdin()), tokio::io::stdout(), shutdown).await
+}
+
+/// Serves over any pair of streams.
+async fn serve(
+    server: FlowServer,
+    input: impl AsyncBufRead + Send + Unpin + 'static,
+    output: impl AsyncWrite + Send + Unpin + 'static,
+    shutdown: CancellationToken,
+) -> Result<(), StdioError> {
+    let (to_sdk, sdk_reads) = tokio::io::duplex(64 << 10);
+    let (sdk_writes, from_sdk) = tokio::io::duplex(64 << 10);
+    let (refusals, refused) = mpsc::unbounded_channel();
+    let reader = tokio::spawn(pass_on(input, to_sdk, refusals));
+    let writer = tokio::spawn(write_lines(from_sdk, refused, output));
+    let ended = match server.serve_with_ct((sdk_reads, sdk_writes), shutdown).await {
+        Ok(running) => running.waiting().await.map(|_| ()).map_err(StdioError::Died),
+        // A client that leaves before it has said anything is no failure.
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
+        Err(error) => Err(StdioError::Initialize(Box::new(error))),
+    };
+    reader.abort();
+    // The SDK's end is closed: what it has written is passed on, and then the writer ends.
+    if let Err(error) = writer.await {
+        log::warn!("the last lines may not have been written: {error}");
+    }
+    ended
+}
+
+/// Passes lines on to the SDK, and answers those that are not JSON.
+async fn pass_on(
+    mut input: impl AsyncBufRead + Unpin,
+    mut to_sdk: impl AsyncWrite + Unpin,
+    refusals: mpsc::UnboundedSender<String>,
+) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = match read_line(&mut input, &mut line).await {
+            Ok(0) => return,
+            Ok(length) => length,
+            Err(error) => {
+                log::warn!("standard input cannot be read: {error}");
+                return;
+            }
+        };
+        let refusal = if length > MAX_LINE {
+            Some(format!("the line has {length} bytes, the limit is {MAX_LINE}"))
+        } else {
+            serde_json::from_slice::<IgnoredAny>(&line).err().map(|error| error.to_string())
+        };
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let Some(reason) = refusal else {
+            if to_sdk.write_all(&line).await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let error = serde_json::json!({
+            "jsonrpc": "2.0",
+            "id": null,
+            "error": {"code": -32700, "message": format!("Parse error: {reason}")},
+        });
+        if refusals.send(format!("{error}\n")).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads a line, keeps no more of it than may be read, and gives its whole length.
+async fn read_line(input: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> std::io::Result<usize> {
+    let mut length = 0;
+    loop {
+        let available = input.fill_buf().await?;
+        if available.is_empty() {
+            // The last line may lack its end.
+            if length > 0 {
+                line.push(b'\n');
+            }
+            return Ok(length);
+        }
+        let end = available.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let taken = end.unwrap_or(available.len());
+        if line.len() + taken <= MAX_LINE + 1 {
+            line.extend_from_slice(&available[..taken]);
+        }
+        length += taken;
+        input.consume(taken);
+        if end.is_some() {
+            return Ok(length);
+        }
+    }
+}
+
+/// Writes what the SDK says, line by line, and in between what was refused.
+async fn write_lines(
+    from_sdk: impl AsyncRead + Unpin,
+    mut refused: mpsc::UnboundedReceiver<String>,
+    mut output: impl AsyncWrite + Unpin,
+) {
+    let mut from_sdk = BufReader::new(from_sdk);
+    let mut line = Vec::new();
+    loop {
+        let written = tokio::select! {
+            read = from_sdk.read_until(b'\n', &mut line) => {
+                if !matches!(read, Ok(1..)) {
+                    return;
+                }
+                let written = output.write_all(&line).await;
+                line.clear();
+                written
+            }
+            Some(refusal) = refused.recv() => output.write_all(refusal.as_bytes()).await,
+        };
+        if written.is_err() || output.flush().await.is_err() {
+            return;
+        }
+    }
+}

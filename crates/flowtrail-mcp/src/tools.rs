@@ -1,0 +1,12 @@
+//! Flows as tools see them.
+
+use flowtrail_types::Flow;
+use rmcp::model::Tool;
+
+/// A flow as a tool: its name, what it does, and what it takes.
+pub(crate) fn tool(flow: &Flow) -> Option<Tool> {
+    let name = flow.tool_name.as_ref()?.as_str().to_owned();
+    let description = if flow.description.is_empty() { flow.name.clone() } else { flow.description.clone() };
+    let schema = flowtrail_runner::input_schema(&flow.definition);
+    Some(Tool::new(name, description, schema).with_title(flow.name.clone()))
+}

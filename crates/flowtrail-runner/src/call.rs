@@ -1,0 +1,89 @@
+//! A call of a flow: who calls what with which arguments.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use flowtrail_types::{ExecutionId, Flow, NodeStatus, Principal, Source};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+/// A call of a flow. Made by [`Call::new`]; what is more than that is set on its fields.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Call {
+    /// Who calls.
+    pub principal: Principal,
+    /// The flow, with the definition that is to run.
+    pub flow: Arc<Flow>,
+    /// The arguments, as they came.
+    pub arguments: Map<String, Value>,
+    /// By which way the call came.
+    pub source: Source,
+    /// What the caller says besides: the client, the session, a trace.
+    pub meta: Option<Value>,
+    /// Stops the execution when it is cancelled. Dropping it does nothing.
+    pub cancel: CancellationToken,
+    /// Who is told of every node that ends.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// The execution that calls, of a flow that was called by a flow.
+    pub parent: Option<ExecutionId>,
+    /// The execution that is run again.
+    pub replay_of: Option<ExecutionId>,
+    /// How many calls of flows by flows led here.
+    depth: u8,
+}
+
+/// Somebody who wants to know how far an execution is, for example to tell an MCP client.
+pub trait Observer: Send + Sync {
+    /// A node has ended, or turned out not to be needed; `node` is its label. So many of all the flow's nodes
+    /// are done. Called in between nodes, so it must not block.
+    fn node_ended(&self, done: usize, total: usize, node: &str, status: NodeStatus);
+}
+
+impl Call {
+    /// A call that nobody observes and nobody can cancel but through the tracker.
+    #[must_use]
+    pub fn new(principal: Principal, flow: Arc<Flow>, arguments: Map<String, Value>, source: Source) -> Self {
+        Self {
+            principal,
+            flow,
+            arguments,
+            source,
+            meta: None,
+            cancel: CancellationToken::new(),
+            observer: None,
+            parent: None,
+            replay_of: None,
+            depth: 0,
+        }
+    }
+
+    /// The call of another flow by a node of this one's execution.
+    pub(crate) fn child(
+        &self,
+        flow: Arc<Flow>,
+        arguments: Map<String, Value>,
+        parent: ExecutionId,
+        cancel: CancellationToken,
+    ) -> Self {
+        let call = Self::new(self.principal.clone(), flow, arguments, self.source);
+        Self { parent: Some(parent), cancel, depth: self.depth.saturating_add(1), ..call }
+    }
+
+    /// How many calls of flows by flows led here.
+    pub(crate) fn depth(&self) -> u8 {
+        self.depth
+    }
+}
+
+impl Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the arguments, which are not yet redacted.
+        f.debug_struct("Call")
+            .field("principal", &self.principal.name)
+            .field("flow", &self.flow.id)
+            .field("source", &self.source)
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
+    }
+}

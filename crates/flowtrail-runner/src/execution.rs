@@ -1,0 +1,222 @@
+//! One execution: the loop that runs node after node and records them.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use flowtrail_tracker::{ExecutionHandle, NodeHandle, NodeStart};
+use flowtrail_types::lifecycle::Outcome;
+use flowtrail_types::{ErrorInfo, ErrorKind, Node, NodeStatus};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::call::Call;
+use crate::duration::spoken;
+use crate::finished::Finished;
+use crate::nodes::{NodeContext, NodeError, Output};
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::runner::Runner;
+use crate::template::{Scope, Shared};
+
+/// How a node ended, and which.
+type Ended = (usize, NodeHandle, Shared, Result<Output, NodeError>);
+
+/// Runs a planned flow to its end and records it.
+pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
+    let id = handle.id();
+    let flow = call.flow.clone();
+    let plan = match Plan::of(&flow.definition) {
+        Ok(plan) => plan,
+        // It was planned once before the execution was begun.
+        Err(problems) => {
+            let error = ErrorInfo::new(ErrorKind::Internal, problems.to_string());
+            return end(handle, Outcome::Error(error), Value::Null, Vec::new(), timeout).await;
+        }
+    };
+    let stop = CancellationToken::new();
+    // Whatever ends this future, what it has begun elsewhere stops.
+    let _stop_all = stop.clone().drop_guard();
+    let (progress, skipped) = Progress::new(&plan);
+    let execution =
+        Execution { runner: &runner, call: &call, plan: &plan, handle: &handle, stop: &stop, progress };
+    log::debug!("execution {id} of flow {} begins", flow.id);
+    let (outcome, progress) = execution.run(skipped, timeout).await;
+    for node in progress.skipped().map(|node| &plan.definition().nodes[node]) {
+        handle.record_skipped(&node.id, node.label(), &node.kind);
+    }
+    let outputs = match outcome {
+        Outcome::Fulfilled => progress.outputs(),
+        _ if progress.has_answers() => progress.outputs(),
+        _ => Value::Null,
+    };
+    end(handle, outcome, outputs, progress.into_answers(), timeout).await
+}
+
+/// Records the end, and waits until it is durable.
+async fn end(
+    handle: ExecutionHandle,
+    outcome: Outcome,
+    outputs: Value,
+    returns: Vec<crate::Returned>,
+    timeout: Duration,
+) -> Finished {
+    let id = handle.id();
+    let some_outputs = (!outputs.is_null()).then_some(&outputs);
+    let recorded = match &outcome {
+        Outcome::Fulfilled => handle.fulfil(Some(&outputs)),
+        Outcome::Error(error) if is_flow_timeout(error) => handle.time_out(timeout),
+        Outcome::Error(error) => handle.fail(error.clone(), some_outputs),
+        Outcome::Aborted(reason) => handle.abort(reason.clone()),
+    };
+    if let Err(error) = recorded.await {
+        log::error!("the end of execution {id} was not recorded: {error}");
+    }
+    Finished { id, outcome, returns, outputs }
+}
+
+/// Whether it is the flow that took too long, and not one of its nodes.
+fn is_flow_timeout(error: &ErrorInfo) -> bool {
+    error.kind == ErrorKind::Timeout && error.node_id.is_none()
+}
+
+/// An execution that is under way.
+struct Execution<'e, 'p> {
+    runner: &'e Runner,
+    call: &'e Call,
+    plan: &'p Plan<'p>,
+    handle: &'e ExecutionHandle,
+    stop: &'e CancellationToken,
+    progress: Progress<'p, 'p>,
+}
+
+impl<'e, 'p: 'e> Execution<'e, 'p> {
+    async fn run(mut self, skipped: Vec<usize>, timeout: Duration) -> (Outcome, Progress<'p, 'p>) {
+        let mut running = FuturesUnordered::new();
+        self.observe_skipped(&skipped);
+        let arguments = Shared::new(Value::Object(self.call.arguments.clone()));
+        let trigger = self.plan.trigger();
+        self.progress.begin(trigger);
+        running.push(self.start(trigger, arguments));
+        let cancelled = self.handle.cancelled();
+        let deadline = tokio::time::sleep(timeout);
+        tokio::pin!(deadline);
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                () = self.call.cancel.cancelled() => break stopped("the caller cancelled it"),
+                () = cancelled.cancelled() => break stopped("it was asked to stop"),
+                () = &mut deadline => {
+                    let message = format!("it took longer than {} and was given up", spoken(timeout));
+                    break Outcome::Error(ErrorInfo::new(ErrorKind::Timeout, message));
+                }
+                ended = running.next() => {
+                    let Some(ended) = ended else { break Outcome::Fulfilled };
+                    match self.take(ended) {
+                        Ok(ready) => for node in ready {
+                            let input = self.progress.begin(node);
+                            running.push(self.start(node, input));
+                        },
+                        Err(error) => break Outcome::Error(error),
+                    }
+                }
+            }
+        };
+        (outcome, self.progress)
+    }
+
+    /// Begins a node. What is returned runs it, within its time, and never panics.
+    fn start(&self, index: usize, input: Shared) -> BoxFuture<'e, Ended> {
+        let node: &'e Node = &self.plan.definition().nodes[index];
+        let kind = self.plan.kind(index);
+        let scope = Scope {
+            outputs: self.progress.outputs_before(index),
+            input: input.clone(),
+            secrets: self.runner.secrets().clone(),
+        };
+        let recorded = self.handle.begin_node(NodeStart {
+            node_name: node.label(),
+            ..NodeStart::new(&node.id, &node.kind, input.json())
+        });
+        let context = NodeContext {
+            node,
+            scope,
+            runner: self.runner,
+            call: self.call,
+            execution: self.handle.id(),
+            stop: self.stop,
+        };
+        Box::pin(async move {
+            let run = async {
+                match kind.timeout(node) {
+                    None => kind.run(&context).await,
+                    Some(limit) => match tokio::time::timeout(limit, kind.run(&context)).await {
+                        Ok(result) => result,
+                        Err(_) => Err(NodeError::new(
+                            ErrorKind::Timeout,
+                            format!("took longer than {}", spoken(limit)),
+                        )),
+                    },
+                }
+            };
+            let result = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
+                log::error!("node {} of kind {} panicked", node.id, node.kind);
+                Err(NodeError::new(ErrorKind::Internal, "something went wrong inside Flowtrail"))
+            });
+            (index, recorded, input, result)
+        })
+    }
+
+    /// Takes what a node has come to, and returns the nodes that can run now. A failure that no way goes on
+    /// from is the execution's.
+    fn take(&mut self, (index, recorded, input, result): Ended) -> Result<Vec<usize>, ErrorInfo> {
+        let node = &self.plan.definition().nodes[index];
+        let (status, (ready, skipped)) = match result {
+            Ok(output) => {
+                recorded.complete(&output.value);
+                (NodeStatus::Completed, self.progress.complete(index, output))
+            }
+            Err(error) => {
+                match &error.output {
+                    Some(output) => recorded.fail_with_output(error.kind, &error.message, output),
+                    None => recorded.fail(error.kind, &error.message),
+                }
+                if !self.progress.goes_on_after_failure(index) {
+                    self.observe(self.progress.done() + 1, node, NodeStatus::Error);
+                    return Err(ErrorInfo::new(error.kind, error.message).at_node(&node.id, node.label()));
+                }
+                let value = json!({
+                    "message": error.message,
+                    "kind": error.kind,
+                    "nodeId": node.id,
+                    "nodeName": node.label(),
+                    "input": input.json(),
+                });
+                (NodeStatus::Error, self.progress.fail(index, value))
+            }
+        };
+        self.observe(self.progress.done() - skipped.len(), node, status);
+        self.observe_skipped(&skipped);
+        Ok(ready)
+    }
+
+    fn observe_skipped(&self, skipped: &[usize]) {
+        let before = self.progress.done() - skipped.len();
+        for (count, index) in skipped.iter().enumerate() {
+            let node = &self.plan.definition().nodes[*index];
+            self.observe(before + count + 1, node, NodeStatus::Skipped);
+        }
+    }
+
+    fn observe(&self, done: usize, node: &Node, status: NodeStatus) {
+        if let Some(observer) = &self.call.observer {
+            observer.node_ended(done, self.plan.definition().nodes.len(), node.label(), status);
+        }
+    }
+}
+
+fn stopped(message: &str) -> Outcome {
+    Outcome::Aborted(Some(ErrorInfo::new(ErrorKind::Cancelled, message)))
+}

@@ -1,0 +1,68 @@
+//! What comes of a call.
+
+use flowtrail_tracker::TrackerError;
+use flowtrail_types::ExecutionId;
+use flowtrail_types::lifecycle::Outcome;
+use serde_json::Value;
+
+use crate::problem::Problems;
+
+/// An execution that has ended and is recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Its id.
+    pub id: ExecutionId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it answers, in the order of its nodes in the flow.
+    pub returns: Vec<Returned>,
+    /// Its outputs as they are recorded: the value of its one `Return`, those of several as an array, and
+    /// without any the outputs of the last nodes by their ids. Null when it produced nothing.
+    pub outputs: Value,
+}
+
+/// One answer to whoever called.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Returned {
+    /// Text.
+    Text(String),
+    /// JSON.
+    Json(Value),
+    /// A link to open.
+    Link {
+        /// Where it leads, by http or https.
+        url: String,
+        /// What it says.
+        text: Option<String>,
+    },
+    /// Structured content with a UI resource.
+    Interface {
+        /// The content.
+        data: Value,
+        /// The resource: `{uri, mimeType?, text?}`.
+        resource: Option<Value>,
+    },
+}
+
+/// Why a call was refused. Nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The arguments are not what the flow declares.
+    #[error("invalid arguments: {0}")]
+    Arguments(Problems),
+    /// The flow is switched off.
+    #[error("the flow is not active")]
+    Inactive,
+    /// The flow runs elsewhere and is only recorded here.
+    #[error("the flow has no definition that could be run here")]
+    NotRunnable,
+    /// Flows call each other too deeply.
+    #[error("flows call each other more than {} deep", crate::MAX_DEPTH)]
+    TooDeep,
+    /// The definition cannot be run.
+    #[error("the flow's definition is invalid: {0}")]
+    Invalid(Problems),
+    /// The tracker refused it: because of the principal's rights, or because it could not be recorded.
+    #[error(transparent)]
+    Tracker(#[from] TrackerError),
+}

@@ -1,0 +1,43 @@
+//! Runs flows: reads and checks definitions, runs them node by node, and records them through the tracker.
+//!
+//! * [`parse_flow_file`] and [`parse_flow`] read flows from JSON, [`validate`] checks a draft, and
+//!   [`write_flow_file`] writes one. They tell every problem ([`Problems`]), by node and field.
+//! * [`input_schema`] and [`check_arguments`] are about calling a flow.
+//! * [`Runner::run`] runs a [`Call`]. Every node is recorded when it ends, and the execution is durable before
+//!   its first node runs.
+//!
+//! Inside, a kind of node is one file in `nodes` with one trait to implement, `NodeKind`. What kinds need to be
+//! harmless stands beside it: `template` renders `{{ … }}`, `sandbox` runs JavaScript, `http` makes requests.
+//! A node has a timeout, can be stopped at any time, and cannot take the process down.
+
+mod arguments;
+mod call;
+mod duration;
+mod execution;
+mod finished;
+mod flow_file;
+mod graph;
+mod http;
+mod nodes;
+mod parameter;
+mod plan;
+mod problem;
+mod progress;
+mod runner;
+mod sandbox;
+mod secrets;
+mod suggest;
+mod template;
+mod validate;
+
+pub use arguments::{check_arguments, first_parameter, input_schema};
+pub use call::{Call, Observer};
+pub use finished::{Finished, Returned, RunError};
+pub use flow_file::{parse_flow, parse_flow_file, write_flow_file};
+pub use problem::{Problem, Problems};
+pub use runner::{Runner, RunnerOptions, Running};
+pub use secrets::Secrets;
+pub use validate::validate;
+
+/// How deep flows may call each other.
+const MAX_DEPTH: u8 = 8;

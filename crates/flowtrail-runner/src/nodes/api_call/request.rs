@@ -1,0 +1,105 @@
+//! From an `ApiCall`'s parameters to a request.
+
+use std::collections::BTreeSet;
+
+use flowtrail_types::ErrorKind;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+use super::super::{NodeContext, NodeError};
+use crate::http::Request;
+
+/// The methods that can be used.
+pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// Headers that the client sets by itself. Wrong ones would confuse servers, or whoever stands before them.
+pub(super) const OWN_HEADERS: [&str; 6] =
+    ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"];
+
+/// The statuses that are no failure although they are 400 or more.
+pub(super) fn accepted(context: &NodeContext<'_>) -> BTreeSet<u16> {
+    let accepted = context.literal("acceptStatus").and_then(Value::as_array);
+    let statuses = accepted.into_iter().flatten().filter_map(Value::as_u64);
+    statuses.filter_map(|status| u16::try_from(status).ok()).collect()
+}
+
+/// The request that a node sends.
+pub(super) fn build(context: &NodeContext<'_>) -> Result<Request, NodeError> {
+    let method = context.literal_text("method")?.to_ascii_uppercase();
+    let method: Method = match METHODS.contains(&method.as_str()) {
+        true => method.parse().map_err(|_| NodeError::malformed("method", "is no method"))?,
+        false => return Err(NodeError::malformed("method", "is no method")),
+    };
+    let mut headers = headers(context)?;
+    let body = body(context, &mut headers)?;
+    Ok(Request { method, url: url(context)?, headers, body })
+}
+
+fn url(context: &NodeContext<'_>) -> Result<Url, NodeError> {
+    let text = context.rendered_text("url")?.unwrap_or_default();
+    let mut url =
+        Url::parse(&text).map_err(|error| NodeError::malformed("url", &format!("is no URL: {error}")))?;
+    let query = match context.rendered("query")? {
+        None => return Ok(url),
+        Some(Value::Object(query)) => query,
+        Some(_) => return Err(NodeError::malformed("query", "must be an object")),
+    };
+    let pairs = query.iter().flat_map(|(name, value)| match value {
+        Value::Array(items) => items.iter().map(|item| (name, item)).collect(),
+        Value::Null => Vec::new(),
+        value => vec![(name, value)],
+    });
+    let pairs: Vec<(&String, String)> = pairs.map(|(name, value)| (name, plain(value))).collect();
+    if !pairs.is_empty() {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    Ok(url)
+}
+
+fn headers(context: &NodeContext<'_>) -> Result<HeaderMap, NodeError> {
+    let mut headers = HeaderMap::new();
+    let fields = match context.rendered("headers")? {
+        None => return Ok(headers),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return Err(NodeError::malformed("headers", "must be an object")),
+    };
+    for (name, value) in &fields {
+        // The value may be a secret, so only the name is told.
+        let path = format!("headers.{name}");
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| NodeError::malformed(&path, "is no name of a header"))?;
+        if OWN_HEADERS.contains(&header.as_str()) {
+            return Err(NodeError::malformed(&path, "is set by itself"));
+        }
+        let mut value = HeaderValue::from_str(&plain(value))
+            .map_err(|_| NodeError::malformed(&path, "has characters that no header may have"))?;
+        value.set_sensitive(crate::http::is_credential(name));
+        headers.insert(header, value);
+    }
+    Ok(headers)
+}
+
+/// The body: a string as it is, everything else as JSON.
+fn body(context: &NodeContext<'_>, headers: &mut HeaderMap) -> Result<Option<Vec<u8>>, NodeError> {
+    let (body, content_type) = match context.rendered("body")? {
+        None => return Ok(None),
+        Some(Value::String(text)) => (text.into_bytes(), "text/plain; charset=utf-8"),
+        Some(value) => {
+            let json = serde_json::to_vec(&value)
+                .map_err(|error| NodeError::new(ErrorKind::Internal, format!("parameters.body: {error}")))?;
+            (json, "application/json")
+        }
+    };
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
+    Ok(Some(body))
+}
+
+/// A value as it stands in a header or a query: a string without quotes.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,73 @@
+//! From a response to an `ApiCall`'s output.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
+use serde_json::{Map, Value, json};
+
+use crate::http::Received;
+
+/// How many characters of a body are told in the message of a failure.
+const MAX_EXCERPT: usize = 500;
+
+/// The output: `status`, `headers` (in lower case, without cookies), `body`, `url` (that answered, without
+/// its query, which may hold a secret) and `durationMs`. A body that is neither JSON nor text is Base64, and
+/// `bodyEncoding` says so.
+pub(super) fn output(received: Received, took: Duration) -> Value {
+    let mut output = Map::new();
+    let (body, encoding) = body(&received);
+    let mut url = received.url;
+    url.set_query(None);
+    url.set_fragment(None);
+    output.insert("status".to_owned(), json!(received.status.as_u16()));
+    output.insert("headers".to_owned(), headers(&received.headers));
+    output.insert("body".to_owned(), body);
+    if let Some(encoding) = encoding {
+        output.insert("bodyEncoding".to_owned(), json!(encoding));
+    }
+    output.insert("url".to_owned(), json!(url.as_str()));
+    output.insert("durationMs".to_owned(), json!(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+    Value::Object(output)
+}
+
+/// The body's beginning, to be told after a failure's status.
+pub(super) fn excerpt(output: &Value) -> String {
+    let text = match &output["body"] {
+        Value::String(_) if output.get("bodyEncoding").is_some() => return String::new(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Null => return String::new(),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(MAX_EXCERPT) {
+        _ if text.is_empty() => String::new(),
+        Some((end, _)) => format!(": {}...", &text[..end]),
+        None => format!(": {text}"),
+    }
+}
+
+fn headers(headers: &HeaderMap) -> Value {
+    let mut fields = Map::new();
+    for name in headers.keys().filter(|name| **name != SET_COOKIE) {
+        let values: Vec<_> =
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        fields.insert(name.as_str().to_owned(), json!(values.join(", ")));
+    }
+    Value::Object(fields)
+}
+
+fn body(received: &Received) -> (Value, Option<&'static str>) {
+    let bytes = &received.body;
+    let kind = received.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = kind == "application/json" || kind.ends_with("+json");
+    if is_json && let Ok(value) = serde_json::from_slice(bytes) {
+        return (value, None);
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (json!(text), None),
+        Err(_) if kind.starts_with("text/") || is_json => (json!(String::from_utf8_lossy(bytes)), None),
+        Err(_) => (json!(STANDARD.encode(bytes)), Some("base64")),
+    }
+}

@@ -1,0 +1,64 @@
+//! What a node is given when it runs.
+
+use flowtrail_types::{ExecutionId, Node};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use super::NodeError;
+use crate::call::Call;
+use crate::runner::Runner;
+use crate::template::{self, Scope};
+
+/// A node that runs: itself, what it can name, and who runs it.
+pub(crate) struct NodeContext<'c> {
+    /// The node.
+    pub(crate) node: &'c Node,
+    /// Its input, the outputs before it and the secrets.
+    pub(crate) scope: Scope,
+    /// Who runs it.
+    pub(crate) runner: &'c Runner,
+    /// The call that it is part of.
+    pub(crate) call: &'c Call,
+    /// The execution that it is part of.
+    pub(crate) execution: ExecutionId,
+    /// Fires when the execution is to stop.
+    pub(crate) stop: &'c CancellationToken,
+}
+
+impl NodeContext<'_> {
+    /// What the nodes before it gave it.
+    pub(super) fn input(&self) -> &Value {
+        self.scope.input.json()
+    }
+
+    /// The outputs of the nodes before it, by id.
+    pub(super) fn outputs(&self) -> Map<String, Value> {
+        self.scope.outputs.iter().map(|(id, output)| (id.clone(), output.json().clone())).collect()
+    }
+
+    /// A parameter as it is written; nothing when it is absent or null.
+    pub(super) fn literal(&self, name: &str) -> Option<&Value> {
+        self.node.parameters.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A parameter that must be a string, as it is written.
+    pub(super) fn literal_text(&self, name: &str) -> Result<&str, NodeError> {
+        self.literal(name)
+            .and_then(Value::as_str)
+            .ok_or_else(|| NodeError::malformed(name, "must be a string"))
+    }
+
+    /// A parameter with its templates rendered; nothing when it is absent or null.
+    pub(super) fn rendered(&self, name: &str) -> Result<Option<Value>, NodeError> {
+        let Some(value) = self.literal(name) else { return Ok(None) };
+        Ok(Some(template::render(&format!("parameters.{name}"), value, &self.scope)?))
+    }
+
+    /// A parameter with its templates rendered, as text: what is no string is written as JSON.
+    pub(super) fn rendered_text(&self, name: &str) -> Result<Option<String>, NodeError> {
+        Ok(self.rendered(name)?.map(|value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        }))
+    }
+}

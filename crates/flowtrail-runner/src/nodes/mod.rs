@@ -1,0 +1,155 @@
+//! The kinds of nodes. Each is one file with one trait to implement.
+
+mod api_call;
+mod call_flow;
+mod check;
+mod conditional;
+mod context;
+mod interface;
+mod link;
+mod returns;
+mod transform;
+mod user_intent;
+
+use std::time::Duration;
+
+use flowtrail_types::{ErrorKind, Node};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::Returned;
+use crate::duration::parse_timeout;
+use crate::sandbox::ScriptError;
+use crate::suggest::suggestion;
+use crate::template::TemplateError;
+
+pub(crate) use check::Check;
+pub(crate) use context::NodeContext;
+
+/// The way out of a node that failed.
+pub(crate) const ERROR: &str = "error";
+
+/// How long a node may take when neither it nor its kind says.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// All kinds.
+static KINDS: [&dyn NodeKind; 8] = [
+    &user_intent::UserIntent,
+    &transform::Transform,
+    &api_call::ApiCall,
+    &call_flow::CallFlow,
+    &conditional::Conditional,
+    &interface::Interface,
+    &link::Link,
+    &returns::Return,
+];
+
+/// Kinds that flow files may have one day.
+const LATER: [&str; 4] = ["Model", "McpTool", "Loop", "Merge"];
+
+/// What a node of one kind is and does.
+pub(crate) trait NodeKind: Send + Sync {
+    /// The kind's name in flow files.
+    fn name(&self) -> &'static str;
+
+    /// The ways out of which it takes one; none when it is left by its normal way.
+    fn branches(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether it may fail, and so be left by [`ERROR`].
+    fn may_fail(&self) -> bool {
+        true
+    }
+
+    /// How long this node may take; absent when only the flow's timeout bounds it.
+    fn timeout(&self, node: &Node) -> Option<Duration> {
+        Some(own_timeout(node).unwrap_or(DEFAULT_TIMEOUT))
+    }
+
+    /// Checks a node's parameters, as far as that is possible without running it.
+    fn check(&self, check: &mut Check<'_, '_>);
+
+    /// Runs a node. Dropping the future stops it.
+    fn run<'c>(&self, context: &'c NodeContext<'c>) -> BoxFuture<'c, Result<Output, NodeError>>;
+}
+
+/// Why there is no such kind, for a person.
+#[derive(Debug)]
+pub(crate) struct UnknownKind(pub(crate) String);
+
+/// The kind of this name.
+pub(crate) fn kind_named(name: &str) -> Result<&'static dyn NodeKind, UnknownKind> {
+    if let Some(kind) = KINDS.into_iter().find(|kind| kind.name() == name) {
+        return Ok(kind);
+    }
+    let known = || KINDS.into_iter().map(NodeKind::name);
+    Err(UnknownKind(match name {
+        "" => format!("is missing, known are {}", known().collect::<Vec<_>>().join(", ")),
+        name if LATER.contains(&name) => format!("{name} is not available in this version"),
+        name => format!("{name:?} is no kind of node{}", suggestion(name, known())),
+    }))
+}
+
+/// The timeout that a node sets for itself. What cannot be read was refused when the flow was checked.
+fn own_timeout(node: &Node) -> Option<Duration> {
+    node.timeout.as_deref().and_then(|text| parse_timeout(text).ok())
+}
+
+/// What a node gives when it ends as it should.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// What the nodes after it are given.
+    pub(crate) value: Value,
+    /// Which of its branches it takes.
+    pub(crate) branch: Option<&'static str>,
+    /// What it answers to whoever called the flow.
+    pub(crate) returned: Option<Returned>,
+}
+
+impl Output {
+    /// A value, by the normal way.
+    fn of(value: Value) -> Self {
+        Self { value, branch: None, returned: None }
+    }
+
+    /// A value that is also an answer.
+    fn answering(value: Value, returned: Returned) -> Self {
+        Self { value, branch: None, returned: Some(returned) }
+    }
+}
+
+/// Why a node failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NodeError {
+    /// What happened, for people and for models.
+    pub(crate) message: String,
+    /// The same in one word.
+    pub(crate) kind: ErrorKind,
+    /// What it had produced by then.
+    pub(crate) output: Option<Value>,
+}
+
+impl NodeError {
+    /// An error without output.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { message: message.into(), kind, output: None }
+    }
+
+    /// The parameters are not what they were when the flow was checked.
+    fn malformed(field: &str, message: &str) -> Self {
+        Self::new(ErrorKind::InvalidInput, format!("parameters.{field}: {message}"))
+    }
+}
+
+impl From<TemplateError> for NodeError {
+    fn from(error: TemplateError) -> Self {
+        Self::new(error.kind, error.message)
+    }
+}
+
+impl From<ScriptError> for NodeError {
+    fn from(error: ScriptError) -> Self {
+        Self::new(error.kind, error.message)
+    }
+}

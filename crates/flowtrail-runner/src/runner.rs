@@ -1,0 +1,163 @@
+//! The runner: the door through which flows are run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowtrail_tracker::{StartExecution, Tracker};
+use flowtrail_types::lifecycle::Outcome;
+use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use crate::arguments::{check_arguments, first_parameter};
+use crate::call::Call;
+use crate::execution;
+use crate::finished::{Finished, RunError};
+use crate::http::{HttpClient, anywhere, public_only};
+use crate::plan::Plan;
+use crate::sandbox::Sandbox;
+use crate::{MAX_DEPTH, Secrets};
+
+/// How a runner works. The default is right for most.
+#[derive(Debug, Clone)]
+pub struct RunnerOptions {
+    /// What templates know as `secrets`. None by default.
+    pub secrets: Secrets,
+    /// Whether flows may call private and loopback addresses. They may not by default.
+    pub allow_private_addresses: bool,
+    /// The most bytes of a response that an `ApiCall` reads. 4 MiB by default.
+    pub max_response_bytes: usize,
+    /// How long an execution may take when its flow does not say. 5 minutes by default.
+    pub default_timeout: Duration,
+    /// How long a script may run. 5 seconds by default.
+    pub script_timeout: Duration,
+}
+
+impl Default for RunnerOptions {
+    fn default() -> Self {
+        Self {
+            secrets: Secrets::default(),
+            allow_private_addresses: false,
+            max_response_bytes: 4 * 1024 * 1024,
+            default_timeout: Duration::from_mins(5),
+            script_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Runs flows, recording them through the tracker. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Runner(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tracker: Tracker,
+    options: RunnerOptions,
+    sandbox: Sandbox,
+    http: HttpClient,
+}
+
+impl Runner {
+    /// A runner that records through this tracker.
+    #[must_use]
+    pub fn new(tracker: Tracker, options: RunnerOptions) -> Self {
+        let sandbox = Sandbox::new(options.script_timeout);
+        let policy = if options.allow_private_addresses { anywhere } else { public_only };
+        let http = HttpClient::new(policy, options.max_response_bytes);
+        Self(Arc::new(Inner { tracker, options, sandbox, http }))
+    }
+
+    /// The tracker.
+    #[must_use]
+    pub fn tracker(&self) -> &Tracker {
+        &self.0.tracker
+    }
+
+    /// Begins to run a flow. When this returns, the execution is pending and durable, and goes on by itself
+    /// in a task of the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the call is refused; nothing was recorded then.
+    pub async fn start(&self, mut call: Call) -> Result<Running, RunError> {
+        let flow = call.flow.clone();
+        if flow.kind != FlowKind::Runnable {
+            return Err(RunError::NotRunnable);
+        }
+        if !flow.active {
+            return Err(RunError::Inactive);
+        }
+        if call.depth() > MAX_DEPTH {
+            return Err(RunError::TooDeep);
+        }
+        Plan::of(&flow.definition).map_err(RunError::Invalid)?;
+        call.arguments = check_arguments(&flow.definition, std::mem::take(&mut call.arguments))
+            .map_err(RunError::Arguments)?;
+        let timeout = flow.timeout.unwrap_or(self.0.options.default_timeout);
+        let params = Value::Object(call.arguments.clone());
+        let mut start = StartExecution::of(&flow, call.source)
+            .params(&params)
+            .first_param(first_parameter(&flow.definition))
+            .timeout(timeout);
+        if let Some(meta) = &call.meta {
+            start = start.meta(meta);
+        }
+        if let Some(parent) = call.parent {
+            start = start.parent(parent);
+        }
+        if let Some(original) = call.replay_of {
+            start = start.replay_of(original);
+        }
+        let handle = self.0.tracker.start(&call.principal, start)?.await?;
+        let id = handle.id();
+        let task = tokio::spawn(execution::run(self.clone(), call, handle, timeout));
+        Ok(Running { id, task })
+    }
+
+    /// Runs a flow to its end. When this future is dropped, the flow goes on.
+    ///
+    /// # Errors
+    ///
+    /// When the call is refused; nothing was recorded then. A flow that fails is no error here: its
+    /// outcome says so.
+    pub async fn run(&self, call: Call) -> Result<Finished, RunError> {
+        Ok(self.start(call).await?.finish().await)
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.options.secrets
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.0.sandbox
+    }
+
+    pub(crate) fn http(&self) -> &HttpClient {
+        &self.0.http
+    }
+}
+
+/// An execution that runs. Dropping this lets it go on.
+#[derive(Debug)]
+pub struct Running {
+    /// Its id.
+    pub id: ExecutionId,
+    task: JoinHandle<Finished>,
+}
+
+impl Running {
+    /// Waits for its end.
+    pub async fn finish(self) -> Finished {
+        match self.task.await {
+            Ok(finished) => finished,
+            // The runtime shuts down, or there is a mistake in the loop itself. The tracker's handle, dropped,
+            // has recorded the end.
+            Err(error) => {
+                log::error!("execution {} broke off: {error}", self.id);
+                let reason = ErrorInfo::new(ErrorKind::Dropped, "the execution broke off");
+                let outcome = Outcome::Aborted(Some(reason));
+                Finished { id: self.id, outcome, returns: Vec::new(), outputs: Value::Null }
+            }
+        }
+    }
+}

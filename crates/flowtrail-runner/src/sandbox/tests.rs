@@ -1,0 +1,142 @@
+//! Scripts through their door: [`Sandbox::run`] and [`Script::check`].
+
+use std::time::Duration;
+
+use flowtrail_types::ErrorKind;
+use serde_json::{Map, Value, json};
+
+use super::{Sandbox, Script, ScriptError};
+
+async fn run(code: &str) -> Result<Value, ScriptError> {
+    run_within(Duration::from_secs(20), code).await
+}
+
+async fn run_within(time: Duration, code: &str) -> Result<Value, ScriptError> {
+    let nodes = json!({"ask": {"id": 7}});
+    let nodes = nodes.as_object().cloned().unwrap_or_else(Map::new);
+    let sandbox = Sandbox::new(time);
+    sandbox.run(Script::Body(code.to_owned()), &json!({"n": 1, "text": "é\u{0}"}), &nodes).await
+}
+
+#[tokio::test]
+async fn a_script_transforms_its_input() {
+    for (code, expected) in [
+        ("return { n: input.n + 1 }", json!({"n": 2})),
+        ("return nodes.ask.id", json!(7)),
+        ("return input.text", json!("é\u{0}")),
+        ("return", json!(null)),
+        ("", json!(null)),
+        ("return [undefined, NaN, 1.5] // a comment", json!([null, null, 1.5])),
+        (
+            "return typeof require + typeof process + typeof std + typeof console + typeof fetch",
+            json!("undefined".repeat(5)),
+        ),
+    ] {
+        assert_eq!(run(code).await, Ok(expected), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_with_its_line() {
+    for (code, expected) in [
+        ("throw new Error('no stock')", "Error: no stock (line 1, column 11)"),
+        ("\n\nnull.x", "TypeError: cannot read property 'x' of null (line 3, column 1)"),
+        ("throw 'text'", "the code threw \"text\""),
+        ("throw {code: 1}", "the code threw {\"code\":1}"),
+        ("return () => 1", "the code returned a function, which has no JSON form"),
+        ("return Symbol('a')", "the code returned a symbol, which has no JSON form"),
+        ("let a = {}; a.a = a; return a", "TypeError: circular reference"),
+        ("return (async () => 1)()", "the code must not be asynchronous, and it returned a promise"),
+        ("return import('fs')", "the code must not be asynchronous, and it returned a promise"),
+        ("return 1n", "TypeError: BigInt are forbidden in JSON.stringify"),
+    ] {
+        let error = run(code).await.unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Failed, expected), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_takes_too_long_is_stopped_and_the_next_one_runs() {
+    for code in [
+        "while (true) {}",
+        "return { get a() { while (true) {} } }",
+        "return { toJSON() { while (true) {} } }",
+        "for (;;) { try { while (true) {} } catch {} }",
+        "return /(a+)+$/.test('a'.repeat(40) + 'b')",
+        // The engine does not ask in this loop: the thread is given up, and ends a while later.
+        "return Array.prototype.reverse.call({ length: 2 ** 27 })",
+    ] {
+        let error = run_within(Duration::from_millis(200), code).await.unwrap_err();
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Timeout, "the code ran longer than 200ms"),
+            "{code}"
+        );
+        assert_eq!(run("return 1").await, Ok(json!(1)), "after {code}");
+    }
+}
+
+#[tokio::test]
+async fn limits_are_clear_errors_and_the_next_script_runs() {
+    let memory = "the code used more than 64 MiB of memory";
+    let deep = "the code recursed too deeply (512 KiB of stack)";
+    for (code, kind, expected) in [
+        ("let a = [1, 2]; for (;;) a = a.concat(a)", ErrorKind::Limit, memory),
+        ("let s = 'ab'; for (;;) s += s", ErrorKind::Limit, memory),
+        ("return 'a'.repeat(1e9)", ErrorKind::Limit, memory),
+        ("function f() { return f() + 1 } return f()", ErrorKind::Limit, deep),
+        ("return JSON.parse('['.repeat(100000))", ErrorKind::Limit, deep),
+        (
+            "let a = []; for (let i = 0; i < 200; i++) a = [a]; return a",
+            ErrorKind::Failed,
+            "the result is nested deeper than 128 levels",
+        ),
+        (
+            "return 'a'.repeat(17 << 20)",
+            ErrorKind::Limit,
+            "the result has 17825794 bytes as JSON, more than 16 MiB",
+        ),
+    ] {
+        let error = run(code).await.unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (kind, expected), "{code}");
+        assert_eq!(run("return 1").await, Ok(json!(1)), "after {code}");
+    }
+}
+
+#[tokio::test]
+async fn an_expression_is_true_or_false() {
+    let sandbox = Sandbox::new(Duration::from_secs(5));
+    for (expression, expected) in
+        [("input.n > 0", true), ("input.missing", false), ("'no'", true), ("0", false)]
+    {
+        let script = Script::Expression(expression.to_owned());
+        let result = sandbox.run(script, &json!({"n": 1}), &Map::new()).await;
+        assert_eq!(result, Ok(json!(expected)), "{expression}");
+    }
+}
+
+#[test]
+fn syntax_is_checked_without_running() {
+    for code in
+        ["return 1", "// only a comment", "if (input) { return 1 }\nreturn 2", "while (true) {}", "return {}"]
+    {
+        assert_eq!(Script::Body(code.to_owned()).check(), Ok(()), "{code}");
+    }
+    for (code, expected) in [
+        ("return 1 +", "line 2, column 1"),
+        ("const x = await 1", "the code must not be asynchronous"),
+        ("import x from 'y'", "line 1"),
+        ("}); while (true) {} (function () {", "line 1"),
+        ("} while (true) {} function x() {", "unexpected"),
+        ("}, while_() {", "unexpected"),
+        ("} + (() => { while (true) {} })() + function () {", "unexpected"),
+        ("return `", "unexpected"),
+        ("/*", "unexpected"),
+    ] {
+        let error = Script::Body(code.to_owned()).check().expect_err(code);
+        assert!(error.message.to_lowercase().contains(expected), "{code}: {error}");
+    }
+    for code in ["1); evil(); (2", "1]; evil(); [2", "a b", "return 1", ""] {
+        assert!(Script::Expression(code.to_owned()).check().is_err(), "{code}");
+    }
+}

@@ -1,0 +1,152 @@
+//! Templates through their door: [`render`] and [`names_in`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowtrail_types::ErrorKind;
+use serde_json::{Value, json};
+
+use super::{Scope, Shared, TemplateError, names_in, render};
+use crate::Secrets;
+
+fn scope() -> Scope {
+    let outputs = json!({
+        "ask": {"id": 7, "big": u64::MAX, "rate": 3.0, "tags": ["a", "b"], "none": null, "name": "Ada",
+                "text": "x".repeat(1000)},
+        "shape": {"ok": true},
+    });
+    let Value::Object(outputs) = outputs else { unreachable!() };
+    Scope {
+        outputs: Arc::new(outputs.into_iter().map(|(id, value)| (id, Shared::new(value))).collect()),
+        input: Shared::new(json!({"n": 1})),
+        secrets: Secrets::new(BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())])),
+    }
+}
+
+#[track_caller]
+fn rendered(template: &str) -> Value {
+    render("text", &json!(template), &scope()).unwrap_or_else(|error| panic!("{template}: {error:?}"))
+}
+
+#[track_caller]
+fn refused(template: &str) -> TemplateError {
+    match render("text", &json!(template), &scope()) {
+        Ok(value) => panic!("{template} gave {}", value.to_string().chars().take(200).collect::<String>()),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn a_template_alone_keeps_the_type() {
+    for (template, expected) in [
+        ("{{ ask.id }}", json!(7)),
+        ("{{ask.big}}", json!(u64::MAX)),
+        ("{{ ask.rate }}", json!(3.0)),
+        ("{{ ask.tags }}", json!(["a", "b"])),
+        ("{{ ask.none }}", json!(null)),
+        ("{{ shape }}", json!({"ok": true})),
+        ("{{ shape.ok }}", json!(true)),
+        ("{{ input.n + 1 }}", json!(2)),
+        ("{{ {'a': ask.id, 'b': [1]} }}", json!({"a": 7, "b": [1]})),
+        ("{{ ask.missing|default('none given') }}", json!("none given")),
+        ("{{ ask.tags|last }}", json!("b")),
+        ("{{ secrets.TOKEN }}", json!("hunter2")),
+    ] {
+        assert_eq!(rendered(template), expected, "{template}");
+    }
+}
+
+#[test]
+fn text_shows_strings_as_they_are_and_everything_else_as_json() {
+    for (template, expected) in [
+        ("no template { at } all", "no template { at } all"),
+        ("Order {{ ask.id }}", "Order 7"),
+        ("{{ ask.name }}{{ ask.id }}", "Ada7"),
+        (" {{ ask.tags }}", " [\"a\",\"b\"]"),
+        ("ok: {{ shape.ok }}, {{ ask.none }}", "ok: true, null"),
+        ("{% for tag in ask.tags %}<{{ tag }}>{% endfor %}", "<a><b>"),
+        ("{% if shape.ok %}yes{% else %}no{% endif %}", "yes"),
+        ("{{ ask.tags|join(', ') }}!", "a, b!"),
+        ("{{ ask.name|upper }} {{ 'a&b'|urlencode }}", "ADA a%26b"),
+        ("<{{ '<b>' }}>", "<<b>>"),
+    ] {
+        assert_eq!(rendered(template), json!(expected), "{template}");
+    }
+}
+
+#[test]
+fn templates_apply_at_any_depth() {
+    let value = json!({"a": [{"b": "{{ ask.id }}"}, 1], "c": true});
+    let rendered = render("json", &value, &scope()).unwrap();
+    assert_eq!(rendered, json!({"a": [{"b": 7}, 1], "c": true}));
+    let error = render("json", &json!({"a": ["{{ ask.x }}"]}), &scope()).unwrap_err();
+    assert_eq!(error.message, "json.a[0]: `ask.x` is undefined");
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (template, expected) in [
+        ("{{ ask.nope }}", "text: `ask.nope` is undefined"),
+        ("{{ ask.nope.deeper }}", "text: `ask.nope` is undefined"),
+        ("a {{ nobody }}", "text: `nobody` is undefined"),
+        ("{{ secrets.NOPE }}", "text: secret NOPE is not configured"),
+        ("a {{ secrets.NOPE }}", "text: secret NOPE is not configured"),
+    ] {
+        assert_eq!(refused(template).message, expected, "{template}");
+    }
+}
+
+#[test]
+fn secrets_cannot_be_taken_all_at_once() {
+    for template in ["{{ secrets }}", "a {{ secrets }}", "{{ secrets|tojson }}", "{{ [secrets] }}"] {
+        let message = refused(template).message;
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
+fn loops_and_growth_are_bounded() {
+    let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
+    assert_eq!(refused(nested).kind, ErrorKind::Limit);
+    let long = "{% for a in range(9999) %}{{ ask.text }}{% endfor %}";
+    assert_eq!(refused(long).kind, ErrorKind::Limit);
+    let many = format!("{{{{ [{}] }}}}", "ask.text,".repeat(5000));
+    assert!(rendered(&many).as_array().is_some_and(|items| items.len() == 5000));
+    for template in [
+        "{{ 'x' * 100000000 }}",
+        "{{ ask.text ~ ask.text }}",
+        "{% set a = 'x' %}",
+        "{% filter upper %}a{% endfilter %}",
+        "{{ range(100000) }}",
+        "{{ range(10000)|join('x')|replace('x', ask.text) }}",
+        "{{ 'a'|indent(1000000000) }}",
+        "{{ namespace() }}",
+    ] {
+        refused(template);
+    }
+    let chain = format!("{{{{ ask{} }}}}", "|tojson".repeat(40));
+    assert!(refused(&chain).message.contains("too large"));
+}
+
+#[test]
+fn syntax_is_checked_and_names_are_found() {
+    let names = |template: &str| names_in(template).map(|names| names.into_iter().collect::<Vec<_>>());
+    assert_eq!(
+        names("{{ ask.id + shape.x|default(secrets.A) }}"),
+        Ok(["ask", "secrets", "shape"].map(str::to_owned).to_vec())
+    );
+    assert_eq!(names("{% for x in ask %}{{ x }}{{ loop.index }}{% endfor %}"), Ok(vec!["ask".to_owned()]));
+    assert_eq!(names("{{ range(3) }}"), Ok(vec![]));
+    assert_eq!(names("plain"), Ok(vec![]));
+    for (template, expected) in [
+        ("{{ a + }}", "syntax error"),
+        ("{{ a", "syntax error"),
+        ("a {% if b %}", "syntax error"),
+        ("{{ a|uper }}", "did you mean \"upper\"?"),
+        ("{% include 'x' %}", "a template has no {% include %}"),
+        ("{{ a * 2 }}", "use a Transform node"),
+    ] {
+        let message = names_in(template).unwrap_err();
+        assert!(message.contains(expected), "{template}: {message}");
+    }
+}

@@ -1,0 +1,126 @@
+//! A runner over a store in memory, flows written in a line, and a server that does what it is told.
+
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
+
+mod server;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use flowtrail_runner::{Call, Finished, RunError, Runner, RunnerOptions, parse_flow};
+use flowtrail_store::MemoryStore;
+use flowtrail_tracker::Tracker;
+use flowtrail_types::lifecycle::Outcome;
+use flowtrail_types::{Execution, Flow, Principal, Source};
+use serde_json::{Map, Value, json};
+
+pub(crate) use server::{Answer, Received, Server};
+
+/// A runner, and who uses it.
+pub(crate) struct World {
+    pub(crate) runner: Runner,
+    pub(crate) me: Principal,
+    made: AtomicUsize,
+}
+
+impl World {
+    /// A runner whose flows may call the local server, and whose scripts have little time.
+    pub(crate) fn new() -> Self {
+        Self::with(RunnerOptions { allow_private_addresses: true, ..Self::options() })
+    }
+
+    pub(crate) fn options() -> RunnerOptions {
+        RunnerOptions { script_timeout: std::time::Duration::from_millis(500), ..RunnerOptions::default() }
+    }
+
+    pub(crate) fn with(options: RunnerOptions) -> Self {
+        let tracker = Tracker::open(MemoryStore::new()).unwrap();
+        let me = tracker.local_administrator().unwrap();
+        Self { runner: Runner::new(tracker, options), me, made: AtomicUsize::new(0) }
+    }
+
+    /// Makes a flow from its file, with a tool name of its own if the file has none.
+    #[track_caller]
+    pub(crate) fn flow(&self, file: &Value) -> Arc<Flow> {
+        let mut draft = parse_flow(file.clone()).unwrap_or_else(|problems| panic!("{problems}\nin {file:#}"));
+        if file.get("toolName").is_none() && draft.tool_name.is_some() {
+            let name = format!("test_{}", self.made.fetch_add(1, Ordering::Relaxed));
+            draft.tool_name = Some(name.parse().unwrap());
+        }
+        self.runner.tracker().create_flow(&self.me, draft).unwrap()
+    }
+
+    pub(crate) fn call(&self, flow: &Arc<Flow>, arguments: Value) -> Call {
+        let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+        Call::new(self.me.clone(), Arc::clone(flow), arguments, Source::Embedded)
+    }
+
+    /// Makes a flow and runs it.
+    pub(crate) async fn run(&self, file: &Value, arguments: Value) -> Finished {
+        let flow = self.flow(file);
+        self.runner.run(self.call(&flow, arguments)).await.unwrap()
+    }
+
+    pub(crate) async fn try_run(&self, flow: &Arc<Flow>, arguments: Value) -> Result<Finished, RunError> {
+        self.runner.run(self.call(flow, arguments)).await
+    }
+
+    /// What is recorded of it.
+    pub(crate) fn recorded(&self, finished: &Finished) -> Execution {
+        self.runner.tracker().execution(&self.me, finished.id).unwrap()
+    }
+}
+
+/// A flow file: a trigger `ask` without parameters, these nodes, and connections written as `a>b` or
+/// `a:way>b`, with spaces between.
+pub(crate) fn file(nodes: &[(&str, &str, Value)], connections: &str) -> Value {
+    file_asking(&json!([]), nodes, connections)
+}
+
+/// The same, with a trigger that declares parameters.
+pub(crate) fn file_asking(parameters: &Value, nodes: &[(&str, &str, Value)], connections: &str) -> Value {
+    let mut all = vec![json!({"id": "ask", "type": "UserIntent", "parameters": {"parameters": parameters}})];
+    all.extend(
+        nodes.iter().map(|(id, kind, parameters)| json!({"id": id, "type": kind, "parameters": parameters})),
+    );
+    let connections: Vec<Value> = connections.split_whitespace().map(connection).collect();
+    json!({"name": "Test", "nodes": all, "connections": connections})
+}
+
+fn connection(text: &str) -> Value {
+    let (source, target) = text.split_once('>').expect("a connection is written a>b");
+    match source.split_once(':') {
+        Some((source, way)) => json!({"sourceNodeId": source, "targetNodeId": target, "sourceHandle": way}),
+        None => json!({"sourceNodeId": source, "targetNodeId": target}),
+    }
+}
+
+/// The nodes that are recorded, with their statuses, sorted by id.
+pub(crate) fn statuses(execution: &Execution) -> Vec<(String, &'static str)> {
+    let nodes = execution.node_executions.iter();
+    let mut statuses: Vec<_> = nodes.map(|node| (node.node_id.clone(), node.status.as_str())).collect();
+    statuses.sort();
+    statuses
+}
+
+/// The output that is recorded of a node.
+#[track_caller]
+pub(crate) fn output_of(execution: &Execution, id: &str) -> Value {
+    let node = execution.node_executions.iter().find(|node| node.node_id == id);
+    let node = node.unwrap_or_else(|| panic!("{id} is not recorded"));
+    node.output_data.as_ref().map_or(Value::Null, flowtrail_types::Payload::to_value)
+}
+
+/// The message of an execution that failed at a node.
+#[track_caller]
+pub(crate) fn failure(finished: &Finished) -> (&'static str, String) {
+    match &finished.outcome {
+        Outcome::Error(error) => (error.kind.as_str(), error.message.clone()),
+        other => panic!("it did not fail but ended as {other:?} with {}", finished.outputs),
+    }
+}
+
+/// No arguments.
+pub(crate) fn nothing() -> Value {
+    Value::Object(Map::new())
+}

@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use flowtrail_types::{ExecutionStatus, Source};
+
+use crate::Settings;
+
+/// Keeps the history of flows: every run leaves a durable record with what each node did.
+#[derive(Debug, Parser)]
+#[command(name = "flowtrail", version, about, subcommand_required = false)]
+#[command(after_help = "Every option is also an environment variable, and may stand in flowtrail.toml.\n\
+    A flag beats a variable, a variable beats the file. Logs: RUST_LOG (default: info).")]
+pub struct Cli {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Where the configuration file is [default: ./flowtrail.toml, then flowtrail.toml in the data directory]
+    #[arg(long, env = "FLOWTRAIL_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// The options that can also stand in the file.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve REST and MCP on one port
+    Serve(Serve),
+    /// Serve a temporary database with example flows that have been called over MCP
+    Demo,
+    /// Serve MCP over standard input and output, on the same data directory
+    Mcp,
+    /// Flow files
+    #[command(subcommand)]
+    Flow(FlowCommand),
+    /// History at the terminal
+    #[command(subcommand)]
+    Executions(ExecutionsCommand),
+    /// Who may ask
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// The database's schema
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
+}
+
+/// Options of `serve` alone.
+#[derive(Debug, Args, Default)]
+pub struct Serve {
+    /// Do not migrate the database; refuse to start on an old schema
+    #[arg(long)]
+    pub no_migrate: bool,
+}
+
+/// Flow files.
+#[derive(Debug, Subcommand)]
+pub enum FlowCommand {
+    /// Import flow files: all flows of all files, or none
+    Import {
+        /// The files; `-` for standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Write a flow as a file to standard output
+    Export {
+        /// Its tool name or id
+        flow: String,
+    },
+    /// List flows
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a flow and keep its history
+    Delete {
+        /// Its tool name or id
+        flow: String,
+    },
+}
+
+/// History at the terminal.
+#[derive(Debug, Subcommand)]
+pub enum ExecutionsCommand {
+    /// List executions, newest first
+    List {
+        /// Only of this flow: its tool name or id
+        #[arg(long)]
+        flow: Option<String>,
+        /// Only with this status: pending, fulfilled, error or aborted
+        #[arg(long)]
+        status: Option<ExecutionStatus>,
+        /// Only from this source: mcp, api, embedded, proxy, replay or otlp
+        #[arg(long)]
+        source: Option<Source>,
+        /// Which page
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        page: u32,
+        /// How many on a page
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+        limit: u32,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an execution, node by node
+    Show {
+        /// Its id
+        id: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Who may ask.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print it, once
+    Create {
+        /// What it is for
+        name: String,
+        /// Whose it is, by name; the administrator's when not told
+        #[arg(long)]
+        user: Option<String>,
+        /// After how long it expires, for example `30d`; never when not told
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        expires: Option<std::time::Duration>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List keys, without the keys themselves
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key, at once
+    Revoke {
+        /// Its id, or its prefix as `key list` shows it
+        key: String,
+    },
+}
+
+/// The database's schema.
+#[derive(Debug, Subcommand)]
+pub enum MigrateCommand {
+    /// Apply the migrations that are missing
+    Up,
+    /// Take migrations back, newest first
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show which migrations are applied
+    Status,
+}

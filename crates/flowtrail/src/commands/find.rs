@@ -1,0 +1,22 @@
+//! Finding what a person names at the terminal.
+
+use std::sync::Arc;
+
+use flowtrail_tracker::{Tracker, TrackerError};
+use flowtrail_types::{Flow, FlowId, Principal};
+
+use crate::Failure;
+
+/// A flow by its tool name or its id.
+pub(super) fn flow(tracker: &Tracker, principal: &Principal, named: &str) -> Result<Arc<Flow>, Failure> {
+    let found = match named.parse::<FlowId>() {
+        Ok(id) => tracker.flow(principal, id),
+        Err(_) => tracker.flow_by_tool_name(principal, named),
+    };
+    found.map_err(|error| match error {
+        TrackerError::NotFound(_) => {
+            Failure::new(format_args!("there is no flow {named:?}: `flowtrail flow list` shows them"))
+        }
+        other => other.into(),
+    })
+}

@@ -1,0 +1,48 @@
+//! `flowtrail mcp`: MCP over standard input and output. Nothing else is written to standard output.
+
+use std::time::Duration;
+
+use flowtrail_mcp::{Caller, FlowServer, serve_stdio};
+use tokio_util::sync::CancellationToken;
+
+use super::block_on;
+use super::serve::stop_signal;
+use crate::wiring::{Access, Wiring};
+use crate::{Config, Failure};
+
+/// How long executions that were told to stop may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let wiring = Wiring::open(config, Access::Serve { migrate: true })?;
+    if wiring.new_admin_key.is_some() {
+        log::info!("the administrator's key is in {}", config.data_dir.join("admin.key").display());
+    }
+    let administrator = wiring.tracker.local_administrator()?;
+    let tracker = wiring.tracker.clone();
+    let served = block_on(async move {
+        let shutdown = CancellationToken::new();
+        let server = FlowServer::new(wiring.runner, Caller::Fixed(administrator), shutdown.clone());
+        let stop = shutdown.clone();
+        let signals = tokio::spawn(async move {
+            stop_signal().await;
+            stop.cancel();
+        });
+        let served = serve_stdio(server, shutdown).await.map_err(Failure::new);
+        signals.abort();
+        // The client is gone: what still runs for it is stopped and says so in its record.
+        wiring.tracker.cancel_running();
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        let all_ended = async {
+            while wiring.tracker.running() > 0 {
+                look.tick().await;
+            }
+        };
+        if tokio::time::timeout(LAST_WORDS, all_ended).await.is_err() {
+            log::warn!("{} executions did not stop in time", wiring.tracker.running());
+        }
+        served
+    });
+    tracker.close();
+    served
+}

@@ -1,0 +1,48 @@
+//! One file for each command.
+
+mod demo;
+mod executions;
+mod find;
+mod flow;
+mod key;
+mod mcp;
+mod migrate;
+mod serve;
+
+use std::future::Future;
+
+use crate::cli::{Cli, Command, Serve};
+use crate::failure::Doing;
+use crate::{Config, Failure};
+
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    // Logs go to standard error: standard output belongs to what was asked for. The SDK logs whole messages at
+    // `info`, with arguments that may hold secrets, so it is quieter by default.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,rmcp=warn,actix_server=warn"))
+        .target(env_logger::Target::Stderr)
+        .init();
+    let config = || Config::decide(cli.settings.clone(), cli.config.as_deref());
+    match cli.command.unwrap_or(Command::Serve(Serve::default())) {
+        Command::Serve(options) => serve::run(&config()?, &options),
+        Command::Demo => demo::run(config()?),
+        Command::Mcp => mcp::run(&config()?),
+        Command::Flow(command) => flow::run(&config()?, command),
+        Command::Executions(command) => executions::run(&config()?, command),
+        Command::Key(command) => key::run(&config()?, command),
+        Command::Migrate(command) => migrate::run(&config()?, &command),
+    }
+}
+
+/// Runs asynchronous work to its end.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).min(4))
+        .thread_name("flowtrail")
+        .enable_all()
+        .build()
+        .doing("cannot start")?;
+    let result = runtime.block_on(work);
+    // A thread may be reading standard input for ever; it is not waited for.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,70 @@
+//! `flowtrail serve`: REST and MCP on one port.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+
+use flowtrail_http::{ServeOptions, serve};
+
+use super::block_on;
+use crate::cli::Serve;
+use crate::failure::Doing;
+use crate::terminal::say;
+use crate::wiring::{Access, Wiring};
+use crate::{Config, Failure};
+
+pub(super) fn run(config: &Config, options: &Serve) -> Result<(), Failure> {
+    // Before the database: a port in use is the most common mistake, and nothing has been touched then.
+    let listener = listen(&config.listen)?;
+    let wiring = Wiring::open(config, Access::Serve { migrate: !options.no_migrate })?;
+    let address = listener.local_addr().doing("cannot tell the address")?;
+    say(format_args!("listening on http://{address}"));
+    if let Some(key) = &wiring.new_admin_key {
+        say(format_args!("administrator's key: {} (in {})", key, config.data_dir.join("admin.key").display()));
+        say(format_args!("open http://{address}/#key={key}"));
+    }
+    block_on(until_told_to_stop(wiring, config, listener))
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(super) async fn until_told_to_stop(
+    wiring: Wiring,
+    config: &Config,
+    listener: TcpListener,
+) -> Result<(), Failure> {
+    let app = wiring.app(config);
+    serve(app, listener, ServeOptions::default(), stop_signal()).await.map_err(Failure::new)
+}
+
+/// Binds an address.
+pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
+    let hint = "choose another one with --listen ADDR; port 0 picks a free one";
+    let addresses: Vec<SocketAddr> = address
+        .to_socket_addrs()
+        .map_err(|error| Failure::new(format_args!("--listen {address}: expected HOST:PORT ({error})")))?
+        .collect();
+    let listener = TcpListener::bind(&addresses[..])
+        .map_err(|error| Failure::new(format_args!("cannot listen on {address}: {error}; {hint}")))?;
+    listener.set_nonblocking(true).doing("cannot use the listener")?;
+    Ok(listener)
+}
+
+/// Done when the process is told to stop.
+pub(super) async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                interrupted = tokio::signal::ctrl_c() => {
+                    if interrupted.is_ok() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without signals the process can only be killed; it must not stop by itself.
+        std::future::pending::<()>().await;
+    }
+}

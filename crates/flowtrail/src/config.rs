@@ -1,0 +1,296 @@
+//! Configuration: flags, then environment, then file, then defaults.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
+use serde::{Deserialize, Deserializer};
+
+/// What flags and environment say, and in the same words the file.
+#[derive(Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The address to listen on; port 0 picks one [default: 127.0.0.1:8080]
+    #[arg(long, env = "FLOWTRAIL_LISTEN", value_name = "ADDR", global = true)]
+    pub listen: Option<String>,
+    /// Where flowtrail.db and admin.key are [default: the platform's data folder]
+    #[arg(long, env = "FLOWTRAIL_DATA_DIR", value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// The database [default: sqlite://DATA_DIR/flowtrail.db]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The first administrator's API key [default: made at the first start]
+    #[arg(long, env = "FLOWTRAIL_ADMIN_KEY", value_name = "KEY", global = true, hide_env_values = true)]
+    pub admin_key: Option<String>,
+    /// How long an execution may take when its flow does not say [default: 5m]
+    #[arg(long, env = "FLOWTRAIL_EXECUTION_TIMEOUT", value_name = "DURATION", global = true)]
+    pub execution_timeout: Option<Span>,
+    /// The largest request body [default: 16MiB]
+    #[arg(long, env = "FLOWTRAIL_MAX_BODY", value_name = "SIZE", global = true)]
+    pub max_body: Option<Size>,
+    /// The most bytes of one payload that are stored [default: 1MiB]
+    #[arg(long, env = "FLOWTRAIL_MAX_PAYLOAD", value_name = "SIZE", global = true)]
+    pub max_payload: Option<Size>,
+    /// Host names that MCP answers to, separated by commas [default: localhost,127.0.0.1,::1]
+    #[arg(long, env = "FLOWTRAIL_ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',', global = true)]
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Origins of web pages that may call MCP, separated by commas [default: none]
+    #[arg(long, env = "FLOWTRAIL_ALLOWED_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', global = true)]
+    pub allowed_origins: Option<Vec<String>>,
+    /// Whether flows may call private and loopback addresses [default: false; true in demo]
+    #[arg(
+        long,
+        env = "FLOWTRAIL_ALLOW_PRIVATE_ADDRESSES",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        global = true
+    )]
+    pub allow_private_addresses: Option<bool>,
+    /// Values for `{{ secrets.NAME }}` in flows; in the environment FLOWTRAIL_SECRET_NAME.
+    #[arg(skip)]
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// A number of bytes, written like `16MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<ByteSize>() {
+            Ok(size) if size.as_u64() > 0 => Ok(Self(size.as_u64())),
+            _ => Err(format!("expected a size like 16MiB, got {text:?}")),
+        }
+    }
+}
+
+/// A length of time, written like `5m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match humantime::parse_duration(text) {
+            Ok(duration) if !duration.is_zero() => Ok(Self(duration)),
+            _ => Err(format!("expected a duration like 5m or 30s, got {text:?}")),
+        }
+    }
+}
+
+macro_rules! from_file {
+    ($($type:ty),+) => {
+        $(impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        })+
+    };
+}
+
+from_file!(Size, Span);
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file says something that is not known, or not in a form that is known.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What and where.
+        reason: String,
+    },
+    /// The database's address is none.
+    #[error("DATABASE_URL: {0}")]
+    Database(#[from] InvalidDatabaseUrl),
+    /// A variable is known but does nothing in this version: better to say so than to ignore it.
+    #[error("{0} is not available in this version of Flowtrail: unset it")]
+    NotAvailable(&'static str),
+    /// The platform has no folder for data.
+    #[error("this platform has no data folder: set FLOWTRAIL_DATA_DIR")]
+    NoDataDir,
+}
+
+/// What was decided: everything has a value.
+#[derive(Clone)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: String,
+    /// Whether the address was chosen, or is the default.
+    pub listen_is_chosen: bool,
+    /// Where `admin.key` is.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: DatabaseUrl,
+    /// The first administrator's key, if it is configured.
+    pub admin_key: Option<String>,
+    /// How long an execution may take when its flow does not say.
+    pub execution_timeout: Duration,
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// The most bytes of one payload that are stored.
+    pub max_payload: usize,
+    /// Host names that MCP answers to.
+    pub allowed_hosts: Vec<String>,
+    /// Origins that may call MCP.
+    pub allowed_origins: Vec<String>,
+    /// Whether flows may call private and loopback addresses.
+    pub allow_private_addresses: bool,
+    /// Values for `{{ secrets.NAME }}`.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The prefix of variables that hold secrets for flows.
+const SECRET: &str = "FLOWTRAIL_SECRET_";
+/// What later versions have, and this one would ignore.
+const LATER: &[&str] = &["FLOWTRAIL_MAX_DISK", "FLOWTRAIL_RATE_LIMIT"];
+
+impl Config {
+    /// Decides, from what flags and environment say and from the file.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or understood, or a value cannot be used.
+    pub fn decide(given: Settings, file: Option<&Path>) -> Result<Self, ConfigError> {
+        if let Some(name) = LATER.iter().find(|name| std::env::var_os(name).is_some()) {
+            return Err(ConfigError::NotAvailable(name));
+        }
+        let written = read_file(file, given.data_dir.as_deref())?;
+        let data_dir = match given.data_dir.or(written.data_dir) {
+            Some(data_dir) => data_dir,
+            None => default_data_dir()?,
+        };
+        let database = match given.database_url.or(written.database_url) {
+            Some(url) => url.parse()?,
+            None => DatabaseUrl::Sqlite(data_dir.join("flowtrail.db")),
+        };
+        let mut secrets = written.secrets;
+        for (name, value) in std::env::vars() {
+            if let Some(name) = name.strip_prefix(SECRET).filter(|name| !name.is_empty()) {
+                secrets.insert(name.to_owned(), value);
+            }
+        }
+        let bytes = |size: Option<Size>, default: usize| {
+            size.map_or(default, |size| usize::try_from(size.0).unwrap_or(usize::MAX))
+        };
+        let listen = given.listen.or(written.listen);
+        let hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        Ok(Self {
+            listen_is_chosen: listen.is_some(),
+            listen: listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+            database,
+            admin_key: given.admin_key.or(written.admin_key).filter(|key| !key.is_empty()),
+            execution_timeout: given
+                .execution_timeout
+                .or(written.execution_timeout)
+                .map_or(Duration::from_secs(300), |span| span.0),
+            max_body: bytes(given.max_body.or(written.max_body), 16 << 20),
+            max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
+            allowed_hosts: given.allowed_hosts.or(written.allowed_hosts).unwrap_or(hosts),
+            allowed_origins: given.allowed_origins.or(written.allowed_origins).unwrap_or_default(),
+            allow_private_addresses: given
+                .allow_private_addresses
+                .or(written.allow_private_addresses)
+                .unwrap_or(false),
+            secrets,
+            data_dir,
+        })
+    }
+}
+
+fn default_data_dir() -> Result<PathBuf, ConfigError> {
+    directories::ProjectDirs::from("", "", "flowtrail")
+        .map(|folders| folders.data_dir().to_path_buf())
+        .ok_or(ConfigError::NoDataDir)
+}
+
+/// The file that was named, or the one that is found; nothing when there is none.
+fn read_file(named: Option<&Path>, data_dir: Option<&Path>) -> Result<Settings, ConfigError> {
+    let found = match named {
+        Some(path) => Some(path.to_path_buf()),
+        None => {
+            let data_dir = data_dir.map(Path::to_path_buf).or_else(|| default_data_dir().ok());
+            [Some(PathBuf::from(".")), data_dir]
+                .into_iter()
+                .flatten()
+                .map(|folder| folder.join("flowtrail.toml"))
+                .find(|path| path.is_file())
+        }
+    };
+    let Some(path) = found else { return Ok(Settings::default()) };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+    toml::from_str(&text).map_err(|error: toml::de::Error| {
+        // The message alone: the snippet that the parser shows may hold a secret.
+        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        ConfigError::File { path, reason: format!("line {line}: {}", error.message()) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flowtrail.toml");
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_flag_beats_the_file_and_the_file_beats_the_default() {
+        let (_folder, path) = file("listen = \"127.0.0.1:1\"\nexecution_timeout = \"30s\"\nmax_body = \"2MiB\"");
+        let given = Settings { listen: Some("127.0.0.1:2".to_owned()), ..Settings::default() };
+        let config = Config::decide(given, Some(&path)).unwrap();
+        assert_eq!(config.listen, "127.0.0.1:2");
+        assert_eq!(config.execution_timeout, Duration::from_secs(30));
+        assert_eq!(config.max_body, 2 << 20);
+        assert_eq!(config.max_payload, 1 << 20);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_and_a_secret_is_not_shown() {
+        let (_folder, path) = file("[secrets]\nSHOP = \"hunter2\"\n\n[server]\nport = 1");
+        let error = Config::decide(Settings::default(), Some(&path)).unwrap_err().to_string();
+        assert!(error.contains("server"), "{error}");
+        let (_folder, path) = file("admin_key = \"hunter2\"\nmax_body = \"much\"");
+        let error = Config::decide(Settings::default(), Some(&path)).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("16MiB") && !error.contains("hunter2"), "{error}");
+    }
+}

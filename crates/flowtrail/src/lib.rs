@@ -1,0 +1,25 @@
+//! What the binary does, as a library, so that tests and other programs can do the same.
+//!
+//! [`run`] carries out a [`Cli`]. [`Config`] is what flags, environment and file say, in this order.
+//! [`Wiring`] puts the store, the tracker and the runner together; it is the only place that knows all of them.
+
+mod cli;
+mod commands;
+mod config;
+mod failure;
+mod terminal;
+mod wiring;
+
+pub use cli::Cli;
+pub use config::{Config, ConfigError, Settings};
+pub use failure::Failure;
+pub use wiring::{Access, Wiring};
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// A one-line reason, for people.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    commands::run(cli)
+}

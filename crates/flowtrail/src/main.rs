@@ -1,0 +1,18 @@
+//! The binary: reads the command line, does what it says, and tells how it went by its exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use flowtrail::Cli;
+
+fn main() -> ExitCode {
+    // Bad arguments end here, with exit code 2.
+    let cli = Cli::parse();
+    match flowtrail::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print();
+            ExitCode::FAILURE
+        }
+    }
+}

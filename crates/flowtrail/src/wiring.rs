@@ -1,0 +1,125 @@
+//! Store, tracker and runner, put together.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use flowtrail_http::{App, AppOptions};
+use flowtrail_runner::{Runner, RunnerOptions, Secrets};
+use flowtrail_store_diesel::SqliteStore;
+use flowtrail_tracker::{AdminKey, Options, Redactor, Tracker};
+
+use crate::failure::Doing;
+use crate::{Config, Failure};
+
+/// Store, tracker and runner over one configuration.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// Records and answers.
+    pub tracker: Tracker,
+    /// Runs flows.
+    pub runner: Runner,
+    /// The first administrator's key, if it was made just now.
+    pub new_admin_key: Option<String>,
+}
+
+/// What the process is going to do with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Serve for long: look after what times out and what other processes do.
+    Serve {
+        /// Whether the schema may be brought up to date.
+        migrate: bool,
+    },
+    /// One command.
+    Command,
+}
+
+impl Wiring {
+    /// Opens the database and puts everything together.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used, or a configured value cannot.
+    pub fn open(config: &Config, access: Access) -> Result<Self, Failure> {
+        let migrate = access != Access::Serve { migrate: false };
+        let store = if migrate {
+            SqliteStore::open(&config.database)?
+        } else {
+            SqliteStore::open_without_migrating(&config.database)?
+        };
+        let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let options = Options {
+            redactor: Redactor::new(secrets).map_err(Failure::new)?,
+            max_payload: config.max_payload,
+            execution_timeout: config.execution_timeout,
+            housekeeping: match access {
+                Access::Serve { .. } => Some(Duration::from_millis(200)),
+                Access::Command => None,
+            },
+            ..Options::default()
+        };
+        let tracker = Tracker::with_options(store, options)?;
+        let new_admin_key = ensure_admin_key(&tracker, config)?;
+        let runner = Runner::new(
+            tracker.clone(),
+            RunnerOptions {
+                secrets: Secrets::new(config.secrets.clone()),
+                allow_private_addresses: config.allow_private_addresses,
+                default_timeout: config.execution_timeout,
+                ..RunnerOptions::default()
+            },
+        );
+        Ok(Self { tracker, runner, new_admin_key })
+    }
+
+    /// The HTTP application over this.
+    #[must_use]
+    pub fn app(&self, config: &Config) -> App {
+        App::new(
+            self.runner.clone(),
+            AppOptions {
+                max_body: config.max_body,
+                allowed_hosts: config.allowed_hosts.clone(),
+                allowed_origins: config.allowed_origins.clone(),
+            },
+        )
+    }
+}
+
+/// Makes sure that there is an administrator with a key. A new one is in `admin.key` before the database knows
+/// it: whatever happens in between, the next start finds it there.
+fn ensure_admin_key(tracker: &Tracker, config: &Config) -> Result<Option<String>, Failure> {
+    if config.admin_key.is_some() || tracker.has_admin_key()? {
+        tracker.ensure_admin_key(config.admin_key.as_deref())?;
+        return Ok(None);
+    }
+    let path = config.data_dir.join("admin.key");
+    let key = keep_key(&path, &Tracker::random_key()?).doing(format_args!("cannot write {}", path.display()))?;
+    match tracker.ensure_admin_key(Some(&key))? {
+        AdminKey::Configured | AdminKey::Known => Ok(Some(key)),
+    }
+}
+
+/// Writes a key for its owner's eyes only, or gives the one that is there already.
+fn keep_key(path: &Path, key: &str) -> io::Result<String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(mut file) => {
+            file.write_all(format!("{key}\n").as_bytes())?;
+            file.sync_all()?;
+            Ok(key.to_owned())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok(std::fs::read_to_string(path)?.trim().to_owned())
+        }
+        Err(error) => Err(error),
+    }
+}

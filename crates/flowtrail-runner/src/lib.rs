@@ -1,6 +1,6 @@
 //! Runs flows: reads and checks definitions, runs them node by node, and records them through the tracker.
 //!
-//! * [`parse_flow_file`] and [`parse_flow`] read flows from JSON, [`validate`] checks a draft, and
+//! * [`parse_flow_file`] and [`parse_flow`] read flows from JSON, [`validate()`] checks a draft, and
 //!   [`write_flow_file`] writes one. They tell every problem ([`Problems`]), by node and field.
 //! * [`input_schema`] and [`check_arguments`] are about calling a flow.
 //! * [`Runner::run`] runs a [`Call`]. Every node is recorded when it ends, and the execution is durable before

@@ -53,7 +53,7 @@ async fn calls_that_cannot_be_run_are_refused_and_not_recorded() {
     let flow = world.flow(&order());
     match world.try_run(&flow, nothing()).await {
         Err(RunError::Arguments(problems)) => {
-            assert_eq!(problems.to_string(), "orderId: is missing, expected string")
+            assert_eq!(problems.to_string(), "orderId: is missing, expected string");
         }
         other => panic!("{other:?}"),
     }

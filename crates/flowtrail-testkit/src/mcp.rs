@@ -82,6 +82,7 @@ impl McpClient {
     ///
     /// When the server does not answer as it should.
     pub async fn over_http(base: &str, key: &str, era: Era) -> Self {
+        flowtrail::use_ring_for_tls();
         let config = StreamableHttpClientTransportConfig::with_uri(format!("{base}/mcp")).auth_header(key);
         Self::connect(StreamableHttpClientTransport::from_config(config), era).await
     }
@@ -92,8 +93,23 @@ impl McpClient {
     ///
     /// When it does not answer as it should.
     pub async fn over_stdio(binary: &Path, data_dir: &Path, era: Era) -> Self {
+        Self::over_stdio_with(binary, data_dir, era, &[]).await
+    }
+
+    /// The same, with variables in the process's environment.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer as it should.
+    pub async fn over_stdio_with(
+        binary: &Path,
+        data_dir: &Path,
+        era: Era,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let command = tokio::process::Command::new(binary).configure(|command| {
             command.arg("mcp").arg("--data-dir").arg(data_dir).env("RUST_LOG", "warn");
+            command.envs(environment.iter().copied());
         });
         Self::connect(TokioChildProcess::new(command).expect("the binary starts"), era).await
     }

@@ -30,6 +30,7 @@ impl Rest {
     /// When no client can be made.
     #[must_use]
     pub fn new(base: &str, key: Option<&str>) -> Self {
+        flowtrail::use_ring_for_tls();
         let client = Client::builder().no_proxy().build().expect("an HTTP client");
         Self { client, base: base.to_owned(), key: key.map(str::to_owned) }
     }
@@ -65,7 +66,22 @@ impl Rest {
         self.send(Method::DELETE, path, None).await
     }
 
+    /// `POST` with a JSON body; nothing when the server goes away before it has answered.
+    pub async fn try_post(&self, path: &str, body: &Value) -> Option<Answer> {
+        self.try_send(Method::POST, path, Some(body.to_string().into_bytes())).await.ok()
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Answer {
+        let request = format!("{method} {path}");
+        self.try_send(method, path, body).await.unwrap_or_else(|error| panic!("{request}: {error:?}"))
+    }
+
+    async fn try_send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer, reqwest::Error> {
         let request = format!("{method} {path}");
         let mut sending = self.client.request(method, format!("{}{path}", self.base));
         if let Some(key) = &self.key {
@@ -74,15 +90,15 @@ impl Rest {
         if let Some(body) = body {
             sending = sending.header("content-type", "application/json").body(body);
         }
-        let answer = sending.send().await.unwrap_or_else(|error| panic!("{request}: {error:?}"));
+        let answer = sending.send().await?;
         let status = answer.status().as_u16();
-        let text = answer.text().await.unwrap_or_else(|error| panic!("{request}: {error:?}"));
+        let text = answer.text().await?;
         let body = match serde_json::from_str(&text) {
             Ok(json) => json,
             Err(_) if text.is_empty() => Value::Null,
             Err(_) => Value::String(text),
         };
-        Answer { request, status, body }
+        Ok(Answer { request, status, body })
     }
 }
 

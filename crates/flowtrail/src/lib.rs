@@ -8,11 +8,13 @@ mod commands;
 mod config;
 mod failure;
 mod terminal;
+mod tls;
 mod wiring;
 
 pub use cli::Cli;
 pub use config::{Config, ConfigError, Settings};
 pub use failure::Failure;
+pub use tls::use_ring_for_tls;
 pub use wiring::{Access, Wiring};
 
 /// Does what the command line says.

@@ -37,8 +37,8 @@ impl NodeKind for Conditional {
     fn run<'c>(&self, context: &'c NodeContext<'c>) -> BoxFuture<'c, Result<Output, NodeError>> {
         Box::pin(async {
             let script = Script::Expression(context.literal_text("expression")?.to_owned());
-            let sandbox = context.runner.sandbox();
-            let holds = sandbox.run(script, context.input(), &context.outputs()).await?;
+            let (input, nodes) = (context.scope.input.clone(), context.scope.outputs.clone());
+            let holds = context.runner.sandbox().run(script, input, nodes).await?;
             let branch = if holds == Value::Bool(true) { TRUE } else { FALSE };
             Ok(Output { branch: Some(branch), ..Output::of(context.input().clone()) })
         })

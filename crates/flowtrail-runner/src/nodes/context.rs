@@ -1,7 +1,7 @@
 //! What a node is given when it runs.
 
 use flowtrail_types::{ExecutionId, Node};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::NodeError;
@@ -29,11 +29,6 @@ impl NodeContext<'_> {
     /// What the nodes before it gave it.
     pub(super) fn input(&self) -> &Value {
         self.scope.input.json()
-    }
-
-    /// The outputs of the nodes before it, by id.
-    pub(super) fn outputs(&self) -> Map<String, Value> {
-        self.scope.outputs.iter().map(|(id, output)| (id.clone(), output.json().clone())).collect()
     }
 
     /// A parameter as it is written; nothing when it is absent or null.

@@ -30,8 +30,8 @@ impl NodeKind for Transform {
     fn run<'c>(&self, context: &'c NodeContext<'c>) -> BoxFuture<'c, Result<Output, NodeError>> {
         Box::pin(async {
             let script = Script::Body(context.literal_text("code")?.to_owned());
-            let sandbox = context.runner.sandbox();
-            Ok(Output::of(sandbox.run(script, context.input(), &context.outputs()).await?))
+            let (input, nodes) = (context.scope.input.clone(), context.scope.outputs.clone());
+            Ok(Output::of(context.runner.sandbox().run(script, input, nodes).await?))
         })
     }
 }

@@ -10,13 +10,16 @@ mod failure;
 mod source;
 mod thread;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flowtrail_types::ErrorKind;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
+
+use crate::template::Shared;
 
 pub(crate) use failure::ScriptError;
 pub(crate) use source::Script;
@@ -57,11 +60,9 @@ impl Sandbox {
     pub(crate) async fn run(
         &self,
         script: Script,
-        input: &Value,
-        nodes: &Map<String, Value>,
+        input: Shared,
+        nodes: Arc<BTreeMap<String, Shared>>,
     ) -> Result<Value, ScriptError> {
-        let input = input.to_string();
-        let nodes = serde_json::to_string(nodes).unwrap_or_default();
         let Ok(_place) = self.places.acquire().await else {
             return Err(ScriptError::new(ErrorKind::Internal, "the sandbox is closed"));
         };

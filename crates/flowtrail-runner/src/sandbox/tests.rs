@@ -1,21 +1,25 @@
 //! Scripts through their door: [`Sandbox::run`] and [`Script::check`].
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowtrail_types::ErrorKind;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Sandbox, Script, ScriptError};
+use crate::template::Shared;
 
 async fn run(code: &str) -> Result<Value, ScriptError> {
     run_within(Duration::from_secs(20), code).await
 }
 
 async fn run_within(time: Duration, code: &str) -> Result<Value, ScriptError> {
-    let nodes = json!({"ask": {"id": 7}});
-    let nodes = nodes.as_object().cloned().unwrap_or_else(Map::new);
+    let nodes = BTreeMap::from([("ask".to_owned(), Shared::new(json!({"id": 7})))]);
     let sandbox = Sandbox::new(time);
-    sandbox.run(Script::Body(code.to_owned()), &json!({"n": 1, "text": "é\u{0}"}), &nodes).await
+    sandbox
+        .run(Script::Body(code.to_owned()), Shared::new(json!({"n": 1, "text": "é\u{0}"})), Arc::new(nodes))
+        .await
 }
 
 #[tokio::test]
@@ -23,6 +27,8 @@ async fn a_script_transforms_its_input() {
     for (code, expected) in [
         ("return { n: input.n + 1 }", json!({"n": 2})),
         ("return nodes.ask.id", json!(7)),
+        ("return [nodes.ask === nodes.ask, Object.keys(nodes)]", json!([true, ["ask"]])),
+        ("nodes.ask = 1; return nodes.ask", json!(1)),
         ("return input.text", json!("é\u{0}")),
         ("return", json!(null)),
         ("", json!(null)),
@@ -104,13 +110,25 @@ async fn limits_are_clear_errors_and_the_next_script_runs() {
 }
 
 #[tokio::test]
+async fn an_output_takes_memory_only_when_it_is_used() {
+    let large = Shared::new(json!("x".repeat(70 << 20)));
+    let nodes = Arc::new(BTreeMap::from([("large".to_owned(), large)]));
+    let sandbox = Sandbox::new(Duration::from_secs(20));
+    let run =
+        |code: &str| sandbox.run(Script::Body(code.to_owned()), Shared::new(json!(1)), Arc::clone(&nodes));
+    assert_eq!(run("return Object.keys(nodes)").await, Ok(json!(["large"])));
+    let error = run("return nodes.large.length").await.unwrap_err();
+    assert_eq!(error.message, "the code used more than 64 MiB of memory");
+}
+
+#[tokio::test]
 async fn an_expression_is_true_or_false() {
     let sandbox = Sandbox::new(Duration::from_secs(5));
     for (expression, expected) in
         [("input.n > 0", true), ("input.missing", false), ("'no'", true), ("0", false)]
     {
         let script = Script::Expression(expression.to_owned());
-        let result = sandbox.run(script, &json!({"n": 1}), &Map::new()).await;
+        let result = sandbox.run(script, Shared::new(json!({"n": 1})), Arc::default()).await;
         assert_eq!(result, Ok(json!(expected)), "{expression}");
     }
 }

@@ -1,6 +1,7 @@
 //! The thread in which one script runs.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::source::{FILE, FUNCTION, Script};
 use super::{Counted, MAX_RESULT, MEMORY, STACK, ScriptError, failure};
+use crate::template::Shared;
 
 /// The thread's own stack: the script's, and as much again for what Rust and C need around it.
 const THREAD_STACK: usize = 2 * 1024 * 1024;
@@ -31,11 +33,24 @@ type Intrinsics = (
     intrinsic::Promise,
 );
 
-/// One script with what it is run on, as JSON.
+/// Makes `nodes`: an object whose properties are read when they are first asked for, so that outputs that a
+/// script does not use take none of its memory.
+const LAZY_NODES: &str = "(ids, read) => {
+    const nodes = {};
+    for (const id of ids) {
+        const keep = (value) =>
+            Object.defineProperty(nodes, id, { value, enumerable: true, configurable: true, writable: true });
+        const get = () => keep(read(id))[id];
+        Object.defineProperty(nodes, id, { get, set: keep, enumerable: true, configurable: true });
+    }
+    return nodes;
+}";
+
+/// One script with what it is run on.
 pub(super) struct Job {
     pub(super) script: Script,
-    pub(super) input: String,
-    pub(super) nodes: String,
+    pub(super) input: Shared,
+    pub(super) nodes: Arc<BTreeMap<String, Shared>>,
     pub(super) time: Duration,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -105,12 +120,12 @@ impl From<Error> for Stopped {
 
 /// Calls the user's function, and returns its result as JSON text.
 fn call(ctx: &Ctx<'_>, job: &Job) -> Result<String, Stopped> {
+    let nodes = lazy_nodes(ctx, &job.nodes)?;
     let mut options = EvalOptions::default();
     options.filename = Some(FILE.to_owned());
     ctx.eval_with_options::<(), _>(job.script.source(), options)?;
     let function: Function<'_> = ctx.globals().get(FUNCTION)?;
-    let input = ctx.json_parse(job.input.as_str())?;
-    let nodes = ctx.json_parse(job.nodes.as_str())?;
+    let input = ctx.json_parse(job.input.json().to_string())?;
     let result: Js<'_> = function.call((input, nodes))?;
     if let Script::Expression(_) = job.script {
         let truthy: Function<'_> = ctx.eval("(value) => !!value")?;
@@ -134,4 +149,15 @@ fn call(ctx: &Ctx<'_>, job: &Job) -> Result<String, Stopped> {
         return Err(Stopped::Refused(ScriptError::new(ErrorKind::Limit, message)));
     }
     Ok(json)
+}
+
+fn lazy_nodes<'js>(ctx: &Ctx<'js>, nodes: &Arc<BTreeMap<String, Shared>>) -> rquickjs::Result<Js<'js>> {
+    let ids: Vec<String> = nodes.keys().cloned().collect();
+    let nodes = Arc::clone(nodes);
+    let read = Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: String| {
+        let json = nodes.get(&id).map_or_else(|| "null".to_owned(), |output| output.json().to_string());
+        ctx.json_parse(json)
+    })?;
+    let make: Function<'js> = ctx.eval(LAZY_NODES)?;
+    make.call((ids, read))
 }

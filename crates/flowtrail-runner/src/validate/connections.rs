@@ -44,7 +44,7 @@ fn check_end(graph: &Graph<'_>, id: &str, path: &str, problems: &mut Problems) {
     if id.is_empty() {
         problems.add(path, "is missing");
     } else if !graph.index.contains_key(id) {
-        let known = graph.definition.nodes.iter().map(|node| node.id.as_str());
+        let known = graph.definition.nodes.iter().map(|node| node.id.as_str()).filter(|id| !id.is_empty());
         problems.add(path, format!("there is no node {id:?}{}", suggestion(id, known)));
     }
 }

@@ -18,7 +18,7 @@ use crate::{Config, Failure};
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     // Logs go to standard error: standard output belongs to what was asked for. The SDK logs whole messages at
     // `info`, with arguments that may hold secrets, so it is quieter by default.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,rmcp=warn,actix_server=warn"))
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn,rmcp=warn,rmcp::service=off,tracing=warn"))
         .target(env_logger::Target::Stderr)
         .init();
     let config = || Config::decide(cli.settings.clone(), cli.config.as_deref());

@@ -88,7 +88,8 @@ fn check_fields(check: &mut Check<'_, '_>, parameter: &str) {
 
 /// Refuses a credential that stands in the flow itself, where everybody reads it who may read the flow.
 fn check_literal(check: &mut Check<'_, '_>, path: &str, name: &str, value: &str) {
-    if value.trim().is_empty() || has_template(value) {
+    // A number is no credential: many a parameter is called `max_tokens`.
+    if value.trim().is_empty() || has_template(value) || value.parse::<f64>().is_ok() {
         return;
     }
     let looks_random = value.len() >= 16

@@ -66,7 +66,8 @@ impl App {
             .app_data(web::Data::new(self.clone()))
             .app_data(self.doors.clone())
             .app_data(web::PathConfig::default().error_handler(|error, _| {
-                ApiError::new(ErrorCode::NotFound, format!("there is nothing at this address: {error}")).into()
+                ApiError::new(ErrorCode::NotFound, format!("there is nothing at this address: {error}"))
+                    .into()
             }))
             .configure(health::configure)
             .configure(welcome::configure)

@@ -40,11 +40,12 @@ impl FromRequest for Caller {
 fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
     let missing = "send your API key as the header `Authorization: Bearer ft_…`";
     let unauthenticated = |message: &str| ApiError::new(ErrorCode::Unauthenticated, message);
-    let header =
-        request.headers().get(header::AUTHORIZATION).ok_or_else(|| unauthenticated(missing))?;
+    let header = request.headers().get(header::AUTHORIZATION).ok_or_else(|| unauthenticated(missing))?;
     let text = header.to_str().map_err(|_| unauthenticated("the header Authorization is not text"))?;
     match text.split_once(' ') {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() => Ok(key.trim()),
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() => {
+            Ok(key.trim())
+        }
         _ => Err(unauthenticated(missing)),
     }
 }

@@ -28,8 +28,9 @@ impl FromRequest for Body {
 pub(crate) async fn read(mut payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk
-            .map_err(|error| ApiError::new(ErrorCode::Invalid, format!("the body could not be read: {error}")))?;
+        let chunk = chunk.map_err(|error| {
+            ApiError::new(ErrorCode::Invalid, format!("the body could not be read: {error}"))
+        })?;
         if body.len() + chunk.len() > limit {
             return Err(ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes")));
         }

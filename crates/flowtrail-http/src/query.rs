@@ -4,9 +4,7 @@ use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use flowtrail_types::{
-    Cursor, ExecutionFilter, PageRequest, SortDirection, SortKey, timestamp,
-};
+use flowtrail_types::{Cursor, ExecutionFilter, PageRequest, SortDirection, SortKey, timestamp};
 use std::future::{Ready, ready};
 use time::OffsetDateTime;
 
@@ -49,7 +47,11 @@ impl Query {
 
     /// The value of a parameter; an empty one counts as absent.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty())
     }
 
     /// The value of a parameter, parsed.
@@ -57,9 +59,7 @@ impl Query {
     where
         T::Err: std::fmt::Display,
     {
-        self.text(name)
-            .map(|text| text.parse().map_err(|error| ApiError::invalid(name, error)))
-            .transpose()
+        self.text(name).map(|text| text.parse().map_err(|error| ApiError::invalid(name, error))).transpose()
     }
 
     fn number(&self, name: &str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
@@ -69,7 +69,10 @@ impl Query {
             _ => {
                 let shown: String = text.chars().take(40).collect();
                 let upper = if max == u32::MAX { String::new() } else { format!(" to {max}") };
-                Err(ApiError::invalid(name, format!("expected a whole number from {min}{upper}, got {shown:?}")))
+                Err(ApiError::invalid(
+                    name,
+                    format!("expected a whole number from {min}{upper}, got {shown:?}"),
+                ))
             }
         }
     }
@@ -78,7 +81,10 @@ impl Query {
         self.text(name)
             .map(|text| {
                 timestamp::parse(text).map_err(|_| {
-                    ApiError::invalid(name, format!("expected a time like 2026-01-06T12:00:00Z, got {text:?}"))
+                    ApiError::invalid(
+                        name,
+                        format!("expected a time like 2026-01-06T12:00:00Z, got {text:?}"),
+                    )
                 })
             })
             .transpose()

@@ -99,9 +99,7 @@ pub async fn serve(
     ended
 }
 
-fn ended_by_itself(
-    ended: Result<std::io::Result<()>, tokio::task::JoinError>,
-) -> Result<(), ServeError> {
+fn ended_by_itself(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), ServeError> {
     ended.map_err(std::io::Error::other).and_then(|result| result).map_err(ServeError::Run)
 }
 

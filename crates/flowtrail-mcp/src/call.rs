@@ -22,10 +22,11 @@ pub(crate) async fn call(
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResult, ErrorData> {
     let name = request.name.as_ref();
-    let flow = server.runner().tracker().flow_by_tool_name(&principal, name).map_err(|error| match error {
-        TrackerError::NotFound(_) => ErrorData::invalid_params(format!("Unknown tool: {name}"), None),
-        other => failed(&other),
-    })?;
+    let flow =
+        server.runner().tracker().flow_by_tool_name(&principal, name).map_err(|error| match error {
+            TrackerError::NotFound(_) => ErrorData::invalid_params(format!("Unknown tool: {name}"), None),
+            other => failed(&other),
+        })?;
     let mut call = Call::new(principal, flow, request.arguments.unwrap_or_default(), Source::Mcp);
     call.meta = Some(meta(context));
     // Fires when the client cancels, or hangs up where the protocol says that this cancels, and when the server

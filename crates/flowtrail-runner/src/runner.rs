@@ -7,6 +7,7 @@ use flowtrail_tracker::{StartExecution, Tracker};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::arguments::{check_arguments, first_parameter};
@@ -31,6 +32,9 @@ pub struct RunnerOptions {
     pub default_timeout: Duration,
     /// How long a script may run. 5 seconds by default.
     pub script_timeout: Duration,
+    /// On which tokio runtime flows run. By default on that of whoever starts them; a server whose workers have
+    /// runtimes of their own wants one that outlives them.
+    pub runtime: Option<Handle>,
 }
 
 impl Default for RunnerOptions {
@@ -41,6 +45,7 @@ impl Default for RunnerOptions {
             max_response_bytes: 4 * 1024 * 1024,
             default_timeout: Duration::from_mins(5),
             script_timeout: Duration::from_secs(5),
+            runtime: None,
         }
     }
 }
@@ -74,7 +79,7 @@ impl Runner {
     }
 
     /// Begins to run a flow. When this returns, the execution is pending and durable, and goes on by itself
-    /// in a task of the current tokio runtime.
+    /// in a task of the runtime that the options name, or else of the current one.
     ///
     /// # Errors
     ///
@@ -110,7 +115,11 @@ impl Runner {
         }
         let handle = self.0.tracker.start(&call.principal, start)?.await?;
         let id = handle.id();
-        let task = tokio::spawn(execution::run(self.clone(), call, handle, timeout));
+        let run = execution::run(self.clone(), call, handle, timeout);
+        let task = match &self.0.options.runtime {
+            Some(runtime) => runtime.spawn(run),
+            None => tokio::spawn(run),
+        };
         Ok(Running { id, task })
     }
 

@@ -64,10 +64,7 @@ pub fn executions_to_read(batch: &[Command], trust_fresh_ids: bool) -> Vec<Execu
 
 /// The nodes that a batch adds to executions that are there already.
 #[must_use]
-pub fn nodes_to_read(
-    batch: &[Command],
-    known: &HashMap<ExecutionId, Known>,
-) -> Vec<(ExecutionId, i32)> {
+pub fn nodes_to_read(batch: &[Command], known: &HashMap<ExecutionId, Known>) -> Vec<(ExecutionId, i32)> {
     let mut wanted = Vec::new();
     for command in batch {
         let (execution, nodes) = match command {
@@ -174,7 +171,8 @@ pub type Outcomes = Vec<Result<Applied, Refusal>>;
 /// Applies a batch to what is known.
 #[must_use]
 pub fn fold(batch: &[Command], knowledge: Knowledge) -> (Writes<'_>, Outcomes) {
-    let mut fold = Fold { knowledge, inserted: HashMap::new(), ended: HashMap::new(), writes: Writes::default() };
+    let mut fold =
+        Fold { knowledge, inserted: HashMap::new(), ended: HashMap::new(), writes: Writes::default() };
     let outcomes = batch.iter().map(|command| fold.apply(command)).collect();
     (fold.writes, outcomes)
 }

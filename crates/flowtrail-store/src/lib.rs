@@ -23,6 +23,6 @@ pub use command::{Applied, Command, NewEnd, NewExecution, NewNode, Refusal};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use store::{
-    ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StatusCounts, Store, UserStore,
-    VisibleFlows,
+    ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StatusCounts, Store,
+    UserStore, VisibleFlows,
 };

@@ -69,20 +69,21 @@ impl TestServerBuilder {
         std::fs::write(&file, "").expect("the folder can be written");
         let mut config = Config::decide(self.settings, Some(&file)).expect("a good configuration");
         config.database = flowtrail_store_diesel::DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"));
-        let wiring = Wiring::open(&config, Access::Serve { migrate: true }).expect("a fresh database");
+        // A runtime of its own: the server goes on whatever the test's runtime does.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let access = Access::Serve { migrate: true, runtime: runtime.handle().clone() };
+        let wiring = Wiring::open(&config, access).expect("a fresh database");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener that does not block");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let app = wiring.app(&config);
         let (stop, stopped) = oneshot::channel::<()>();
         let options = ServeOptions { workers: 2, grace: Duration::from_secs(1) };
-        // A runtime of its own: the server goes on whatever the test's runtime does.
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .expect("a runtime");
             let until = async {
                 // Dropped or told, it stops either way.
                 let _ = stopped.await;

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use flowtrail_store::{Command, NewEnd, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{
-    CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus,
-};
+use flowtrail_types::{CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -149,7 +147,8 @@ impl ExecutionHandle {
 
     /// Records a node that no way led to.
     pub fn record_skipped(&self, node_id: &str, node_name: &str, node_type: &str) {
-        let node = self.begin_node(NodeStart { node_name, ..NodeStart::new(node_id, node_type, &Value::Null) });
+        let node =
+            self.begin_node(NodeStart { node_name, ..NodeStart::new(node_id, node_type, &Value::Null) });
         self.shared.end_node(node.seq, NodeStatus::Skipped, None, None);
     }
 
@@ -191,10 +190,8 @@ pub(crate) fn timed_out(after: Duration) -> ErrorInfo {
 impl Drop for ExecutionHandle {
     fn drop(&mut self) {
         if !self.shared.ended.load(Ordering::Acquire) {
-            let reason = ErrorInfo::new(
-                ErrorKind::Dropped,
-                "the program dropped the execution without ending it",
-            );
+            let reason =
+                ErrorInfo::new(ErrorKind::Dropped, "the program dropped the execution without ending it");
             drop(self.shared.end(Told::Reported, Outcome::Aborted(Some(reason)), None));
         }
     }

@@ -97,7 +97,8 @@ impl Inner {
                     break;
                 }
                 for id in left {
-                    let error = ErrorInfo::new(ErrorKind::Interrupted, "interrupted: the process that ran it died");
+                    let error =
+                        ErrorInfo::new(ErrorKind::Interrupted, "interrupted: the process that ran it died");
                     done.interrupted += usize::from(self.infer_error(id, error)?);
                 }
             }
@@ -178,7 +179,11 @@ fn run(inner: &Weak<Inner>, every: Duration, stop: &(Mutex<bool>, Condvar)) {
                 Err(error) => log::warn!("housekeeping: {error}"),
             }
             if done.timed_out + done.interrupted > 0 {
-                log::info!("ended {} timed out and {} interrupted executions", done.timed_out, done.interrupted);
+                log::info!(
+                    "ended {} timed out and {} interrupted executions",
+                    done.timed_out,
+                    done.interrupted
+                );
             }
         }
         let guard = stopped.lock().unwrap_or_else(PoisonError::into_inner);

@@ -256,7 +256,8 @@ impl Writer {
 
     fn pause(&self) {
         let queue = self.shared.lock();
-        let no_longer_than_the_pause = self.shared.filled.wait_timeout_while(queue, RETRY, |queue| !queue.closed);
+        let no_longer_than_the_pause =
+            self.shared.filled.wait_timeout_while(queue, RETRY, |queue| !queue.closed);
         drop(no_longer_than_the_pause);
     }
 }

@@ -42,7 +42,8 @@ impl Default for Options {
         Self {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds::default()),
-            redactor: Redactor::new([]).unwrap_or_else(|error| unreachable!("no secret is no bad one: {error}")),
+            redactor: Redactor::new([])
+                .unwrap_or_else(|error| unreachable!("no secret is no bad one: {error}")),
             max_payload: 1 << 20,
             execution_timeout: Duration::from_secs(300),
             limits: RecorderLimits::default(),

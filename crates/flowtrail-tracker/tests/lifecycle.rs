@@ -96,7 +96,11 @@ fn what_is_not_heard_of_in_time_ends_as_inferred() {
     let execution = f.start();
     let id = execution.id();
     f.clock.advance(Duration::from_secs(301));
-    assert_eq!(f.tracker.housekeep().unwrap().timed_out, 0, "it runs here and is given a moment to end itself");
+    assert_eq!(
+        f.tracker.housekeep().unwrap().timed_out,
+        0,
+        "it runs here and is given a moment to end itself"
+    );
     f.clock.advance(Duration::from_secs(5));
     assert_eq!(f.tracker.housekeep().unwrap().timed_out, 1);
     assert!(execution.cancelled().is_cancelled(), "it is told to stop, too");

@@ -40,7 +40,13 @@ pub struct Settings {
     #[arg(long, env = "FLOWTRAIL_ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',', global = true)]
     pub allowed_hosts: Option<Vec<String>>,
     /// Origins of web pages that may call MCP, separated by commas [default: none]
-    #[arg(long, env = "FLOWTRAIL_ALLOWED_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', global = true)]
+    #[arg(
+        long,
+        env = "FLOWTRAIL_ALLOWED_ORIGINS",
+        value_name = "ORIGINS",
+        value_delimiter = ',',
+        global = true
+    )]
     pub allowed_origins: Option<Vec<String>>,
     /// Whether flows may call private and loopback addresses [default: false; true in demo]
     #[arg(
@@ -253,8 +259,8 @@ fn read_file(named: Option<&Path>, data_dir: Option<&Path>) -> Result<Settings, 
         }
     };
     let Some(path) = found else { return Ok(Settings::default()) };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
     toml::from_str(&text).map_err(|error: toml::de::Error| {
         // The message alone: the snippet that the parser shows may hold a secret.
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
@@ -275,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_file_and_the_file_beats_the_default() {
-        let (_folder, path) = file("listen = \"127.0.0.1:1\"\nexecution_timeout = \"30s\"\nmax_body = \"2MiB\"");
+        let (_folder, path) =
+            file("listen = \"127.0.0.1:1\"\nexecution_timeout = \"30s\"\nmax_body = \"2MiB\"");
         let given = Settings { listen: Some("127.0.0.1:2".to_owned()), ..Settings::default() };
         let config = Config::decide(given, Some(&path)).unwrap();
         assert_eq!(config.listen, "127.0.0.1:2");

@@ -9,6 +9,7 @@ use flowtrail_http::{App, AppOptions};
 use flowtrail_runner::{Runner, RunnerOptions, Secrets};
 use flowtrail_store_diesel::SqliteStore;
 use flowtrail_tracker::{AdminKey, Options, Redactor, Tracker};
+use tokio::runtime::Handle;
 
 use crate::failure::Doing;
 use crate::{Config, Failure};
@@ -25,12 +26,14 @@ pub struct Wiring {
 }
 
 /// What the process is going to do with the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Access {
     /// Serve for long: look after what times out and what other processes do.
     Serve {
         /// Whether the schema may be brought up to date.
         migrate: bool,
+        /// On which runtime flows run.
+        runtime: Handle,
     },
     /// One command.
     Command,
@@ -43,18 +46,16 @@ impl Wiring {
     ///
     /// When the database cannot be used, or a configured value cannot.
     pub fn open(config: &Config, access: Access) -> Result<Self, Failure> {
-        let migrate = access != Access::Serve { migrate: false };
-        let store = if migrate {
-            SqliteStore::open(&config.database)?
-        } else {
-            SqliteStore::open_without_migrating(&config.database)?
+        let store = match &access {
+            Access::Serve { migrate: false, .. } => SqliteStore::open_without_migrating(&config.database)?,
+            Access::Serve { migrate: true, .. } | Access::Command => SqliteStore::open(&config.database)?,
         };
         let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = Options {
             redactor: Redactor::new(secrets).map_err(Failure::new)?,
             max_payload: config.max_payload,
             execution_timeout: config.execution_timeout,
-            housekeeping: match access {
+            housekeeping: match &access {
                 Access::Serve { .. } => Some(Duration::from_millis(200)),
                 Access::Command => None,
             },
@@ -68,6 +69,10 @@ impl Wiring {
                 secrets: Secrets::new(config.secrets.clone()),
                 allow_private_addresses: config.allow_private_addresses,
                 default_timeout: config.execution_timeout,
+                runtime: match access {
+                    Access::Serve { runtime, .. } => Some(runtime),
+                    Access::Command => None,
+                },
                 ..RunnerOptions::default()
             },
         );
@@ -96,7 +101,8 @@ fn ensure_admin_key(tracker: &Tracker, config: &Config) -> Result<Option<String>
         return Ok(None);
     }
     let path = config.data_dir.join("admin.key");
-    let key = keep_key(&path, &Tracker::random_key()?).doing(format_args!("cannot write {}", path.display()))?;
+    let key =
+        keep_key(&path, &Tracker::random_key()?).doing(format_args!("cannot write {}", path.display()))?;
     match tracker.ensure_admin_key(Some(&key))? {
         AdminKey::Configured | AdminKey::Known => Ok(Some(key)),
     }

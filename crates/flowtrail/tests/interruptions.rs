@@ -258,7 +258,8 @@ async fn sigterm_aborts_what_runs_writes_it_and_exits_well() {
     let run = format!("/api/flows/{}/run?wait=false", flow["id"].as_str().unwrap());
     let started = server.rest().post(&run, &json!({"params": {"url": url}})).await.expect(202);
     let id = started["id"].as_str().unwrap();
-    let killed = std::process::Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
+    let killed =
+        std::process::Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap();
     assert!(killed.success());
     assert_eq!(server.wait(), Some(0));
 

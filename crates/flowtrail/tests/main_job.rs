@@ -83,10 +83,7 @@ async fn the_examples_do_what_they_say() {
     let items = json!([{"name": "pen", "price": 1.25, "quantity": 2}, {"name": "lamp", "price": 20}]);
 
     let summary = client.call("order_summary", json!({"orderId": " A-1 ", "items": items})).await;
-    assert_eq!(
-        summary.text(),
-        "Dear customer, order A-1 has 3 items for 22.5, plus shipping."
-    );
+    assert_eq!(summary.text(), "Dear customer, order A-1 has 3 items for 22.5, plus shipping.");
     let execution = server.execution(summary.execution_id()).await;
     assert_execution(&execution).has_nodes(&[
         ("ask", "completed"),

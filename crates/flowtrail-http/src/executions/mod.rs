@@ -24,7 +24,9 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
                 .default_service(web::to(wrong_method)),
         )
         .service(
-            web::resource("/executions").route(web::get().to(list::all)).default_service(web::to(wrong_method)),
+            web::resource("/executions")
+                .route(web::get().to(list::all))
+                .default_service(web::to(wrong_method)),
         )
         .service(
             web::resource("/executions/{execution_id}")

@@ -20,7 +20,5 @@ pub(super) async fn handle(
         disposition: DispositionType::Attachment,
         parameters: vec![DispositionParam::Filename(format!("{name}.json"))],
     };
-    Ok(HttpResponse::Ok()
-        .insert_header(disposition)
-        .json(flowtrail_runner::write_flow_file(&flow)))
+    Ok(HttpResponse::Ok().insert_header(disposition).json(flowtrail_runner::write_flow_file(&flow)))
 }

@@ -23,7 +23,11 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
                 .route(web::post().to(create::handle))
                 .default_service(web::to(wrong_method)),
         )
-        .service(web::resource("/flows/import").route(web::post().to(import::handle)).default_service(web::to(wrong_method)))
+        .service(
+            web::resource("/flows/import")
+                .route(web::post().to(import::handle))
+                .default_service(web::to(wrong_method)),
+        )
         .service(
             web::resource("/flows/{flow_id}")
                 .route(web::get().to(read::handle))
@@ -37,7 +41,11 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
                 .default_service(web::to(wrong_method)),
         )
         .service(
-            web::resource("/flows/{flow_id}/run").route(web::post().to(run::handle)).default_service(web::to(wrong_method)),
+            web::resource("/flows/{flow_id}/run")
+                .route(web::post().to(run::handle))
+                .default_service(web::to(wrong_method)),
         )
-        .service(web::resource("/me").route(web::get().to(me::handle)).default_service(web::to(wrong_method)));
+        .service(
+            web::resource("/me").route(web::get().to(me::handle)).default_service(web::to(wrong_method)),
+        );
 }

@@ -111,15 +111,15 @@ fn complete(conn: &mut Conn, rows: Vec<FlowRow>, with_definitions: bool) -> Resu
             list.push(UserId::from_uuid(user.0));
         }
         if with_definitions {
-            let current: Vec<(Id, Vec<u8>)> = flow_versions::table
-                .inner_join(
-                    flows::table
-                        .on(flows::id.eq(flow_versions::flow_id).and(flows::version.eq(flow_versions::version))),
-                )
-                .filter(flow_versions::flow_id.eq_any(ids))
-                .select((flow_versions::flow_id, flow_versions::definition))
-                .load(conn)
-                .map_err(backend::translate)?;
+            let current: Vec<(Id, Vec<u8>)> =
+                flow_versions::table
+                    .inner_join(flows::table.on(
+                        flows::id.eq(flow_versions::flow_id).and(flows::version.eq(flow_versions::version)),
+                    ))
+                    .filter(flow_versions::flow_id.eq_any(ids))
+                    .select((flow_versions::flow_id, flow_versions::definition))
+                    .load(conn)
+                    .map_err(backend::translate)?;
             for (flow, definition) in current {
                 definitions.insert(flow, parse_definition(flow, &definition)?);
             }
@@ -157,7 +157,10 @@ fn write_parts(conn: &mut Conn, flow: &Flow) -> Result<(), WriteError> {
     diesel::delete(flow_access::table.filter(flow_access::flow_id.eq(flow_id))).execute(conn)?;
     // Whoever may write may read, so a user stands in one list.
     let readers = flow.access.read.iter().filter(|user| !flow.access.write.contains(user));
-    let lists = [readers.map(|user| (user, false)).collect::<Vec<_>>(), flow.access.write.iter().map(|user| (user, true)).collect()];
+    let lists = [
+        readers.map(|user| (user, false)).collect::<Vec<_>>(),
+        flow.access.write.iter().map(|user| (user, true)).collect(),
+    ];
     for (user, can_write) in lists.into_iter().flatten() {
         diesel::insert_into(flow_access::table)
             .values((
@@ -264,8 +267,8 @@ impl FlowStore for DieselStore {
     fn list_visible(&self, user: UserId) -> Result<VisibleFlows, StoreError> {
         let user = Id(*user.as_uuid());
         let conn = &mut *self.reader()?;
-        let shared = flow_access::table
-            .filter(flow_access::flow_id.eq(flows::id).and(flow_access::user_id.eq(user)));
+        let shared =
+            flow_access::table.filter(flow_access::flow_id.eq(flows::id).and(flow_access::user_id.eq(user)));
         let full: Vec<Id> = flows::table
             .filter(flows::owner_id.eq(user).or(exists(shared)))
             .order(flows::id)

@@ -161,9 +161,7 @@ impl KeyStore for DieselStore {
     }
 
     fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
-        self.write(|conn| {
-            Ok(diesel::delete(api_keys::table.find(Id(*id.as_uuid()))).execute(conn)? > 0)
-        })
+        self.write(|conn| Ok(diesel::delete(api_keys::table.find(Id(*id.as_uuid()))).execute(conn)? > 0))
     }
 
     fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError> {

@@ -5,9 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, PooledConnection};
-use flowtrail_store::{
-    ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, UserStore,
-};
+use flowtrail_store::{ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, UserStore};
 use flowtrail_types::InstanceId;
 use time::OffsetDateTime;
 

@@ -28,9 +28,7 @@ impl Liveness {
     /// Shows that a process lives. To be called before its row is written: a row without a lock is a dead one.
     pub(crate) fn show(&self, id: InstanceId) -> Result<(), StoreError> {
         let file = std::fs::create_dir_all(&self.folder)
-            .and_then(|()| {
-                OpenOptions::new().create(true).truncate(false).write(true).open(self.file_of(id))
-            })
+            .and_then(|()| OpenOptions::new().create(true).truncate(false).write(true).open(self.file_of(id)))
             .map_err(|error| self.failed(error))?;
         file.try_lock().map_err(|error| match error {
             TryLockError::Error(error) => self.failed(error),

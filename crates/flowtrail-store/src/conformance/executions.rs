@@ -87,7 +87,10 @@ pub fn a_whole_record_is_read_back(store: &dyn Store) {
     assert_eq!((first.seq, first.status, first.duration_us), (1, NodeStatus::Completed, 1_500));
     assert_eq!(first.output_data, node(1).output);
     assert_eq!(first.executed_at, node(1).executed_at);
-    assert_eq!((second.error.as_deref(), second.error_kind), (Some("no such order"), Some(ErrorKind::Failed)));
+    assert_eq!(
+        (second.error.as_deref(), second.error_kind),
+        (Some("no such order"), Some(ErrorKind::Failed))
+    );
     assert_eq!((second.parent_seq, second.iteration, second.attempt), (Some(1), Some(0), 2));
     assert_eq!(second.capture.get("inputData"), Some(&mark));
 
@@ -141,10 +144,7 @@ pub fn an_inferred_end_is_corrected_once(store: &dyn Store) {
     apply(store, start_command(1)).unwrap();
     assert_eq!(apply(store, end_command(1, Told::Inferred, interrupted())), Ok(Applied::Written));
     assert!(read(store, 1).summary.inferred);
-    assert_eq!(
-        apply(store, end_command(1, Told::Reported, Outcome::Fulfilled)),
-        Ok(Applied::Corrected)
-    );
+    assert_eq!(apply(store, end_command(1, Told::Reported, Outcome::Fulfilled)), Ok(Applied::Corrected));
     let corrected = read(store, 1);
     assert_eq!(corrected.summary.status, ExecutionStatus::Fulfilled);
     assert!(!corrected.summary.inferred);
@@ -301,15 +301,9 @@ pub fn counters_follow_every_change(store: &dyn Store) {
             end_command(3, Told::Reported, Outcome::Aborted(None)),
         ],
     );
-    assert_eq!(
-        counts(Some(flow_id(1))),
-        StatusCounts { pending: 0, fulfilled: 1, error: 1, aborted: 1 }
-    );
+    assert_eq!(counts(Some(flow_id(1))), StatusCounts { pending: 0, fulfilled: 1, error: 1, aborted: 1 });
     apply(store, end_command(2, Told::Reported, Outcome::Fulfilled)).unwrap();
-    assert_eq!(
-        counts(Some(flow_id(1))),
-        StatusCounts { pending: 0, fulfilled: 2, error: 0, aborted: 1 }
-    );
+    assert_eq!(counts(Some(flow_id(1))), StatusCounts { pending: 0, fulfilled: 2, error: 0, aborted: 1 });
     assert_eq!(counts(None), StatusCounts { pending: 1, fulfilled: 2, error: 0, aborted: 1 });
     assert_eq!(counts(Some(flow_id(9))), StatusCounts::default());
 }

@@ -112,11 +112,8 @@ pub fn visibility_hides(store: &dyn Store) {
             user: stranger,
             own_in: own_in.iter().copied().map(flow_id).collect(),
         };
-        let query = ExecutionQuery {
-            filter: ExecutionFilter::default(),
-            visibility,
-            page: PageRequest::default(),
-        };
+        let query =
+            ExecutionQuery { filter: ExecutionFilter::default(), visibility, page: PageRequest::default() };
         assert_eq!(store.executions().count(&query, 100).unwrap(), ids(store, &query).len() as u64);
         ids(store, &query)
     };

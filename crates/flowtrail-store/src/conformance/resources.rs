@@ -2,7 +2,8 @@
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    ApiKey, ExecutionStatus, Flow, FlowKind, FlowQuery, FlowSummary, InstanceId, KeyId, Page, PageRequest, UserId,
+    ApiKey, ExecutionStatus, Flow, FlowKind, FlowQuery, FlowSummary, InstanceId, KeyId, Page, PageRequest,
+    UserId,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -106,7 +107,8 @@ pub fn flows_are_listed_with_their_activity(store: &dyn Store) {
     store.flows().add(&[flow(2, "tool_b"), flow(1, "a"), größe]).unwrap();
     for number in 1..=24 {
         let mut begun = start(number);
-        begun.started_at = if number == 1 { at(60) - Duration::DAY } else { at(i64::try_from(number).unwrap()) };
+        begun.started_at =
+            if number == 1 { at(60) - Duration::DAY } else { at(i64::try_from(number).unwrap()) };
         apply(store, Command::Start(Box::new(begun))).unwrap();
     }
     apply(store, end_command(24, Told::Reported, Outcome::Fulfilled)).unwrap();

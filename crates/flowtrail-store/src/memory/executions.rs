@@ -23,10 +23,10 @@ impl ExecutionStore for MemoryStore {
 
     fn lookup(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
         let state = self.lock();
-        Ok(state.executions.get(&id).map(|row| Execution {
-            summary: state.summary(row),
-            ..row.execution.clone()
-        }))
+        Ok(state
+            .executions
+            .get(&id)
+            .map(|row| Execution { summary: state.summary(row), ..row.execution.clone() }))
     }
 
     fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError> {
@@ -96,8 +96,7 @@ fn matches(row: &Row, query: &ExecutionQuery) -> bool {
     let visible = match &query.visibility {
         Visibility::All => true,
         Visibility::Limited { flows, user, own_in } => {
-            flows.contains(&row.flow_id)
-                || (own_in.contains(&row.flow_id) && summary.user_id == Some(*user))
+            flows.contains(&row.flow_id) || (own_in.contains(&row.flow_id) && summary.user_id == Some(*user))
         }
     };
     visible

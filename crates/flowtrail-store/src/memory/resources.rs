@@ -7,7 +7,9 @@ use flowtrail_types::{
 use time::{Duration, OffsetDateTime};
 
 use super::{MemoryStore, State};
-use crate::{FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StoreError, UserStore, VisibleFlows};
+use crate::{
+    FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StoreError, UserStore, VisibleFlows,
+};
 
 impl FlowStore for MemoryStore {
     fn lookup(&self, id: FlowId) -> Result<Option<Flow>, StoreError> {
@@ -159,8 +161,7 @@ impl State {
         let with = |status| runs.iter().filter(|run| run.2 == status).count();
         let (fulfilled, failed) = (with(ExecutionStatus::Fulfilled), with(ExecutionStatus::Error));
         #[expect(clippy::cast_precision_loss, reason = "a rate of less than 2^53 executions")]
-        let success_rate =
-            (fulfilled + failed > 0).then(|| fulfilled as f64 / (fulfilled + failed) as f64);
+        let success_rate = (fulfilled + failed > 0).then(|| fulfilled as f64 / (fulfilled + failed) as f64);
         FlowActivity {
             last_statuses: runs.iter().take(20).map(|run| run.2).collect(),
             runs_last_day: runs.iter().filter(|run| run.0 > now - Duration::DAY).count() as u64,

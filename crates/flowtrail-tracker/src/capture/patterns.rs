@@ -31,16 +31,25 @@ pub(super) const KEY_HINTS: &[&str] =
     &["key", "secret", "authorization", "cookie", "credential", "passphrase", "passw", "pwd", "token"];
 
 /// How well-known credentials begin.
-pub(super) const VALUE_HINTS: &[&str] =
-    &["bearer ", "basic ", "sk-", "ghp_", "gho_", "github_pat_", "xoxb-", "xoxp-", "akia", "ft_", "eyj", "-----begin "];
+pub(super) const VALUE_HINTS: &[&str] = &[
+    "bearer ",
+    "basic ",
+    "sk-",
+    "ghp_",
+    "gho_",
+    "github_pat_",
+    "xoxb-",
+    "xoxp-",
+    "akia",
+    "ft_",
+    "eyj",
+    "-----begin ",
+];
 
 /// Whether the value under this key is a secret.
 pub(super) fn is_secret_key(key: &str) -> bool {
-    let plain: String = key
-        .chars()
-        .filter(|c| !matches!(c, '_' | '-' | '.' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect();
+    let plain: String =
+        key.chars().filter(|c| !matches!(c, '_' | '-' | '.' | ' ')).flat_map(char::to_lowercase).collect();
     SECRET_KEYS.iter().any(|secret| plain.ends_with(secret))
 }
 
@@ -74,8 +83,15 @@ fn credential_at(text: &str, lower: &str, at: usize) -> Option<(usize, usize)> {
             return token(text, at + scheme.len(), 8);
         }
     }
-    let prefixes =
-        [("sk-", 20), ("ghp_", 20), ("gho_", 20), ("github_pat_", 30), ("xoxb-", 20), ("xoxp-", 20), ("ft_", 30)];
+    let prefixes = [
+        ("sk-", 20),
+        ("ghp_", 20),
+        ("gho_", 20),
+        ("github_pat_", 30),
+        ("xoxb-", 20),
+        ("xoxp-", 20),
+        ("ft_", 30),
+    ];
     for (prefix, length) in prefixes {
         if text[at..].starts_with(prefix) {
             return token(text, at, length);
@@ -89,7 +105,8 @@ fn credential_at(text: &str, lower: &str, at: usize) -> Option<(usize, usize)> {
         return token(text, at, 40).filter(|(start, end)| text[*start..*end].matches('.').count() == 2);
     }
     if text[at..].starts_with("-----BEGIN ") && rest.contains("private key-----") {
-        let end = rest.find("-----end ").and_then(|end| rest[end + 9..].find("-----").map(|tail| end + tail + 14));
+        let end =
+            rest.find("-----end ").and_then(|end| rest[end + 9..].find("-----").map(|tail| end + tail + 14));
         return Some((at, end.map_or(text.len(), |end| at + end)));
     }
     None
@@ -108,7 +125,9 @@ mod tests {
 
     #[test]
     fn keys_of_secrets_are_known_in_every_spelling() {
-        for key in ["password", "Api-Key", "X_API_KEY", "accessToken", "db.passwd", "Set-Cookie", "clientSecret"] {
+        for key in
+            ["password", "Api-Key", "X_API_KEY", "accessToken", "db.passwd", "Set-Cookie", "clientSecret"]
+        {
             assert!(is_secret_key(key), "{key}");
             let lower = key.to_lowercase();
             assert!(KEY_HINTS.iter().any(|hint| lower.contains(hint)), "{key} must be hinted at");

@@ -142,9 +142,10 @@ impl Redactor {
             Value::Number(number) => {
                 // A secret may be a number.
                 let text = number.to_string();
-                let hit = self.known.as_ref().is_some_and(|known| {
-                    known.find(&text).is_some_and(|found| found.len() == text.len())
-                });
+                let hit = self
+                    .known
+                    .as_ref()
+                    .is_some_and(|known| known.find(&text).is_some_and(|found| found.len() == text.len()));
                 if hit {
                     *value = Value::String(REDACTED.to_owned());
                 }
@@ -208,7 +209,8 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_left_alone() {
-        let value = json!({"tokens": 12, "maxTokens": 3, "text": "the key to the secretary's desk", "n": 1.0});
+        let value =
+            json!({"tokens": 12, "maxTokens": 3, "text": "the key to the secretary's desk", "n": 1.0});
         assert_eq!(redacted(value.clone()), value);
     }
 

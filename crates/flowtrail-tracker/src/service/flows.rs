@@ -288,13 +288,19 @@ fn sorted(mut access: Access) -> Access {
 fn check(flow: &Flow) -> Result<(), TrackerError> {
     let length = flow.name.chars().count();
     if flow.name.trim().is_empty() || length > MAX_NAME {
-        return Err(TrackerError::invalid("name", format!("expected 1 to {MAX_NAME} characters, got {length}")));
+        return Err(TrackerError::invalid(
+            "name",
+            format!("expected 1 to {MAX_NAME} characters, got {length}"),
+        ));
     }
     if flow.name.chars().any(char::is_control) {
         return Err(TrackerError::invalid("name", "expected no control characters"));
     }
     if flow.description.chars().count() > MAX_DESCRIPTION {
-        return Err(TrackerError::invalid("description", format!("expected at most {MAX_DESCRIPTION} characters")));
+        return Err(TrackerError::invalid(
+            "description",
+            format!("expected at most {MAX_DESCRIPTION} characters"),
+        ));
     }
     if flow.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > MAX_TIMEOUT) {
         return Err(TrackerError::invalid("timeout", "expected more than nothing and at most 7 days"));

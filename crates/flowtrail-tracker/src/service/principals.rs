@@ -194,11 +194,18 @@ impl Tracker {
         }
         let length = name.chars().count();
         if name.trim().is_empty() || length > 100 || name.chars().any(char::is_control) {
-            return Err(TrackerError::invalid("name", format!("expected 1 to 100 printable characters, got {length}")));
+            return Err(TrackerError::invalid(
+                "name",
+                format!("expected 1 to 100 printable characters, got {length}"),
+            ));
         }
         let now = self.inner.clock.now();
-        let user =
-            User { id: UserId::from_uuid(self.inner.ids.next(now)), name: name.to_owned(), role, created_at: now };
+        let user = User {
+            id: UserId::from_uuid(self.inner.ids.next(now)),
+            name: name.to_owned(),
+            role,
+            created_at: now,
+        };
         self.inner.store.users().add(&user)?;
         Ok(user)
     }
@@ -233,7 +240,9 @@ fn check_configured(secret: &str) -> Result<(), TrackerError> {
     if secret.len() < SHORTEST || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(TrackerError::invalid(
             "FLOWTRAIL_ADMIN_KEY",
-            format!("expected at least {SHORTEST} visible ASCII characters, best made by `openssl rand -hex 32`"),
+            format!(
+                "expected at least {SHORTEST} visible ASCII characters, best made by `openssl rand -hex 32`"
+            ),
         ));
     }
     Ok(())

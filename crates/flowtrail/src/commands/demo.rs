@@ -14,8 +14,8 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 use rmcp::{ClientLifecycleMode, ClientServiceExt, RoleClient};
 use serde_json::{Map, Value, json};
 
-use super::block_on;
 use super::serve::{listen, until_told_to_stop};
+use super::{block_on, runtime};
 use crate::failure::Doing;
 use crate::terminal::say;
 use crate::wiring::{Access, Wiring};
@@ -31,7 +31,8 @@ const EXAMPLES: &[&str] = &[
 ];
 
 pub(super) fn run(mut config: Config) -> Result<(), Failure> {
-    let folder = tempfile::Builder::new().prefix("flowtrail-demo-").tempdir().doing("cannot make a folder")?;
+    let folder =
+        tempfile::Builder::new().prefix("flowtrail-demo-").tempdir().doing("cannot make a folder")?;
     config.data_dir = folder.path().to_path_buf();
     config.database = DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"));
     config.allow_private_addresses = true;
@@ -42,7 +43,9 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         Err(failure) => return Err(failure),
     };
     let address = listener.local_addr().doing("cannot tell the address")?;
-    let wiring = Wiring::open(&config, Access::Serve { migrate: true })?;
+    let runtime = runtime()?;
+    let access = Access::Serve { migrate: true, runtime: runtime.handle().clone() };
+    let wiring = Wiring::open(&config, access)?;
     let key = match (&wiring.new_admin_key, &config.admin_key) {
         (Some(key), _) | (None, Some(key)) => key.clone(),
         (None, None) => return Err(Failure::new("the demo's database has no administrator's key")),
@@ -53,7 +56,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     let silent = TcpListener::bind("127.0.0.1:0").doing("cannot make an address that never answers")?;
     let silent_url = format!("http://{}/slow", silent.local_addr().doing("cannot tell the address")?);
     let base = format!("http://{address}");
-    block_on(async {
+    block_on(runtime, async {
         // The client is kept until the end: if it hung up, what it has pending would be aborted.
         let script = async {
             let client = play(&base, &key, &silent_url).await?;

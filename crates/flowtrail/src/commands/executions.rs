@@ -2,8 +2,8 @@
 
 use flowtrail_tracker::Tracker;
 use flowtrail_types::{
-    Execution, ExecutionFilter, ExecutionId, ExecutionStatus, NodeExecution, NodeStatus, PageRequest, Payload,
-    Principal, timestamp,
+    Execution, ExecutionFilter, ExecutionId, ExecutionStatus, NodeExecution, NodeStatus, PageRequest,
+    Payload, Principal, timestamp,
 };
 
 use super::find;
@@ -27,9 +27,11 @@ pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Fai
             list(&tracker, &me, &filter, PageRequest::numbered(page, limit), json)
         }
         ExecutionsCommand::Show { id, json } => {
-            let id: ExecutionId = id
-                .parse()
-                .map_err(|_| Failure::new(format_args!("{id:?} is no execution's id: `flowtrail executions list` shows them")))?;
+            let id: ExecutionId = id.parse().map_err(|_| {
+                Failure::new(format_args!(
+                    "{id:?} is no execution's id: `flowtrail executions list` shows them"
+                ))
+            })?;
             let execution = tracker.execution(&me, id)?;
             if json { terminal::json(&execution) } else { show(&execution) }
         }
@@ -52,7 +54,8 @@ fn list(
         say("no executions");
         return Ok(());
     }
-    let mut table = Table::new(&["", "STARTED", "DURATION", "FLOW", "SOURCE", "FIRST PARAMETER OR ERROR", "ID"]);
+    let mut table =
+        Table::new(&["", "STARTED", "DURATION", "FLOW", "SOURCE", "FIRST PARAMETER OR ERROR", "ID"]);
     for execution in page.items {
         table.row([
             mark(execution.status, execution.inferred),
@@ -134,6 +137,10 @@ fn payload(name: &str, payload: Option<&Payload>) {
     let Some(payload) = payload else { return };
     let text = payload.as_str();
     let cut = text.floor_char_boundary(SHOWN);
-    let rest = if cut < text.len() { format!(" … ({} bytes, --json shows all)", text.len()) } else { String::new() };
+    let rest = if cut < text.len() {
+        format!(" … ({} bytes, --json shows all)", text.len())
+    } else {
+        String::new()
+    };
     say(format_args!("{name:<9} {}{rest}", &text[..cut]));
 }

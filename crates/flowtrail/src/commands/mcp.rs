@@ -5,8 +5,8 @@ use std::time::Duration;
 use flowtrail_mcp::{Caller, FlowServer, serve_stdio};
 use tokio_util::sync::CancellationToken;
 
-use super::block_on;
 use super::serve::stop_signal;
+use super::{block_on, runtime};
 use crate::wiring::{Access, Wiring};
 use crate::{Config, Failure};
 
@@ -14,13 +14,14 @@ use crate::{Config, Failure};
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    let wiring = Wiring::open(config, Access::Serve { migrate: true })?;
+    let runtime = runtime()?;
+    let wiring = Wiring::open(config, Access::Serve { migrate: true, runtime: runtime.handle().clone() })?;
     if wiring.new_admin_key.is_some() {
         log::info!("the administrator's key is in {}", config.data_dir.join("admin.key").display());
     }
     let administrator = wiring.tracker.local_administrator()?;
     let tracker = wiring.tracker.clone();
-    let served = block_on(async move {
+    let served = block_on(runtime, async move {
         let shutdown = CancellationToken::new();
         let server = FlowServer::new(wiring.runner, Caller::Fixed(administrator), shutdown.clone());
         let stop = shutdown.clone();

@@ -11,6 +11,8 @@ mod serve;
 
 use std::future::Future;
 
+use tokio::runtime::Runtime;
+
 use crate::cli::{Cli, Command, Serve};
 use crate::failure::Doing;
 use crate::{Config, Failure};
@@ -18,9 +20,12 @@ use crate::{Config, Failure};
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     // Logs go to standard error: standard output belongs to what was asked for. The SDK logs whole messages at
     // `info`, with arguments that may hold secrets, so it is quieter by default.
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn,rmcp=warn,rmcp::service=off,tracing=warn"))
-        .target(env_logger::Target::Stderr)
-        .init();
+    env_logger::Builder::from_env(
+        env_logger::Env::default()
+            .default_filter_or("info,actix_server=warn,rmcp=warn,rmcp::service=off,tracing=warn"),
+    )
+    .target(env_logger::Target::Stderr)
+    .init();
     let config = || Config::decide(cli.settings.clone(), cli.config.as_deref());
     match cli.command.unwrap_or(Command::Serve(Serve::default())) {
         Command::Serve(options) => serve::run(&config()?, &options),
@@ -33,14 +38,18 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Runs asynchronous work to its end.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// The runtime on which flows run.
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).min(4))
         .thread_name("flowtrail")
         .enable_all()
         .build()
-        .doing("cannot start")?;
+        .doing("cannot start")
+}
+
+/// Runs asynchronous work to its end.
+fn block_on<T>(runtime: Runtime, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let result = runtime.block_on(work);
     // A thread may be reading standard input for ever; it is not waited for.
     runtime.shutdown_background();

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use flowtrail_http::{ServeOptions, serve};
 
-use super::block_on;
+use super::{block_on, runtime};
 use crate::cli::Serve;
 use crate::failure::Doing;
 use crate::terminal::say;
@@ -14,14 +14,20 @@ use crate::{Config, Failure};
 pub(super) fn run(config: &Config, options: &Serve) -> Result<(), Failure> {
     // Before the database: a port in use is the most common mistake, and nothing has been touched then.
     let listener = listen(&config.listen)?;
-    let wiring = Wiring::open(config, Access::Serve { migrate: !options.no_migrate })?;
+    let runtime = runtime()?;
+    let access = Access::Serve { migrate: !options.no_migrate, runtime: runtime.handle().clone() };
+    let wiring = Wiring::open(config, access)?;
     let address = listener.local_addr().doing("cannot tell the address")?;
     say(format_args!("listening on http://{address}"));
     if let Some(key) = &wiring.new_admin_key {
-        say(format_args!("administrator's key: {} (in {})", key, config.data_dir.join("admin.key").display()));
+        say(format_args!(
+            "administrator's key: {} (in {})",
+            key,
+            config.data_dir.join("admin.key").display()
+        ));
         say(format_args!("open http://{address}/#key={key}"));
     }
-    block_on(until_told_to_stop(wiring, config, listener))
+    block_on(runtime, until_told_to_stop(wiring, config, listener))
 }
 
 /// Serves until Ctrl-C or SIGTERM.

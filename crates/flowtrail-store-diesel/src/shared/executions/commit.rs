@@ -13,7 +13,9 @@ use super::super::backend::{self, Conn, Db};
 use super::super::schema::{execution_payloads, execution_tags, executions, node_executions};
 use super::super::store::WriteError;
 use super::super::{DieselStore, corrupt};
-use super::rows::{NewExecutionRow, NewNodeRow, NewPayloadRow, NewTagRow, digest_of, write_json, write_marks};
+use super::rows::{
+    NewExecutionRow, NewNodeRow, NewPayloadRow, NewTagRow, digest_of, write_json, write_marks,
+};
 use crate::columns::{At, Id};
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 
@@ -65,7 +67,9 @@ fn read_knowledge(
                 executions::cancel_requested,
             ))
             .load(conn)?;
-        for (id, flow_id, status, inferred, started_at, ended_at, digest, end_digest, cancel_requested) in rows {
+        for (id, flow_id, status, inferred, started_at, ended_at, digest, end_digest, cancel_requested) in
+            rows
+        {
             let status =
                 status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
             let known = Known {

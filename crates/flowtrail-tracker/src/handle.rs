@@ -214,7 +214,8 @@ impl Shared {
             .collect();
         let stopped = std::mem::take(&mut nodes.running);
         drop(nodes);
-        for (seq, node) in stopped {
+        let kept = stopped.into_iter().filter(|_| self.policy != CapturePolicy::None);
+        for (seq, node) in kept {
             running.push(self.node(seq, node, NodeStatus::Aborted, None, None));
         }
         running.sort_by_key(|node| node.seq);
@@ -236,10 +237,14 @@ impl Shared {
         // Once the execution has ended its nodes are written as they were then.
         let Some(node) = nodes.running.remove(&seq) else { return };
         drop(nodes);
+        // Of an execution that keeps nothing not even its nodes are kept.
+        if self.policy == CapturePolicy::None {
+            return;
+        }
         let node = self.node(seq, node, status, output, error);
         let at = self.tracker.clock.now();
         let command = Command::Append { execution: self.id, nodes: vec![node.clone()], at };
-        let acknowledged = self.tracker.recorder.submit(command, Patience::Refusable);
+        let acknowledged = self.tracker.recorder.submit(command, Patience::Lazy);
         nodes = self.lock();
         nodes.unacknowledged.retain(|(_, acknowledged)| !matches!(acknowledged.try_recv(), Ok(Ok(_))));
         nodes.unacknowledged.push((node, acknowledged));
@@ -270,7 +275,6 @@ impl Shared {
             whole_output.as_bytes(),
             error_text.as_deref().unwrap_or_default().as_bytes(),
         ]);
-        let keeps_names = self.policy != CapturePolicy::None;
         NewNode {
             seq,
             node_id: begun.node_id,
@@ -282,7 +286,7 @@ impl Shared {
             input: begun.input,
             output: output.and_then(|captured| captured.stored),
             error: error_text,
-            error_kind: error.map(|(kind, _)| kind).filter(|_| keeps_names),
+            error_kind: error.map(|(kind, _)| kind),
             parent_seq: begun.parent_seq,
             iteration: begun.iteration,
             attempt: begun.attempt,

@@ -43,11 +43,17 @@ impl Default for RecorderLimits {
 /// How long the writer waits before it tries again when the database is locked or away.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// Whether a command may be refused because too much is waiting.
+/// How long a command that nobody waits for may stay, so that it shares its commit with what comes next. A crash
+/// costs at most the nodes of so long.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// How a command waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// It may: whoever sent it is told, and can try again.
+    /// Somebody waits for it. It may be refused because too much is waiting: then they are told, and can try again.
     Refusable,
+    /// Nobody waits for it. It may be refused as well, and need not be written at once.
+    Lazy,
     /// It may not. For the ends of executions that run here: there are no more of them than there are running
     /// executions, and nobody could report them again.
     Endless,
@@ -73,6 +79,8 @@ impl Waiter {
 struct Queue {
     waiting: VecDeque<(Command, Waiter)>,
     bytes: usize,
+    /// How many of those that wait are waited for.
+    urgent: usize,
     closed: bool,
 }
 
@@ -122,13 +130,18 @@ impl Recorder {
             queue.waiting.len() >= limits.max_waiting || queue.bytes + bytes > limits.max_waiting_bytes;
         if queue.closed {
             waiter.answer(Err(TrackerError::Closed));
-        } else if is_full && patience == Patience::Refusable && !queue.waiting.is_empty() {
+        } else if is_full && patience != Patience::Endless && !queue.waiting.is_empty() {
             waiter.answer(Err(TrackerError::Busy));
         } else {
             queue.bytes += bytes;
+            queue.urgent += usize::from(patience != Patience::Lazy);
             queue.waiting.push_back((command, waiter));
+            // The writer is woken for the first of a batch, and for what is waited for.
+            let wakes = patience != Patience::Lazy || queue.waiting.len() == 1;
             drop(queue);
-            self.shared.filled.notify_one();
+            if wakes {
+                self.shared.filled.notify_one();
+            }
         }
         receiver
     }
@@ -174,23 +187,35 @@ impl Writer {
     /// Whatever is waiting, oldest first, up to the bounds of a batch. None when closed and empty.
     fn next_batch(&self) -> Option<(Vec<Command>, Vec<Waiter>)> {
         let mut queue = self.shared.lock();
-        while queue.waiting.is_empty() {
-            if queue.closed {
-                return None;
+        loop {
+            let Some((_, oldest)) = queue.waiting.front() else {
+                if queue.closed {
+                    return None;
+                }
+                queue = self.shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let linger = LINGER.saturating_sub(oldest.queued_at.elapsed());
+            if queue.urgent > 0 || queue.closed || linger.is_zero() {
+                break;
             }
-            queue = self.shared.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let woken = self.shared.filled.wait_timeout(queue, linger);
+            queue = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         let limits = &self.shared.limits;
         let mut bytes = 0;
         let mut count = 0;
+        let mut urgent = 0;
         for (_, waiter) in queue.waiting.iter().take(limits.max_batch) {
             if count > 0 && bytes + waiter.bytes > limits.max_batch_bytes {
                 break;
             }
             bytes += waiter.bytes;
             count += 1;
+            urgent += usize::from(waiter.patience != Patience::Lazy);
         }
         queue.bytes -= bytes;
+        queue.urgent -= urgent;
         Some(queue.waiting.drain(..count).unzip())
     }
 
@@ -237,7 +262,7 @@ impl Writer {
         let closed = self.shared.lock().closed;
         // When the process ends, not even patience waits for a database that is away.
         let is_expired = |waiter: &Waiter| {
-            (waiter.patience == Patience::Refusable || closed) && waiter.queued_at.elapsed() > max_wait
+            (waiter.patience != Patience::Endless || closed) && waiter.queued_at.elapsed() > max_wait
         };
         if !waiters.iter().any(is_expired) {
             return (commands, waiters);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flowtrail_store::{Applied, Command, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{CaptureMarks, Digest, ErrorKind, ExecutionId, NodeStatus, Principal};
+use flowtrail_types::{CaptureMarks, CapturePolicy, Digest, ErrorKind, ExecutionId, NodeStatus, Principal};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -70,7 +70,9 @@ impl Tracker {
         let inner = &self.inner;
         let mut new = inner.new_execution(principal, start, None)?;
         let capture = inner.capture(start.flow.capture);
-        let nodes: Vec<NewNode> = finished.nodes.iter().map(|node| new_node(&capture, node)).collect();
+        // Of an execution that keeps nothing not even its nodes are kept.
+        let kept = if start.flow.capture == CapturePolicy::None { &[][..] } else { &finished.nodes[..] };
+        let nodes: Vec<NewNode> = kept.iter().map(|node| new_node(&capture, node)).collect();
         let end = new_end(
             &capture,
             Told::Reported,

@@ -1,0 +1,133 @@
+//! Migrations, and what is said when a file is not what it should be.
+
+use std::path::Path;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use flowtrail_store::{Store, StoreError};
+use flowtrail_store_diesel::{DatabaseUrl, Schema, SqliteStore};
+
+fn url(folder: &Path) -> DatabaseUrl {
+    DatabaseUrl::Sqlite(folder.join("flowtrail.db"))
+}
+
+fn raw(url: &DatabaseUrl) -> SqliteConnection {
+    SqliteConnection::establish(&url.path().to_string_lossy()).unwrap()
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    value: i64,
+}
+
+fn number(conn: &mut SqliteConnection, query: &str) -> i64 {
+    diesel::sql_query(query).get_result::<Number>(conn).unwrap().value
+}
+
+#[test]
+fn every_migration_goes_up_down_and_up_again_with_data_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    let mut schema = Schema::open(&url).unwrap();
+    let all = schema.up().unwrap();
+    assert!(!all.is_empty());
+    assert!(schema.up().unwrap().is_empty(), "up again changes nothing");
+    let store = SqliteStore::open(&url).unwrap();
+    let id = flowtrail_types::UserId::from_uuid(uuid::Uuid::from_u128(1));
+    let at = time::OffsetDateTime::UNIX_EPOCH;
+    let role = flowtrail_types::Role::Admin;
+    store.users().add(&flowtrail_types::User { id, name: "ana".to_owned(), role, created_at: at }).unwrap();
+    drop(store);
+    for steps in 1..=all.len() {
+        let reverted = schema.down(u32::try_from(steps).unwrap()).unwrap();
+        assert_eq!(reverted.len(), steps);
+        assert!(matches!(SqliteStore::open_without_migrating(&url), Err(StoreError::Schema(_))));
+        assert_eq!(schema.up().unwrap().len(), steps);
+        schema.check().unwrap();
+    }
+    assert_eq!(schema.down(99).unwrap().len(), all.len(), "down stops at the bottom");
+    assert!(schema.status().unwrap().iter().all(|migration| !migration.applied));
+    let tables = "SELECT count(*) AS value FROM sqlite_master WHERE type IN ('table', 'view') \
+                  AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'";
+    assert_eq!(number(&mut raw(&url), tables), 0, "down takes away all that up has made");
+}
+
+#[test]
+fn two_that_migrate_at_once_do_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    let opened = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| SqliteStore::open(&url).map(drop))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    for result in opened {
+        result.unwrap();
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused_with_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    drop(SqliteStore::open(&url).unwrap());
+    raw(&url)
+        .batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
+        .unwrap();
+    let error = SqliteStore::open(&url).unwrap_err().to_string();
+    assert!(error.contains("newer version") && error.contains("99990101000000"), "{error}");
+}
+
+#[test]
+fn space_can_be_given_back_and_commits_are_synchronous() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    drop(SqliteStore::open(&url).unwrap());
+    let mut conn = raw(&url);
+    assert_eq!(number(&mut conn, "SELECT auto_vacuum AS value FROM pragma_auto_vacuum"), 2, "incremental");
+    let wal = "SELECT journal_mode = 'wal' AS value FROM pragma_journal_mode";
+    assert_eq!(number(&mut conn, wal), 1);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    std::fs::write(url.path(), "This is a letter, not a database. ".repeat(100)).unwrap();
+    let error = SqliteStore::open(&url).unwrap_err().to_string();
+    assert!(error.contains("flowtrail.db") && error.contains("not a SQLite database"), "{error}");
+    let below_a_file = DatabaseUrl::Sqlite(url.path().join("deeper.db"));
+    let error = SqliteStore::open(&below_a_file).unwrap_err().to_string();
+    assert!(error.contains("deeper.db"), "{error}");
+}
+
+#[test]
+fn a_corrupt_row_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    let store = SqliteStore::open(&url).unwrap();
+    raw(&url)
+        .batch_execute(
+            "INSERT INTO flows VALUES (x'00000000000000000000000000000001', 'runnable', 'n', 'n', 'not a tool name', \
+             '', 1, 1, NULL, 0, 'full', x'00000000000000000000000000000001', 0, 0, NULL)",
+        )
+        .unwrap();
+    let error = store.flows().list_all().unwrap_err().to_string();
+    assert_eq!(error, "a row of flows is corrupt: tool_name of 00000000-0000-0000-0000-000000000001");
+}
+
+#[test]
+fn a_person_can_read_the_history_in_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    drop(SqliteStore::open(&url).unwrap());
+    let mut conn = raw(&url);
+    conn.batch_execute(
+        "INSERT INTO executions (id, flow_id, flow_name, source, status, inferred, started_at, deadline_at, \
+         cancel_requested, capture_policy, digest, created_at, updated_at) VALUES \
+         (x'0198', x'01', 'Orders', 'mcp', 'pending', 0, 1767700800123000, 1, 0, 'full', x'00', 0, 0)",
+    )
+    .unwrap();
+    let readable = "SELECT started_at = '2026-01-06T12:00:00.123Z' AND id = '0198' AS value FROM history";
+    assert_eq!(number(&mut conn, readable), 1);
+}

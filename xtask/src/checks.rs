@@ -1,0 +1,37 @@
+//! `cargo xtask test` and `cargo xtask ci`.
+
+use crate::command::{cargo, has, skipped};
+use crate::tidy;
+
+/// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses.
+pub(crate) fn test() -> Result<(), String> {
+    tidy::run()?;
+    if has("fmt") {
+        cargo(&["fmt", "--all", "--check"])?;
+    } else {
+        skipped("the format", "`rustup component add rustfmt` brings the formatter");
+    }
+    if has("clippy") {
+        cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
+    } else {
+        skipped("the lints", "`rustup component add clippy` brings them");
+    }
+    if has("nextest") {
+        cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"])?;
+        cargo(&["test", "--workspace", "--all-features", "--doc"])
+    } else {
+        cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"])
+    }
+}
+
+/// The test command, and what takes longer or needs more tools.
+pub(crate) fn ci() -> Result<(), String> {
+    test()?;
+    cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"])?;
+    if has("deny") {
+        cargo(&["deny", "check", "licenses", "bans", "sources"])
+    } else {
+        skipped("the licences of dependencies", "`cargo install cargo-deny` brings the check");
+        Ok(())
+    }
+}

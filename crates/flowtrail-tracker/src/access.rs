@@ -1,6 +1,6 @@
 //! Who may do what. The one place that decides it, for every transport.
 
-use flowtrail_types::{ExecutionSummary, Flow, Principal};
+use flowtrail_types::{Access, ExecutionSummary, Flow, Principal, UserId};
 
 use crate::TrackerError;
 
@@ -19,8 +19,12 @@ pub(crate) enum Rights {
 
 /// What a principal may do with a flow.
 pub(crate) fn rights(principal: &Principal, flow: &Flow) -> Rights {
-    let access = &flow.access;
-    if principal.is_admin() || flow.owner_id == principal.id || access.write.contains(&principal.id) {
+    rights_by(principal, flow.owner_id, &flow.access)
+}
+
+/// What a principal may do with a flow of this owner, shared like this.
+pub(crate) fn rights_by(principal: &Principal, owner: UserId, access: &Access) -> Rights {
+    if principal.is_admin() || owner == principal.id || access.write.contains(&principal.id) {
         Rights::Write
     } else if access.read.contains(&principal.id) {
         Rights::Read

@@ -121,6 +121,18 @@ impl ExecutionHandle {
         self.shared.cancelled.clone()
     }
 
+    /// Why it is to stop, once [`cancelled`](Self::cancelled) has fired: somebody wants it to, or the process ends.
+    #[must_use]
+    pub fn stop_reason(&self) -> ErrorKind {
+        if self.shared.tracker.running.is_shutting_down() { ErrorKind::Shutdown } else { ErrorKind::Cancelled }
+    }
+
+    /// Lets go of an execution that was never recorded, or is somebody else's.
+    pub(crate) fn forget(self) {
+        self.shared.ended.store(true, Ordering::Release);
+        self.shared.tracker.running.remove(self.shared.id);
+    }
+
     /// A node begins.
     #[must_use = "a node that is dropped is written as aborted when the execution ends"]
     pub fn begin_node(&self, start: NodeStart<'_>) -> NodeHandle {
@@ -221,8 +233,10 @@ impl Shared {
         running.sort_by_key(|node| node.seq);
         let end = new_end(&capture, told, outcome, outputs, now, now, running);
         let command = Command::End { execution: self.id, end: Box::new(end) };
+        let receiver = self.tracker.recorder.submit(command, Patience::Endless);
+        // Only now: whoever waits until nothing runs may close the recorder then.
         self.tracker.running.remove(self.id);
-        self.tracker.recorder.submit(command, Patience::Endless)
+        receiver
     }
 
     /// A node has ended: it is queued, and nobody waits for it.
@@ -233,10 +247,11 @@ impl Shared {
         output: Option<&Value>,
         error: Option<(ErrorKind, &str)>,
     ) {
+        // Held to the end: an execution that ends on another thread meanwhile must find the node either running or
+        // handed over.
         let mut nodes = self.lock();
         // Once the execution has ended its nodes are written as they were then.
         let Some(node) = nodes.running.remove(&seq) else { return };
-        drop(nodes);
         // Of an execution that keeps nothing not even its nodes are kept.
         if self.policy == CapturePolicy::None {
             return;
@@ -245,7 +260,6 @@ impl Shared {
         let at = self.tracker.clock.now();
         let command = Command::Append { execution: self.id, nodes: vec![node.clone()], at };
         let acknowledged = self.tracker.recorder.submit(command, Patience::Lazy);
-        nodes = self.lock();
         nodes.unacknowledged.retain(|(_, acknowledged)| !matches!(acknowledged.try_recv(), Ok(Ok(_))));
         nodes.unacknowledged.push((node, acknowledged));
     }
@@ -313,7 +327,8 @@ pub(crate) fn new_end(
         captured
     });
     let clean = |error: ErrorInfo| {
-        let message = capture.text(&error.message).unwrap_or_default();
+        // Where texts are not kept, the kind says what can be said.
+        let message = capture.text(&error.message).unwrap_or_else(|| error.kind.as_str().to_owned());
         match capture.policy {
             CapturePolicy::None => ErrorInfo::new(error.kind, message),
             CapturePolicy::Metadata | CapturePolicy::Full => ErrorInfo { message, ..error },

@@ -29,8 +29,8 @@ pub struct Housekept {
 /// How many executions are ended in one go.
 const AT_ONCE: u32 = 500;
 
-/// An execution that runs in this process ends itself when its time is over, and better than anybody else
-/// could. Only when it has not done so for this long it is ended from outside.
+/// Who runs an execution ends it when its time is over, with the nodes that were running, which nobody else knows.
+/// Only when that has not happened for this long it is ended from outside.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Dead processes and timeouts are looked for once in so many rounds.
@@ -53,9 +53,11 @@ impl Tracker {
 
 impl Inner {
     fn look_for_foreign_changes(&self, done: &mut Housekept, always: bool) -> Result<(), StoreError> {
-        if !self.has_foreign_changes()? && !always {
-            return Ok(());
-        }
+        let sign = match self.foreign_changes()? {
+            Some(sign) => sign,
+            None if always => self.store.foreign_changes()?,
+            None => return Ok(()),
+        };
         done.flows_changed = self.catalog.refresh(&*self.store)?;
         for id in self.store.executions().list_cancel_requested(self.instance)? {
             if self.running.contains(id) {
@@ -63,25 +65,17 @@ impl Inner {
                 done.cancelled += 1;
             }
         }
+        // Only now: if this has failed, it is tried again.
+        self.saw_foreign_changes(sign);
         Ok(())
     }
 
-    /// Ends executions of which nothing was heard in time.
+    /// Ends executions of which nothing was heard in time, and a little longer: who runs one ends it better.
     fn end_overdue(&self, done: &mut Housekept) -> Result<(), TrackerError> {
-        let now = self.clock.now();
-        for id in self.store.executions().list_overdue(now, AT_ONCE)? {
-            let runs_here = self.running.contains(id);
-            if runs_here {
-                // Its own timeout stops it; this is for one that cannot even be stopped.
-                let overdue = self.store.executions().list_overdue(now - GRACE, AT_ONCE)?;
-                if !overdue.contains(&id) {
-                    continue;
-                }
-                self.running.cancel(id);
-            }
-            let error = ErrorInfo::new(ErrorKind::Timeout, "nothing was heard of it in time");
-            done.timed_out += usize::from(self.infer_error(id, error)?);
-        }
+        let overdue = self.store.executions().list_overdue(self.clock.now() - GRACE, AT_ONCE)?;
+        overdue.iter().for_each(|id| self.running.cancel(*id));
+        let error = ErrorInfo::new(ErrorKind::Timeout, "nothing was heard of it in time");
+        done.timed_out += self.infer_errors(&overdue, &error)?;
         Ok(())
     }
 
@@ -96,30 +90,40 @@ impl Inner {
                 if left.is_empty() {
                     break;
                 }
-                for id in left {
-                    let error =
-                        ErrorInfo::new(ErrorKind::Interrupted, "interrupted: the process that ran it died");
-                    done.interrupted += usize::from(self.infer_error(id, error)?);
-                }
+                let error =
+                    ErrorInfo::new(ErrorKind::Interrupted, "interrupted: the process that ran it died");
+                done.interrupted += self.infer_errors(&left, &error)?;
             }
             self.store.instances().forget(instance)?;
         }
         Ok(())
     }
 
-    /// Ends an execution by conclusion. False when it has ended by itself meanwhile.
-    fn infer_error(&self, id: ExecutionId, error: ErrorInfo) -> Result<bool, TrackerError> {
+    /// Ends executions by conclusion, all in as few commits as they fit, and tells how many had not ended by
+    /// themselves meanwhile.
+    fn infer_errors(&self, ids: &[ExecutionId], error: &ErrorInfo) -> Result<usize, TrackerError> {
         let now = self.clock.now();
         // The message is Flowtrail's own: whatever the flow's policy, there is nothing in it to hide.
         let capture = self.capture(CapturePolicy::Full);
-        let end = new_end(&capture, Told::Inferred, Outcome::Error(error), None, now, now, Vec::new());
-        let command = Command::End { execution: id, end: Box::new(end) };
-        match self.recorder.submit(command, Patience::Refusable).recv() {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(TrackerError::AlreadyEnded { .. } | TrackerError::NotFound(_))) => Ok(false),
-            Ok(Err(error)) => Err(error),
-            Err(oneshot::RecvError) => Err(TrackerError::Closed),
+        let submitted: Vec<_> = ids
+            .iter()
+            .map(|id| {
+                let outcome = Outcome::Error(error.clone());
+                let end = new_end(&capture, Told::Inferred, outcome, None, now, now, Vec::new());
+                let command = Command::End { execution: *id, end: Box::new(end) };
+                self.recorder.submit(command, Patience::Refusable)
+            })
+            .collect();
+        let mut ended = 0;
+        for receiver in submitted {
+            match receiver.recv() {
+                Ok(Ok(_)) => ended += 1,
+                Ok(Err(TrackerError::AlreadyEnded { .. } | TrackerError::NotFound(_))) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(oneshot::RecvError) => return Err(TrackerError::Closed),
+            }
         }
+        Ok(ended)
     }
 }
 
@@ -167,8 +171,9 @@ fn run(inner: &Weak<Inner>, every: Duration, stop: &(Mutex<bool>, Condvar)) {
         {
             let Some(inner) = inner.upgrade() else { return };
             let mut done = Housekept::default();
-            let mut result = inner.look_for_foreign_changes(&mut done, false).map_err(TrackerError::from);
-            if round.is_multiple_of(SLOW_ROUNDS) {
+            let is_slow = round.is_multiple_of(SLOW_ROUNDS);
+            let mut result = inner.look_for_foreign_changes(&mut done, is_slow).map_err(TrackerError::from);
+            if is_slow {
                 result = result
                     .and_then(|()| inner.end_overdue(&mut done))
                     .and_then(|()| inner.end_interrupted(&mut done));

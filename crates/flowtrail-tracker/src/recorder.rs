@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use flowtrail_store::{Command, NewNode, Store, StoreError};
+use flowtrail_store::{Command, NewEnd, NewNode, Store, StoreError};
 
 use crate::TrackerError;
 use crate::ack::Reply;
@@ -227,7 +227,7 @@ impl Writer {
             if commands.is_empty() {
                 return;
             }
-            let error = match self.store.executions().commit(&commands) {
+            let error = match self.store.executions().commit(&commands).map_err(Arc::new) {
                 Ok(outcomes) => {
                     for (waiter, outcome) in waiters.into_iter().zip(outcomes) {
                         waiter.answer(outcome.map_err(TrackerError::from));
@@ -236,12 +236,18 @@ impl Writer {
                 }
                 Err(error) => error,
             };
-            if error.is_transient() {
+            let is_full = matches!(*error, StoreError::NotWritable { .. });
+            if is_full {
+                // Who can report again is told at once; the ends of what runs here wait until there is room.
+                (commands, waiters) = answer_where(commands, waiters, |waiter| {
+                    (waiter.patience != Patience::Endless).then(|| TrackerError::Store(Arc::clone(&error)))
+                });
+            }
+            if error.is_transient() || (is_full && !self.shared.lock().closed) {
                 log::warn!("{} records wait: {error}", commands.len());
                 self.pause();
-            } else if commands.len() == 1 {
+            } else if commands.len() <= 1 {
                 log::error!("a record cannot be written: {error}");
-                let error = Arc::new(error);
                 for waiter in waiters {
                     waiter.answer(Err(TrackerError::Store(Arc::clone(&error))));
                 }
@@ -267,16 +273,7 @@ impl Writer {
         if !waiters.iter().any(is_expired) {
             return (commands, waiters);
         }
-        let mut kept = (Vec::new(), Vec::new());
-        for (command, waiter) in commands.into_iter().zip(waiters) {
-            if is_expired(&waiter) {
-                waiter.answer(Err(TrackerError::Busy));
-            } else {
-                kept.0.push(command);
-                kept.1.push(waiter);
-            }
-        }
-        kept
+        answer_where(commands, waiters, |waiter| is_expired(waiter).then_some(TrackerError::Busy))
     }
 
     fn pause(&self) {
@@ -287,19 +284,43 @@ impl Writer {
     }
 }
 
+/// Answers those for whom there is an error, and gives back the others.
+fn answer_where(
+    commands: Vec<Command>,
+    waiters: Vec<Waiter>,
+    refused: impl Fn(&Waiter) -> Option<TrackerError>,
+) -> (Vec<Command>, Vec<Waiter>) {
+    let mut kept = (Vec::new(), Vec::new());
+    for (command, waiter) in commands.into_iter().zip(waiters) {
+        match refused(&waiter) {
+            Some(error) => waiter.answer(Err(error)),
+            None => {
+                kept.0.push(command);
+                kept.1.push(waiter);
+            }
+        }
+    }
+    kept
+}
+
 /// Roughly how many bytes a command keeps in memory.
 fn weight(command: &Command) -> usize {
     const ROW: usize = 512;
     let size = |payload: &Option<flowtrail_types::Payload>| payload.as_ref().map_or(0, |p| p.size());
     let of_nodes = |nodes: &[NewNode]| -> usize {
-        nodes.iter().map(|node| ROW + size(&node.input) + size(&node.output)).sum()
+        let text = |node: &NewNode| node.error.as_ref().map_or(0, String::len);
+        nodes.iter().map(|node| ROW + size(&node.input) + size(&node.output) + text(node)).sum()
+    };
+    let of_end = |end: &NewEnd| {
+        let message = end.outcome.error().map_or(0, |error| error.message.len());
+        size(&end.outputs) + message + of_nodes(&end.running)
     };
     ROW + match command {
         Command::Start(start) => size(&start.params) + size(&start.meta),
         Command::Append { nodes, .. } => of_nodes(nodes),
-        Command::End { end, .. } => size(&end.outputs) + of_nodes(&end.running),
+        Command::End { end, .. } => of_end(end),
         Command::Record { start, nodes, end } => {
-            size(&start.params) + size(&start.meta) + of_nodes(nodes) + size(&end.outputs)
+            size(&start.params) + size(&start.meta) + of_nodes(nodes) + of_end(end)
         }
         Command::RequestCancel { .. } => 0,
     }

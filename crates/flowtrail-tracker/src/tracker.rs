@@ -1,5 +1,6 @@
 //! The service.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use flowtrail_types::{
     SystemClock,
 };
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::access::{self, Rights};
 use crate::capture::{Capture, note};
@@ -133,14 +135,26 @@ impl Tracker {
         access::require(principal, start.flow, Rights::Public, "call this flow")?;
         let policy = start.flow.capture;
         let new = self.inner.new_execution(principal, &start, Some(self.inner.instance))?;
-        let id = new.id;
+        // An id that the reporter chose may be another handle's: then this one must not touch it.
+        let is_ours = new.id_is_fresh;
+        let make = {
+            let (inner, id) = (Arc::clone(&self.inner), new.id);
+            move || ExecutionHandle::new(Arc::clone(&inner), id, policy)
+        };
+        // The handle is there before the answer: if nobody waits for that, its drop ends the execution, and a wish
+        // to cancel that comes at once finds it.
+        let mut handle = is_ours.then(&make);
         let receiver = self.inner.recorder.submit(Command::Start(Box::new(new)), Patience::Refusable);
-        let inner = Arc::clone(&self.inner);
-        Ok(Ack::new(receiver, move |reply| match reply? {
-            Applied::Written => Ok(ExecutionHandle::new(inner, id, policy)),
-            // Whoever holds the handle of that execution goes on with it.
-            Applied::Already | Applied::Corrected => {
+        Ok(Ack::new(receiver, move |reply| match reply {
+            Ok(Applied::Written) => Ok(handle.take().unwrap_or_else(make)),
+            Ok(Applied::Already | Applied::Corrected) => {
+                // Whoever holds the handle of that execution goes on with it.
+                handle.take().map(ExecutionHandle::forget);
                 Err(TrackerError::Conflict { what: "this execution".to_owned() })
+            }
+            Err(error) => {
+                handle.take().map(ExecutionHandle::forget);
+                Err(error)
             }
         }))
     }
@@ -179,9 +193,9 @@ impl Tracker {
         if self.inner.recorder.is_full() { Err(TrackerError::Busy) } else { Ok(()) }
     }
 
-    /// Tells all executions that run in this process to stop.
-    pub fn cancel_running(&self) {
-        self.inner.running.cancel_all();
+    /// Tells all executions that run in this process to stop because it ends, also those that begin from now on.
+    pub fn shut_down_running(&self) {
+        self.inner.running.shut_down();
     }
 
     /// Writes what is waiting and refuses what comes later. What still runs then is ended as interrupted by the
@@ -191,7 +205,9 @@ impl Tracker {
         if let Err(error) = self.inner.store.instances().release(self.inner.instance) {
             log::warn!("this process cannot be signed off: {error}");
         }
-        if self.inner.running.count() == 0
+        // While something is pending, somebody has to find out that it was left behind.
+        let left = self.inner.store.executions().list_pending(self.inner.instance, 1);
+        if left.is_ok_and(|left| left.is_empty())
             && let Err(error) = self.inner.store.instances().forget(self.inner.instance)
         {
             log::warn!("this process cannot be signed off: {error}");
@@ -234,7 +250,11 @@ impl Inner {
         let whole = |captured: &Option<crate::capture::Captured>| {
             captured.as_ref().map_or_else(String::new, |captured| captured.whole.as_str().to_owned())
         };
-        let tags = if flow.capture == CapturePolicy::Full { start.tags.clone() } else { Default::default() };
+        let tags: BTreeMap<String, String> = if flow.capture == CapturePolicy::Full {
+            start.tags.iter().map(|(key, value)| (key.clone(), self.redactor.redact_under(key, value))).collect()
+        } else {
+            BTreeMap::new()
+        };
         let digest = Digest::of(&[
             flow.id.as_uuid().as_bytes(),
             start.source.as_str().as_bytes(),
@@ -254,7 +274,7 @@ impl Inner {
             instance_id,
             started_at,
             // From now on, not from a start that may lie long ago.
-            deadline_at: now + timeout,
+            deadline_at: deadline(now, timeout),
             recorded_at: now,
             preview: preview_of(start).and_then(|value| capture.preview(value)),
             parent_id: start.parent,
@@ -268,13 +288,32 @@ impl Inner {
         })
     }
 
-    /// Whether another process has written since this was last asked; true when nobody can tell.
-    pub(crate) fn has_foreign_changes(&self) -> Result<bool, StoreError> {
+    /// The store's sign that another process has written, if it differs from the one that was dealt with last.
+    /// When nobody can tell, it always does.
+    pub(crate) fn foreign_changes(&self) -> Result<Option<Option<i64>>, StoreError> {
         let now = self.store.foreign_changes()?;
-        let mut seen = self.seen_changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *seen, now);
-        Ok(now.is_none() || now != before)
+        let seen = self.seen_changes.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((now.is_none() || now != *seen).then_some(now))
     }
+
+    /// What the sign stands for was dealt with.
+    pub(crate) fn saw_foreign_changes(&self, sign: Option<i64>) {
+        *self.seen_changes.lock().unwrap_or_else(PoisonError::into_inner) = sign;
+    }
+
+    /// Reads the flows again after this process has changed one. The change is made; when it cannot be read back
+    /// now, the housekeeping does it.
+    pub(crate) fn renew_catalog(&self) {
+        if let Err(error) = self.catalog.refresh(&*self.store) {
+            log::warn!("a changed flow cannot be read back yet: {error}");
+        }
+    }
+}
+
+/// When an execution that began now is taken for dead. A timeout beyond all bounds is a very late one.
+fn deadline(now: OffsetDateTime, timeout: Duration) -> OffsetDateTime {
+    const LATEST: Duration = Duration::from_secs(365 * 24 * 3600);
+    now + timeout.min(LATEST)
 }
 
 /// The parameter that lists show: the first declared one, or the first one there is.
@@ -286,7 +325,7 @@ fn preview_of<'a>(start: &StartExecution<'a>) -> Option<&'a Value> {
     }
 }
 
-fn check_tags(tags: &std::collections::BTreeMap<String, String>) -> Result<(), TrackerError> {
+fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), TrackerError> {
     const MOST: usize = 32;
     if tags.len() > MOST {
         return Err(TrackerError::invalid("tags", format!("at most {MOST}, got {}", tags.len())));

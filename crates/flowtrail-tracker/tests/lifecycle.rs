@@ -96,11 +96,7 @@ fn what_is_not_heard_of_in_time_ends_as_inferred() {
     let execution = f.start();
     let id = execution.id();
     f.clock.advance(Duration::from_secs(301));
-    assert_eq!(
-        f.tracker.housekeep().unwrap().timed_out,
-        0,
-        "it runs here and is given a moment to end itself"
-    );
+    assert_eq!(f.tracker.housekeep().unwrap().timed_out, 0, "who runs it is given a moment to end it");
     f.clock.advance(Duration::from_secs(5));
     assert_eq!(f.tracker.housekeep().unwrap().timed_out, 1);
     assert!(execution.cancelled().is_cancelled(), "it is told to stop, too");
@@ -160,4 +156,57 @@ fn after_closing_nothing_is_accepted() {
     f.tracker.close();
     let refused = f.tracker.start(&f.me, StartExecution::of(&f.flow, Source::Embedded)).unwrap().wait();
     assert!(matches!(refused, Err(TrackerError::Closed)));
+}
+
+#[test]
+fn an_execution_that_nobody_waits_for_ends_as_aborted() {
+    let f = fixture();
+    drop(f.tracker.start(&f.me, StartExecution::of(&f.flow, Source::Embedded)).unwrap());
+    f.tracker.close();
+    let page = f.tracker.executions(&f.me, &ExecutionFilter::default(), PageRequest::default()).unwrap();
+    assert_eq!(page.page.items[0].status, ExecutionStatus::Aborted);
+    assert_eq!(f.tracker.running(), 0);
+}
+
+#[test]
+fn a_wish_to_cancel_reaches_an_execution_that_nobody_holds_yet() {
+    let f = fixture();
+    let starting = f.tracker.start(&f.me, StartExecution::of(&f.flow, Source::Embedded)).unwrap();
+    let id = loop {
+        let page = f.tracker.executions(&f.me, &ExecutionFilter::default(), PageRequest::default()).unwrap();
+        if let Some(execution) = page.page.items.first() {
+            break execution.id;
+        }
+    };
+    f.tracker.cancel(&f.me, id).unwrap().wait().unwrap();
+    assert!(starting.wait().unwrap().cancelled().is_cancelled());
+}
+
+#[test]
+fn nodes_that_end_while_the_execution_ends_are_there_once_and_true() {
+    for _ in 0..50 {
+        let f = fixture();
+        let execution = f.start();
+        let id = execution.id();
+        let node = execution.begin_node(NodeStart::new("fetch", "http", &Value::Null));
+        std::thread::scope(|scope| {
+            scope.spawn(|| node.complete(&json!(1)));
+            scope.spawn(|| execution.fulfil(None).wait().unwrap());
+        });
+        f.tracker.close();
+        assert_eq!(f.read(id).node_executions.len(), 1);
+    }
+}
+
+#[test]
+fn when_the_process_ends_what_begins_is_told_so_at_once() {
+    let f = fixture();
+    let before = f.start();
+    f.tracker.shut_down_running();
+    let after = f.start();
+    for execution in [before, after] {
+        assert!(execution.cancelled().is_cancelled());
+        assert_eq!(execution.stop_reason(), ErrorKind::Shutdown);
+        execution.abort(None).wait().unwrap();
+    }
 }

@@ -25,10 +25,21 @@ const SECRET_KEYS: &[&str] = &[
     "xapikey",
 ];
 
-/// Words of which one stands in every key that holds a secret, in any case: what is looked for in the text of a
-/// payload before it is worth parsing.
-pub(super) const KEY_HINTS: &[&str] =
-    &["key", "secret", "authorization", "cookie", "credential", "passphrase", "passw", "pwd", "token"];
+/// Whether a text may hold a key that holds a secret. Cheap, and never wrong when it says no: the letters and digits of
+/// such a key stand in this order, with nothing but `_`, `-`, `.` and spaces in between.
+pub(super) fn may_hold_secret_key(text: &str) -> bool {
+    // Every one of them ends with one of these letters pairs before its closing quote.
+    const ENDINGS: &[&str] = &["key", "secret", "secrets", "tion", "cookie", "cookies", "ial", "ials", "phrase", "wd", "word", "words", "token"];
+    let plain = |c: &u8| !matches!(c, b'_' | b'-' | b'.' | b' ');
+    let bytes = text.as_bytes();
+    // A key ends with a quote and a colon; what stands before the quote decides.
+    text.match_indices("\":").any(|(end, _)| {
+        ENDINGS.iter().any(|ending| {
+            let mut letters = bytes[..end].iter().rev().filter(|c| plain(c));
+            ending.bytes().rev().all(|expected| letters.next().is_some_and(|c| c.eq_ignore_ascii_case(&expected)))
+        })
+    })
+}
 
 /// How well-known credentials begin.
 pub(super) const VALUE_HINTS: &[&str] = &[
@@ -38,6 +49,7 @@ pub(super) const VALUE_HINTS: &[&str] = &[
     "ghp_",
     "gho_",
     "github_pat_",
+    "glpat-",
     "xoxb-",
     "xoxp-",
     "akia",
@@ -57,18 +69,34 @@ pub(super) fn is_secret_key(key: &str) -> bool {
 pub(super) fn credentials(text: &str) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     let lower = text.to_ascii_lowercase();
+    let has_private_key = lower.contains("private key-----");
     let mut from = 0;
     while from < text.len() {
-        let Some((start, end)) = (from..text.len())
-            .filter(|at| text.is_char_boundary(*at) && starts_word(text, *at))
-            .find_map(|at| credential_at(text, &lower, at))
-        else {
-            break;
-        };
-        found.push(start..end);
-        from = end;
+        if !text.is_char_boundary(from) || !starts_word(text, from) {
+            from += 1;
+            continue;
+        }
+        match credential_at(text, &lower, from, has_private_key) {
+            Look::Nothing => from += 1,
+            // What was looked at to its end need not be looked at again.
+            Look::Harmless(end) => from = end.max(from + 1),
+            Look::Credential(start, end) => {
+                found.push(start..end);
+                from = end;
+            }
+        }
     }
     found
+}
+
+/// What stands at a place of a text.
+enum Look {
+    /// Nothing that announces a credential.
+    Nothing,
+    /// Something that begins like one and is none, up to this place.
+    Harmless(usize),
+    /// A credential, from here to there.
+    Credential(usize, usize),
 }
 
 fn starts_word(text: &str, at: usize) -> bool {
@@ -76,7 +104,7 @@ fn starts_word(text: &str, at: usize) -> bool {
 }
 
 /// The credential that begins at this place, without the word that announces it.
-fn credential_at(text: &str, lower: &str, at: usize) -> Option<(usize, usize)> {
+fn credential_at(text: &str, lower: &str, at: usize, has_private_key: bool) -> Look {
     let rest = &lower[at..];
     for scheme in ["bearer ", "basic "] {
         if rest.starts_with(scheme) {
@@ -88,35 +116,36 @@ fn credential_at(text: &str, lower: &str, at: usize) -> Option<(usize, usize)> {
         ("ghp_", 20),
         ("gho_", 20),
         ("github_pat_", 30),
+        ("glpat-", 20),
         ("xoxb-", 20),
         ("xoxp-", 20),
         ("ft_", 30),
+        ("AKIA", 20),
     ];
     for (prefix, length) in prefixes {
         if text[at..].starts_with(prefix) {
             return token(text, at, length);
         }
     }
-    if text[at..].starts_with("AKIA") {
-        return token(text, at, 20);
-    }
     // A JSON Web Token: three parts, of which the first begins like `{"`.
     if text[at..].starts_with("eyJ") {
-        return token(text, at, 40).filter(|(start, end)| text[*start..*end].matches('.').count() == 2);
+        return match token(text, at, 40) {
+            Look::Credential(start, end) if text[start..end].matches('.').count() != 2 => Look::Harmless(end),
+            other => other,
+        };
     }
-    if text[at..].starts_with("-----BEGIN ") && rest.contains("private key-----") {
-        let end =
-            rest.find("-----end ").and_then(|end| rest[end + 9..].find("-----").map(|tail| end + tail + 14));
-        return Some((at, end.map_or(text.len(), |end| at + end)));
+    if has_private_key && text[at..].starts_with("-----BEGIN ") {
+        let end = rest.find("-----end ").and_then(|end| rest[end + 9..].find("-----").map(|tail| end + tail + 14));
+        return Look::Credential(at, end.map_or(text.len(), |end| at + end));
     }
-    None
+    Look::Nothing
 }
 
 /// The run of characters that tokens are made of, if it is long enough to be one.
-fn token(text: &str, start: usize, shortest: usize) -> Option<(usize, usize)> {
+fn token(text: &str, start: usize, shortest: usize) -> Look {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '~' | '+' | '/' | '=');
-    let length = text[start..].find(|c| !is_part(c)).unwrap_or(text.len() - start);
-    (length >= shortest).then_some((start, start + length))
+    let end = text[start..].find(|c| !is_part(c)).map_or(text.len(), |length| start + length);
+    if end - start >= shortest { Look::Credential(start, end) } else { Look::Harmless(end) }
 }
 
 #[cfg(test)]
@@ -129,8 +158,7 @@ mod tests {
             ["password", "Api-Key", "X_API_KEY", "accessToken", "db.passwd", "Set-Cookie", "clientSecret"]
         {
             assert!(is_secret_key(key), "{key}");
-            let lower = key.to_lowercase();
-            assert!(KEY_HINTS.iter().any(|hint| lower.contains(hint)), "{key} must be hinted at");
+            assert!(may_hold_secret_key(&format!("{{\"{key}\":1}}")), "{key} must be hinted at");
         }
         for key in ["tokens", "maxTokens", "key", "monkey", "passage", "secretary", "author"] {
             assert!(!is_secret_key(key), "{key}");
@@ -138,9 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn every_secret_key_is_hinted_at() {
+    fn every_secret_key_is_hinted_at_however_it_is_split() {
         for key in SECRET_KEYS {
-            assert!(KEY_HINTS.iter().any(|hint| key.contains(hint)), "{key}");
+            for split in ["", "_", "-", ".", " "] {
+                let letters: Vec<String> = key.to_uppercase().chars().map(String::from).collect();
+                let key = letters.join(split);
+                assert!(is_secret_key(&key), "{key}");
+                assert!(may_hold_secret_key(&format!("{{\"x\":[],\"{key}\":1}}")), "{key}");
+            }
+        }
+        assert!(!may_hold_secret_key(r#"{"orderId":"the token","rows":12}"#));
+    }
+
+    #[test]
+    fn what_begins_like_a_credential_again_and_again_is_looked_at_once() {
+        // Quadratic, this would take hours.
+        for beginning in ["eyJ-", "-----BEGIN ", "sk-", "bearer "] {
+            assert!(credentials(&beginning.repeat(200_000)).len() <= 200_000);
         }
     }
 

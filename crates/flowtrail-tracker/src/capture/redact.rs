@@ -43,7 +43,15 @@ impl Redactor {
                 return Err(InvalidSecret { name: name.to_owned() });
             }
             known.push(value.to_owned());
-            known.push(percent_encoded(value));
+            let strict = percent_encoded(value, "-._~");
+            known.push(strict.replace("%20", "+"));
+            known.push(strict.to_lowercase());
+            known.push(strict);
+            // As addresses are written that somebody else has put together.
+            known.push(percent_encoded(value, "-._~!$&'()*+,;=:@/?"));
+            // As it stands in JSON that stands in a text.
+            let quoted = Value::String(value.to_owned()).to_string();
+            known.push(quoted[1..quoted.len() - 1].to_owned());
         }
         // The longest first: a secret may be the beginning of another.
         known.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -52,7 +60,7 @@ impl Redactor {
             let quoted = Value::String(value.clone()).to_string();
             quoted[1..quoted.len() - 1].to_owned()
         });
-        let words = patterns::KEY_HINTS.iter().chain(patterns::VALUE_HINTS).map(|&word| word.to_owned());
+        let words = patterns::VALUE_HINTS.iter().map(|&word| word.to_owned());
         // A character may be written as an escape; such JSON is looked at closely.
         let hints: Vec<String> = words.chain(in_json).chain(["\\u".to_owned()]).collect();
         let built = "a few hundred short words fit into an automaton";
@@ -68,12 +76,18 @@ impl Redactor {
     #[must_use]
     pub fn redact(&self, value: &Value) -> (Payload, bool) {
         let text = value.to_string();
-        if !self.hints.is_match(&text) {
+        if !self.hints.is_match(&text) && !patterns::may_hold_secret_key(&text) {
             return (Payload::from_value_text(text), false);
         }
         let mut copy = value.clone();
         let redacted = self.walk(&mut copy);
         (if redacted { Payload::from_value(&copy) } else { Payload::from_value_text(text) }, redacted)
+    }
+
+    /// A value without its secrets, or without anything when its key says that it is one.
+    #[must_use]
+    pub(crate) fn redact_under(&self, key: &str, value: &str) -> String {
+        if patterns::is_secret_key(key) { REDACTED.to_owned() } else { self.redact_text(value).into_owned() }
     }
 
     /// The text without its secrets.
@@ -162,10 +176,10 @@ impl Debug for Redactor {
     }
 }
 
-fn percent_encoded(value: &str) -> String {
+fn percent_encoded(value: &str, kept: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
             out.push(char::from(byte));
         } else {
             out.push_str(&format!("%{byte:02X}"));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use flowtrail_store::{Store, StoreError};
-use flowtrail_types::{Flow, FlowId};
+use flowtrail_types::Flow;
 use tokio::sync::watch;
 
 /// The living flows as they were at one revision.
@@ -14,16 +14,11 @@ pub(crate) struct Snapshot {
     /// By tool name, in its order.
     pub(crate) tools: Vec<Arc<Flow>>,
     by_tool_name: HashMap<String, Arc<Flow>>,
-    by_id: HashMap<FlowId, Arc<Flow>>,
 }
 
 impl Snapshot {
     pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Flow>> {
         self.by_tool_name.get(name)
-    }
-
-    pub(crate) fn flow(&self, id: FlowId) -> Option<&Arc<Flow>> {
-        self.by_id.get(&id)
     }
 }
 
@@ -76,10 +71,10 @@ fn read(store: &dyn Store) -> Result<Snapshot, StoreError> {
     for flow in store.flows().list_all()? {
         let flow = Arc::new(flow);
         if let Some(name) = &flow.tool_name {
-            snapshot.by_tool_name.insert(name.as_str().to_owned(), Arc::clone(&flow));
-            snapshot.tools.push(Arc::clone(&flow));
+            let name = name.as_str().to_owned();
+            snapshot.by_tool_name.insert(name, Arc::clone(&flow));
+            snapshot.tools.push(flow);
         }
-        snapshot.by_id.insert(flow.id, flow);
     }
     Ok(snapshot)
 }

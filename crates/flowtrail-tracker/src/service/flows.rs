@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flowtrail_store::StoreError;
 use flowtrail_types::{
-    Access, CapturePolicy, Flow, FlowDefinition, FlowDraft, FlowId, FlowKind, FlowQuery, FlowSummary,
-    FlowVersion, Page, Principal, ToolName,
+    Access, CapturePolicy, Flow, FlowActivity, FlowDefinition, FlowDraft, FlowId, FlowKind, FlowQuery, FlowSummary,
+    Page, Principal, ToolName,
 };
 use tokio::sync::watch;
 
@@ -39,7 +39,11 @@ const MAX_NAME: usize = 300;
 /// The most characters that a flow's description may have.
 const MAX_DESCRIPTION: usize = 10_000;
 /// The longest timeout.
-const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// With how many users a flow may be shared one by one.
+const MAX_SHARED: usize = 1_000;
+/// How many flows may be made at once.
+const MAX_AT_ONCE: usize = 1_000;
 /// How often a change is tried again when somebody else changed the flow between reading and writing it.
 const TRIES: usize = 5;
 
@@ -65,12 +69,16 @@ impl Tracker {
         principal: &Principal,
         drafts: Vec<FlowDraft>,
     ) -> Result<Vec<Arc<Flow>>, TrackerError> {
+        if drafts.len() > MAX_AT_ONCE {
+            let message = format!("expected at most {MAX_AT_ONCE} flows at once, got {}", drafts.len());
+            return Err(TrackerError::invalid("flows", message));
+        }
         let mut flows = Vec::with_capacity(drafts.len());
         for draft in drafts {
             flows.push(self.new_flow(principal, draft)?);
         }
         self.inner.store.flows().add(&flows)?;
-        self.inner.catalog.refresh(&*self.inner.store)?;
+        self.inner.renew_catalog();
         Ok(flows.into_iter().map(Arc::new).collect())
     }
 
@@ -99,32 +107,35 @@ impl Tracker {
 
     /// Changes a flow. Blocks.
     ///
+    /// What is to be changed may depend on the flow as it is: it is asked for anew when somebody else has changed
+    /// the flow in between.
+    ///
     /// # Errors
     ///
     /// [`TrackerError::NotFound`] and [`TrackerError::Forbidden`] by the principal's rights,
-    /// [`TrackerError::Invalid`] and [`TrackerError::Taken`] by the values.
-    pub fn change_flow(
+    /// [`TrackerError::Invalid`] and [`TrackerError::Taken`] by the values, and those of `change`.
+    pub fn change_flow<E: From<TrackerError>>(
         &self,
         principal: &Principal,
         id: FlowId,
-        change: &FlowChange,
-    ) -> Result<Arc<Flow>, TrackerError> {
+        change: impl Fn(&Flow) -> Result<FlowChange, E>,
+    ) -> Result<Arc<Flow>, E> {
         for _ in 0..TRIES {
             let flow = self.living_flow(id)?;
             require(principal, &flow, Rights::Write, "change this flow")?;
             let seen = flow.updated_at;
-            let changed = self.changed(flow, change)?;
+            let change = change(&flow)?;
+            let changed = self.changed(flow, &change)?;
             match self.inner.store.flows().update(&changed, seen) {
                 Ok(()) => {
-                    self.inner.catalog.refresh(&*self.inner.store)?;
+                    self.inner.renew_catalog();
                     return Ok(Arc::new(changed));
                 }
-                // A change names what it changes, so it can be made again on what somebody else has written.
                 Err(StoreError::Changed) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(TrackerError::from(error).into()),
             }
         }
-        Err(TrackerError::Changed)
+        Err(TrackerError::Changed.into())
     }
 
     fn changed(&self, flow: Flow, change: &FlowChange) -> Result<Flow, TrackerError> {
@@ -160,7 +171,7 @@ impl Tracker {
         if !self.inner.store.flows().delete(id, self.inner.clock.now())? {
             return Err(TrackerError::NotFound("flow"));
         }
-        self.inner.catalog.refresh(&*self.inner.store)?;
+        self.inner.renew_catalog();
         Ok(())
     }
 
@@ -175,21 +186,6 @@ impl Tracker {
         Ok(Arc::new(flow))
     }
 
-    /// A definition that a flow has or had. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// [`TrackerError::NotFound`] when there is none.
-    pub fn flow_version(
-        &self,
-        principal: &Principal,
-        id: FlowId,
-        version: i32,
-    ) -> Result<FlowVersion, TrackerError> {
-        self.flow(principal, id)?;
-        self.inner.store.flows().lookup_version(id, version)?.ok_or(TrackerError::NotFound("flow version"))
-    }
-
     /// One page of the flows that the principal may see, with how they have been doing. Blocks.
     ///
     /// # Errors
@@ -201,7 +197,15 @@ impl Tracker {
         mut query: FlowQuery,
     ) -> Result<Page<FlowSummary>, TrackerError> {
         query.visible_to = (!principal.is_admin()).then_some(principal.id);
-        Ok(self.inner.store.flows().list(&query, self.inner.clock.now())?)
+        let mut page = self.inner.store.flows().list(&query, self.inner.clock.now())?;
+        for flow in &mut page.items {
+            // Who may read only because a flow is public sees no statistics of it.
+            let held = access::rights_by(principal, flow.owner_id, &flow.access);
+            if held < Rights::Read {
+                flow.activity = FlowActivity::default();
+            }
+        }
+        Ok(page)
     }
 
     /// The flow with this tool name, active or not, if the principal may call it. Reads no database.
@@ -212,18 +216,6 @@ impl Tracker {
     pub fn flow_by_tool_name(&self, principal: &Principal, name: &str) -> Result<Arc<Flow>, TrackerError> {
         let flows = self.inner.catalog.current();
         let flow = flows.tool(name).ok_or(TrackerError::NotFound("flow"))?;
-        require(principal, flow, Rights::Public, "call this flow")?;
-        Ok(Arc::clone(flow))
-    }
-
-    /// The flow with this id, if it lives and the principal may call it. Reads no database.
-    ///
-    /// # Errors
-    ///
-    /// [`TrackerError::NotFound`] when there is none.
-    pub fn callable_flow(&self, principal: &Principal, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
-        let flows = self.inner.catalog.current();
-        let flow = flows.flow(id).ok_or(TrackerError::NotFound("flow"))?;
         require(principal, flow, Rights::Public, "call this flow")?;
         Ok(Arc::clone(flow))
     }
@@ -286,6 +278,14 @@ fn sorted(mut access: Access) -> Access {
 }
 
 fn check(flow: &Flow) -> Result<(), TrackerError> {
+    // The nil id stands for all flows in the counters.
+    if flow.id.as_uuid().is_nil() {
+        return Err(TrackerError::invalid("id", "expected a UUID other than the nil one"));
+    }
+    let shared_with = flow.access.read.len() + flow.access.write.len();
+    if shared_with > MAX_SHARED {
+        return Err(TrackerError::invalid("access", format!("expected at most {MAX_SHARED} users, got {shared_with}")));
+    }
     let length = flow.name.chars().count();
     if flow.name.trim().is_empty() || length > MAX_NAME {
         return Err(TrackerError::invalid(
@@ -303,7 +303,7 @@ fn check(flow: &Flow) -> Result<(), TrackerError> {
         ));
     }
     if flow.timeout.is_some_and(|timeout| timeout.is_zero() || timeout > MAX_TIMEOUT) {
-        return Err(TrackerError::invalid("timeout", "expected more than nothing and at most 7 days"));
+        return Err(TrackerError::invalid("timeout", "expected more than nothing and at most 24 hours"));
     }
     match flow.kind {
         FlowKind::Runnable | FlowKind::Upstream if flow.tool_name.is_none() => {

@@ -248,10 +248,9 @@ fn check_configured(secret: &str) -> Result<(), TrackerError> {
     Ok(())
 }
 
-/// Enough to tell a key from others, and far from enough to guess it.
+/// Enough to tell a key from others, and far from enough to guess it: no more than a quarter of it.
 fn prefix(secret: &str) -> String {
-    let shown = secret.len().min(PREFIX.len() + 5) / 2;
-    secret.chars().take(if secret.starts_with(PREFIX) { PREFIX.len() + 5 } else { shown }).collect()
+    secret.chars().take((PREFIX.len() + 5).min(secret.len() / 4)).collect()
 }
 
 fn hash(secret: &str) -> KeyHash {

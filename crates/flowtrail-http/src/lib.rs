@@ -25,4 +25,4 @@ mod welcome;
 pub use app::{App, AppOptions};
 pub use auth::Caller;
 pub use error::{ApiError, ErrorCode};
-pub use server::{ServeError, ServeOptions, serve};
+pub use server::{ServeError, ServeOptions, all_ended, serve};

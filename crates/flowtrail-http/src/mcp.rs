@@ -17,7 +17,7 @@ use actix_web::{HttpMessage, HttpResponse, ResponseError};
 use flowtrail_mcp::FlowServer;
 use flowtrail_types::{Principal, UserId};
 use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
-use serde::de::IgnoredAny;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::AppOptions;
@@ -174,8 +174,14 @@ async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Princi
     }
     if request.method() == Method::POST {
         let bytes = body::read(request.take_payload(), app.max_body()).await.map_err(refuse)?;
-        if let Err(error) = serde_json::from_slice::<IgnoredAny>(&bytes) {
-            return Err(parse_error(&error));
+        // Parsed as the SDK will do it, so that what is nested too deeply for it is refused here, too.
+        match serde_json::from_slice::<Value>(&bytes) {
+            Err(error) => return Err(json_rpc_error(-32700, format!("Parse error: {error}"))),
+            Ok(message) if !is_json_rpc(&message) => {
+                let expected = "Invalid Request: expected one JSON-RPC 2.0 message, an object with `jsonrpc` and `method`";
+                return Err(json_rpc_error(-32600, expected.to_owned()));
+            }
+            Ok(_) => {}
         }
         request.set_payload(payload_of(bytes));
     }
@@ -183,12 +189,20 @@ async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Princi
     Ok((doors, principal))
 }
 
-/// A body that is not JSON, answered as JSON-RPC 2.0 (section 5.1) wants.
-fn parse_error(error: &serde_json::Error) -> HttpResponse {
+/// Whether a body is one message of the protocol: a request, a notification, or an answer.
+fn is_json_rpc(message: &Value) -> bool {
+    message["jsonrpc"] == "2.0"
+        && (message["method"].is_string()
+            || message.get("result").is_some()
+            || message.get("error").is_some())
+}
+
+/// A body that is no message, answered as JSON-RPC 2.0 (section 5.1) wants.
+fn json_rpc_error(code: i32, message: String) -> HttpResponse {
     HttpResponse::build(StatusCode::BAD_REQUEST).json(serde_json::json!({
         "jsonrpc": "2.0",
         "id": null,
-        "error": {"code": -32700, "message": format!("Parse error: {error}")},
+        "error": {"code": code, "message": message},
     }))
 }
 

@@ -79,14 +79,7 @@ impl Query {
 
     fn time(&self, name: &str) -> Result<Option<OffsetDateTime>, ApiError> {
         self.text(name)
-            .map(|text| {
-                timestamp::parse(text).map_err(|_| {
-                    ApiError::invalid(
-                        name,
-                        format!("expected a time like 2026-01-06T12:00:00Z, got {text:?}"),
-                    )
-                })
-            })
+            .map(|text| timestamp::parse(text).map_err(|error| ApiError::invalid(name, error)))
             .transpose()
     }
 

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::{App as ActixApp, HttpServer};
+use flowtrail_tracker::Tracker;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::App;
@@ -79,10 +80,10 @@ pub async fn serve(
         let handle = handle.clone();
         async move { handle.stop(true).await }
     });
-    if !all_ended(&app, options.grace).await {
+    if !all_ended(app.tracker(), options.grace).await {
         log::info!("aborting {} executions", app.tracker().running());
-        app.tracker().cancel_running();
-        all_ended(&app, LAST_WORDS).await;
+        app.tracker().shut_down_running();
+        all_ended(app.tracker(), LAST_WORDS).await;
     }
     // Streams that only listen would keep their connections open for ever.
     app.hang_up().cancel();
@@ -103,12 +104,12 @@ fn ended_by_itself(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -
     ended.map_err(std::io::Error::other).and_then(|result| result).map_err(ServeError::Run)
 }
 
-/// Waits until nothing runs, at most this long. True when nothing does.
-async fn all_ended(app: &App, at_most: Duration) -> bool {
+/// Waits until nothing runs in this process, at most this long. True when nothing does.
+pub async fn all_ended(tracker: &Tracker, at_most: Duration) -> bool {
     let deadline = Instant::now() + at_most;
     let mut look = tokio::time::interval(Duration::from_millis(20));
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while app.tracker().running() > 0 {
+    while tracker.running() > 0 {
         if Instant::now() >= deadline {
             return false;
         }

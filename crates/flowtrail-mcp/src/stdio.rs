@@ -5,7 +5,7 @@
 
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -81,7 +81,8 @@ async fn pass_on(
         let refusal = if length > MAX_LINE {
             Some(format!("the line has {length} bytes, the limit is {MAX_LINE}"))
         } else {
-            serde_json::from_slice::<IgnoredAny>(&line).err().map(|error| error.to_string())
+            // Parsed as the SDK will do it, so that what is nested too deeply for it is answered here.
+            serde_json::from_slice::<Value>(&line).err().map(|error| error.to_string())
         };
         if line.trim_ascii().is_empty() {
             continue;
@@ -140,7 +141,7 @@ async fn write_lines(
         let written = tokio::select! {
             read = from_sdk.read_until(b'\n', &mut line) => {
                 if !matches!(read, Ok(1..)) {
-                    return;
+                    break;
                 }
                 let written = output.write_all(&line).await;
                 line.clear();
@@ -151,5 +152,14 @@ async fn write_lines(
         if written.is_err() || output.flush().await.is_err() {
             return;
         }
+    }
+    // The SDK is done. What was refused meanwhile is answered all the same.
+    while let Ok(refusal) = refused.try_recv() {
+        if output.write_all(refusal.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+    if let Err(error) = output.flush().await {
+        log::debug!("the last lines were not read: {error}");
     }
 }

@@ -109,7 +109,8 @@ fn a_corrupt_row_is_named() {
     raw(&url)
         .batch_execute(
             "INSERT INTO flows VALUES (x'00000000000000000000000000000001', 'runnable', 'n', 'n', 'not a tool name', \
-             '', 1, 1, NULL, 0, 'full', x'00000000000000000000000000000001', 0, 0, NULL)",
+             '', 1, 1, NULL, 0, 'full', x'00000000000000000000000000000001', 0, 0, NULL);
+             INSERT INTO flow_versions VALUES (x'00000000000000000000000000000001', 1, '{}')",
         )
         .unwrap();
     let error = store.flows().list_all().unwrap_err().to_string();

@@ -16,7 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let params = json!({"day": "2026-01-06"});
     let execution = tracker.start(&me, StartExecution::of(&flow, Source::Embedded).params(&params))?.await?;
     let id = execution.id();
-    let fetch = execution.begin_node(NodeStart::new("fetch", "http", &json!({"url": "https://shop.example"})));
+    let fetch =
+        execution.begin_node(NodeStart::new("fetch", "http", &json!({"url": "https://shop.example"})));
     fetch.complete(&json!({"rows": 12}));
     let store = execution.begin_node(NodeStart::new("store", "sql", &json!({"rows": 12})));
     store.complete(&json!({"stored": 12}));

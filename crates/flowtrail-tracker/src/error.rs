@@ -26,10 +26,12 @@ pub enum TrackerError {
         message: String,
     },
     /// A value that must be unique is taken.
-    #[error("this {field} is taken by another flow")]
+    #[error("{field}: {value:?} is taken by another flow")]
     Taken {
         /// Which one.
         field: &'static str,
+        /// The value.
+        value: String,
     },
     /// Somebody else changed it in the meantime.
     #[error("it was changed by somebody else in the meantime: read it again")]
@@ -69,7 +71,7 @@ impl From<StoreError> for TrackerError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy(_) => Self::Busy,
-            StoreError::Taken { field } => Self::Taken { field },
+            StoreError::Taken { field } => Self::Taken { field, value: String::new() },
             StoreError::Changed => Self::Changed,
             other => Self::Store(Arc::new(other)),
         }

@@ -124,7 +124,11 @@ impl ExecutionHandle {
     /// Why it is to stop, once [`cancelled`](Self::cancelled) has fired: somebody wants it to, or the process ends.
     #[must_use]
     pub fn stop_reason(&self) -> ErrorKind {
-        if self.shared.tracker.running.is_shutting_down() { ErrorKind::Shutdown } else { ErrorKind::Cancelled }
+        if self.shared.tracker.running.is_shutting_down() {
+            ErrorKind::Shutdown
+        } else {
+            ErrorKind::Cancelled
+        }
     }
 
     /// Lets go of an execution that was never recorded, or is somebody else's.

@@ -251,7 +251,11 @@ impl Inner {
             captured.as_ref().map_or_else(String::new, |captured| captured.whole.as_str().to_owned())
         };
         let tags: BTreeMap<String, String> = if flow.capture == CapturePolicy::Full {
-            start.tags.iter().map(|(key, value)| (key.clone(), self.redactor.redact_under(key, value))).collect()
+            start
+                .tags
+                .iter()
+                .map(|(key, value)| (key.clone(), self.redactor.redact_under(key, value)))
+                .collect()
         } else {
             BTreeMap::new()
         };
@@ -276,7 +280,7 @@ impl Inner {
             // From now on, not from a start that may lie long ago.
             deadline_at: deadline(now, timeout),
             recorded_at: now,
-            preview: preview_of(start).and_then(|value| capture.preview(value)),
+            preview: preview_of(start).and_then(|(name, value)| capture.preview(name, value)),
             parent_id: start.parent,
             replay_of: start.replay_of,
             capture_policy: flow.capture,
@@ -317,11 +321,11 @@ fn deadline(now: OffsetDateTime, timeout: Duration) -> OffsetDateTime {
 }
 
 /// The parameter that lists show: the first declared one, or the first one there is.
-fn preview_of<'a>(start: &StartExecution<'a>) -> Option<&'a Value> {
+fn preview_of<'a>(start: &StartExecution<'a>) -> Option<(&'a str, &'a Value)> {
     let params = start.params?.as_object()?;
     match start.first_param {
-        Some(name) => params.get(name),
-        None => params.values().next(),
+        Some(name) => params.get(name).map(|value| (name, value)),
+        None => params.iter().next().map(|(name, value)| (name.as_str(), value)),
     }
 }
 

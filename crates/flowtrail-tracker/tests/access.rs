@@ -60,7 +60,9 @@ impl Fixture {
         [
             outcome(self.tracker.flow(who, self.flow.id)),
             outcome(
-                self.tracker.start(who, StartExecution::of(&self.flow, Source::Api)).map(|ack| ack.wait().unwrap()),
+                self.tracker
+                    .start(who, StartExecution::of(&self.flow, Source::Api))
+                    .map(|ack| ack.wait().unwrap()),
             ),
             outcome(self.tracker.execution(who, self.execution)),
             outcome(self.tracker.executions(who, &filter, PageRequest::default())),
@@ -76,7 +78,8 @@ impl Fixture {
         let all = ExecutionFilter::default();
         let everywhere = self.tracker.executions(who, &all, PageRequest::default()).unwrap().page.total;
         let of_flow = ExecutionFilter::of_flow(self.flow.id);
-        let here = self.tracker.executions(who, &of_flow, PageRequest::default()).map_or(0, |page| page.page.total);
+        let here =
+            self.tracker.executions(who, &of_flow, PageRequest::default()).map_or(0, |page| page.page.total);
         (flows, everywhere, here)
     }
 }
@@ -100,14 +103,18 @@ fn of_a_public_flow_others_see_only_their_own_executions() {
     let f = fixture(true);
     assert_eq!(f.rights(&f.reader), "yyyynn");
     assert_eq!(f.listed(&f.stranger), (1, 0, 0));
-    let theirs = f.tracker.start(&f.stranger, StartExecution::of(&f.flow, Source::Api)).unwrap().wait().unwrap();
+    let theirs =
+        f.tracker.start(&f.stranger, StartExecution::of(&f.flow, Source::Api)).unwrap().wait().unwrap();
     assert_eq!(f.listed(&f.stranger), (1, 1, 1), "their own, and no counter tells of the others");
     assert_eq!(outcome(f.tracker.execution(&f.stranger, theirs.id())), 'y');
     assert_eq!(outcome(f.tracker.cancel(&f.stranger, theirs.id())), 'y');
     assert_eq!(outcome(f.tracker.execution(&f.stranger, f.execution)), '-');
     assert_eq!(outcome(f.tracker.cancel(&f.stranger, f.execution)), '-');
     let change = FlowChange { active: Some(false), ..FlowChange::default() };
-    assert_eq!(outcome(f.tracker.change_flow(&f.stranger, f.flow.id, |_| Ok::<_, TrackerError>(change.clone()))), 'n');
+    assert_eq!(
+        outcome(f.tracker.change_flow(&f.stranger, f.flow.id, |_| Ok::<_, TrackerError>(change.clone()))),
+        'n'
+    );
 }
 
 #[test]

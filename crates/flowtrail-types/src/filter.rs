@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::{Digest, ExecutionStatus, FlowId, PageRequest, Source, UserId, timestamp};
+use crate::{Cursor, Digest, ExecutionStatus, FlowId, PageRequest, Source, UserId, timestamp};
 
 /// What executions are wanted. An empty filter wants all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,8 +94,14 @@ pub struct ExecutionQuery {
     pub filter: ExecutionFilter,
     /// Which ones may be seen.
     pub visibility: Visibility,
-    /// Which part of them.
-    pub page: PageRequest,
+    /// Only what was recorded at this time or earlier.
+    pub as_of: Option<OffsetDateTime>,
+    /// Only what stands after this place.
+    pub after: Option<Cursor>,
+    /// How many of them are left out from the beginning.
+    pub offset: u64,
+    /// How many are wanted.
+    pub limit: u32,
 }
 
 /// A question for a page of flows, sorted by name.

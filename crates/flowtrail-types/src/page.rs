@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -61,14 +61,28 @@ pub struct Page<T> {
     /// How many pages there are in all, at least 1.
     pub total_pages: u64,
     /// The anchor for further pages.
-    #[serde(with = "timestamp::option", skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "write_anchor", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<OffsetDateTime>,
-    /// Where this page ended; absent on the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where this page ended; null on the last one.
     pub after: Option<String>,
 }
 
 impl<T> Page<T> {
+    /// The same page of what each item is turned into.
+    #[must_use]
+    pub fn map<'a, U>(&'a self, turn: impl FnMut(&'a T) -> U) -> Page<U> {
+        Page {
+            items: self.items.iter().map(turn).collect(),
+            total: self.total,
+            total_is_exact: self.total_is_exact,
+            page: self.page,
+            limit: self.limit,
+            total_pages: self.total_pages,
+            as_of: self.as_of,
+            after: self.after.clone(),
+        }
+    }
+
     /// A page whose list has an exact total.
     #[must_use]
     pub fn exact(items: Vec<T>, total: u64, request: &PageRequest) -> Self {
@@ -83,6 +97,13 @@ impl<T> Page<T> {
             after: None,
         }
     }
+}
+
+/// An anchor is written exactly, unlike other times: cut to milliseconds it would leave out what was recorded within
+/// its own millisecond.
+#[expect(clippy::ref_option, reason = "the signature that serde wants")]
+fn write_anchor<S: Serializer>(at: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(timestamp::format_exact).serialize(serializer)
 }
 
 /// A place between two executions of a list, which stays where it is while new ones arrive.

@@ -11,11 +11,14 @@ use time::{OffsetDateTime, UtcOffset};
 const MILLIS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
+const MICROS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+
 /// The time as RFC 3339 in UTC, cut to milliseconds.
 #[must_use]
 pub fn format(at: OffsetDateTime) -> String {
     // Formatting a UTC time with this description has no failing component.
-    at.to_offset(UtcOffset::UTC).format(MILLIS).unwrap_or_default()
+    at.checked_to_offset(UtcOffset::UTC).and_then(|at| at.format(MILLIS).ok()).unwrap_or_default()
 }
 
 /// Reads any RFC 3339 time and returns it in UTC, cut to microseconds.
@@ -23,8 +26,26 @@ pub fn format(at: OffsetDateTime) -> String {
 /// # Errors
 ///
 /// When the text is not RFC 3339.
-pub fn parse(text: &str) -> Result<OffsetDateTime, time::error::Parse> {
-    OffsetDateTime::parse(text, &Rfc3339).map(|at| to_micros(at.to_offset(UtcOffset::UTC)))
+pub fn parse(text: &str) -> Result<OffsetDateTime, InvalidTime> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .ok()
+        // In UTC the time may lie beyond the last year that can be written.
+        .and_then(|at| at.checked_to_offset(UtcOffset::UTC))
+        .map(to_micros)
+        .ok_or_else(|| InvalidTime { got: text.chars().take(40).collect() })
+}
+
+/// A text that is no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time like 2026-01-06T12:00:00.000Z, got {got:?}")]
+pub struct InvalidTime {
+    got: String,
+}
+
+/// The time as RFC 3339 in UTC, with microseconds: for anchors, which must come back as they were.
+#[must_use]
+pub fn format_exact(at: OffsetDateTime) -> String {
+    at.checked_to_offset(UtcOffset::UTC).and_then(|at| at.format(MICROS).ok()).unwrap_or_default()
 }
 
 /// Cuts a time to microseconds, the finest that SQLite rows and PostgreSQL's `timestamptz` keep.
@@ -63,11 +84,7 @@ pub fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S:
 /// When the text is not RFC 3339.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse(&text).map_err(|_| not_a_time(&text))
-}
-
-fn not_a_time<E: de::Error>(text: &str) -> E {
-    E::custom(format_args!("expected a time like 2026-01-06T12:00:00.000Z, got {text:?}"))
+    parse(&text).map_err(de::Error::custom)
 }
 
 /// The same for `Option<OffsetDateTime>`.
@@ -96,7 +113,7 @@ pub mod option {
         deserializer: D,
     ) -> Result<Option<OffsetDateTime>, D::Error> {
         Option::<String>::deserialize(deserializer)?
-            .map(|text| super::parse(&text).map_err(|_| super::not_a_time(&text)))
+            .map(|text| super::parse(&text).map_err(serde::de::Error::custom))
             .transpose()
     }
 }
@@ -116,6 +133,9 @@ mod tests {
         assert_eq!(parse("2026-01-06T13:00:00+01:00").unwrap(), datetime!(2026-01-06 12:00 UTC));
         assert!(parse("2026-01-06").is_err());
         assert!(parse("yesterday").is_err());
+        assert!(parse("9999-12-31T23:59:59-01:00").is_err(), "beyond the last year, in UTC");
+        let at = datetime!(2026-01-06 12:00:00.123456 UTC);
+        assert_eq!(parse(&format_exact(at)), Ok(at));
     }
 
     #[test]

@@ -35,7 +35,11 @@ fn main() {
             process.kill();
         }
     }
-    println!("from start to first answer: {:.0} ms with a new database, {:.0} ms with one", median(&mut fresh), median(&mut again));
+    println!(
+        "from start to first answer: {:.0} ms with a new database, {:.0} ms with one",
+        median(&mut fresh),
+        median(&mut again)
+    );
     if resident.is_empty() {
         println!("idle memory: not measured (this system has no /proc)");
     } else {

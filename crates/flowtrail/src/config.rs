@@ -54,6 +54,7 @@ pub struct Settings {
         env = "FLOWTRAIL_ALLOW_PRIVATE_ADDRESSES",
         value_name = "BOOL",
         num_args = 0..=1,
+        require_equals = true,
         default_missing_value = "true",
         global = true
     )]
@@ -85,6 +86,9 @@ impl FromStr for Size {
     }
 }
 
+/// The longest that an execution may take.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// A length of time, written like `5m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -94,8 +98,8 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match humantime::parse_duration(text) {
-            Ok(duration) if !duration.is_zero() => Ok(Self(duration)),
-            _ => Err(format!("expected a duration like 5m or 30s, got {text:?}")),
+            Ok(duration) if !duration.is_zero() && duration <= LONGEST => Ok(Self(duration)),
+            _ => Err(format!("expected a duration like 5m or 30s, at most 24h, got {text:?}")),
         }
     }
 }
@@ -138,6 +142,9 @@ pub enum ConfigError {
     /// A variable is known but does nothing in this version: better to say so than to ignore it.
     #[error("{0} is not available in this version of Flowtrail: unset it")]
     NotAvailable(&'static str),
+    /// A secret's value is not text.
+    #[error("FLOWTRAIL_SECRET_{0}: expected UTF-8 text")]
+    SecretNotText(String),
     /// The platform has no folder for data.
     #[error("this platform has no data folder: set FLOWTRAIL_DATA_DIR")]
     NoDataDir,
@@ -206,8 +213,11 @@ impl Config {
             None => DatabaseUrl::Sqlite(data_dir.join("flowtrail.db")),
         };
         let mut secrets = written.secrets;
-        for (name, value) in std::env::vars() {
-            if let Some(name) = name.strip_prefix(SECRET).filter(|name| !name.is_empty()) {
+        secrets.extend(given.secrets);
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str().and_then(|name| name.strip_prefix(SECRET)) else { continue };
+            let value = value.into_string().map_err(|_| ConfigError::SecretNotText(name.to_owned()))?;
+            if !name.is_empty() {
                 secrets.insert(name.to_owned(), value);
             }
         }

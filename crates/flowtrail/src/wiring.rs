@@ -1,6 +1,5 @@
 //! Store, tracker and runner, put together.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -108,24 +107,20 @@ fn ensure_admin_key(tracker: &Tracker, config: &Config) -> Result<Option<String>
     }
 }
 
-/// Writes a key for its owner's eyes only, or gives the one that is there already.
+/// Writes a key for its owner's eyes only, or gives the one that is there already. The file appears whole or not at
+/// all, whenever the process dies and however many start at once.
 fn keep_key(path: &Path, key: &str) -> io::Result<String> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(mut file) => {
-            file.write_all(format!("{key}\n").as_bytes())?;
-            file.sync_all()?;
-            Ok(key.to_owned())
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    // Temporary files are made with mode 0600.
+    let mut file = tempfile::Builder::new().prefix("admin.key.").tempfile_in(folder)?;
+    file.write_all(format!("{key}\n").as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(key.to_owned()),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
             Ok(std::fs::read_to_string(path)?.trim().to_owned())
         }
-        Err(error) => Err(error),
+        Err(failed) => Err(failed.error),
     }
 }

@@ -31,7 +31,10 @@ async fn unsound_flows_are_refused_with_every_problem() {
     let cases = [
         (
             "a cycle",
-            graph(&json!([trigger(), say("a"), say("b")]), &json!([link("ask", "a"), link("a", "b"), link("b", "a")])),
+            graph(
+                &json!([trigger(), say("a"), say("b")]),
+                &json!([link("ask", "a"), link("a", "b"), link("b", "a")]),
+            ),
             "a → b → a",
         ),
         ("no trigger", graph(&json!([say("a")]), &json!([])), "UserIntent"),
@@ -47,7 +50,10 @@ async fn unsound_flows_are_refused_with_every_problem() {
         ("a bad tool name", json!({"name": "Bad", "toolName": "a b", "nodes": [trigger()]}), "toolName"),
         (
             "a script that is none",
-            graph(&json!([trigger(), {"id": "x", "type": "Transform", "parameters": {"code": "return ]"}}]), &json!([])),
+            graph(
+                &json!([trigger(), {"id": "x", "type": "Transform", "parameters": {"code": "return ]"}}]),
+                &json!([]),
+            ),
             "code",
         ),
     ];
@@ -59,9 +65,11 @@ async fn unsound_flows_are_refused_with_every_problem() {
         assert!(problems.as_array().is_some_and(|problems| !problems.is_empty()), "{what}: {problems}");
     }
     // Two flows of one file with one tool name, and a good one beside them: all or nothing.
-    let twice = json!([flow("One").field("toolName", json!("same")).build(),
-                       flow("Good").build(),
-                       flow("Two").field("toolName", json!("same")).build()]);
+    let twice = json!([
+        flow("One").field("toolName", json!("same")).build(),
+        flow("Good").build(),
+        flow("Two").field("toolName", json!("same")).build()
+    ]);
     let answer = server.rest().post("/api/flows/import", &twice).await;
     assert!(matches!(answer.status, 400 | 409), "{answer:?}");
     let flows = server.rest().get("/api/flows").await.expect(200);
@@ -124,7 +132,8 @@ async fn parameters_out_of_range_are_named() {
     let message = server.rest().patch(&path, &json!({"colour": "red"})).await.expect_error(400, "invalid");
     assert!(message.starts_with("colour:"), "{message}");
     let run = format!("{path}/run");
-    let message = server.rest().post(&run, &json!({"params": {}})).await.expect_error(400, "invalid_arguments");
+    let message =
+        server.rest().post(&run, &json!({"params": {}})).await.expect_error(400, "invalid_arguments");
     assert!(message.contains("name"), "{message}");
     server.rest().post(&run, &json!({"params": [1]})).await.expect_error(400, "invalid");
     let none = server.rest().get(&list).await.expect(200);
@@ -147,7 +156,14 @@ async fn without_a_good_key_nothing_is_shown() {
 #[tokio::test]
 async fn an_argument_of_ten_megabytes_is_taken_and_its_record_is_cut() {
     let server = TestServer::start().await;
-    server.create(&flow("Length").text("text").transform("count", "return input.text.length;").returns("{{ count }}")).await;
+    server
+        .create(
+            &flow("Length")
+                .text("text")
+                .transform("count", "return input.text.length;")
+                .returns("{{ count }}"),
+        )
+        .await;
     let text = "x".repeat(10 << 20);
     for era in Era::BOTH {
         let client = server.mcp(era).await;
@@ -182,7 +198,8 @@ async fn mcp_calls_that_are_wrong_are_answered_as_the_protocol_wants() {
         assert_eq!(client.call("pay", json!({"amount": 2.5})).await.text(), "paid 2.5");
     }
     let rest = server.rest();
-    for body in [b"{\"jsonrpc\"".to_vec(), format!("{}{}", "[".repeat(1_000), "]".repeat(1_000)).into_bytes()] {
+    for body in [b"{\"jsonrpc\"".to_vec(), format!("{}{}", "[".repeat(1_000), "]".repeat(1_000)).into_bytes()]
+    {
         let answer = rest.post_bytes("/mcp", body).await.expect(400);
         assert_eq!(answer["error"]["code"], -32700, "{answer}");
     }
@@ -258,6 +275,9 @@ fn the_process_says_in_one_line_why_it_cannot_start() {
     fails(&run(&["serve", "--max-body", "much"], folder.path()), 2, "16MiB");
     fails(&run(&["dance"], folder.path()), 2, "dance");
     fails(&run(&["serve", "--database-url", "postgres://h/d"], folder.path()), 1, "PostgreSQL");
+    fails(&run(&["migrate", "status"], folder.path()), 1, "there is no database");
+    assert!(!folder.path().join("flowtrail.db").exists(), "looking makes nothing");
+    assert!(run(&["migrate", "up"], folder.path()).status.success());
     fails(&run(&["migrate", "down"], folder.path()), 1, "--yes");
     fails(&run(&["flow", "import", "/no/such/file"], folder.path()), 1, "/no/such/file");
 }

@@ -101,7 +101,7 @@ async fn hanging_up_aborts_a_stateless_call() {
 #[tokio::test]
 async fn cancelling_over_http_reaches_a_call_in_another_process() {
     let folder = tempfile::tempdir().unwrap();
-    let server = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses"]);
+    let server = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses=true"]);
     server.rest().post("/api/flows", &wait().build()).await.expect(201);
     let (_silent, url) = silence();
     // The `mcp` process has its own configuration: this flow calls an address that only it may not call, so it is
@@ -168,7 +168,7 @@ async fn a_flow_that_takes_too_long_ends_as_inferred() {
 async fn after_sigkill_every_acknowledged_execution_is_there_with_a_true_end() {
     let folder = tempfile::tempdir().unwrap();
     let (_silent, url) = silence();
-    let server = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses"]);
+    let server = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses=true"]);
     server.rest().post("/api/flows", &wait().build()).await.expect(201);
     server.rest().post("/api/flows", &quick().build()).await.expect(201);
     let client = server.mcp(Era::Stateless).await;
@@ -234,12 +234,12 @@ async fn after_sigkill_every_acknowledged_execution_is_there_with_a_true_end() {
 async fn a_live_process_never_loses_an_execution_to_another_one() {
     let folder = tempfile::tempdir().unwrap();
     let (_silent, url) = silence();
-    let first = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses"]);
+    let first = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses=true"]);
     let flow = first.rest().post("/api/flows", &wait().build()).await.expect(201);
     let run = format!("/api/flows/{}/run?wait=false", flow["id"].as_str().unwrap());
     let body = json!({"params": {"url": url}});
     let alive = first.rest().post(&run, &body).await.expect(202)["id"].as_str().unwrap().to_owned();
-    let second = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses"]);
+    let second = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses=true"]);
     let doomed = second.rest().post(&run, &body).await.expect(202)["id"].as_str().unwrap().to_owned();
     second.kill();
     // The first one ends what the second one has left, and keeps its own.
@@ -253,7 +253,7 @@ async fn a_live_process_never_loses_an_execution_to_another_one() {
 async fn sigterm_aborts_what_runs_writes_it_and_exits_well() {
     let folder = tempfile::tempdir().unwrap();
     let (_silent, url) = silence();
-    let server = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses"]);
+    let server = TestProcess::start(binary(), folder.path(), &["--allow-private-addresses=true"]);
     let flow = server.rest().post("/api/flows", &wait().build()).await.expect(201);
     let run = format!("/api/flows/{}/run?wait=false", flow["id"].as_str().unwrap());
     let started = server.rest().post(&run, &json!({"params": {"url": url}})).await.expect(202);

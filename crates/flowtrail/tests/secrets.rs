@@ -28,17 +28,20 @@ async fn planted_secrets_are_in_no_file() {
     const CONFIGURED: &str = "planted-configured-value/1";
     const BY_KEY: &str = "planted-by-key-2";
     const BY_FORM: &str = "sk-plantedByForm3abcdefghijklmnop";
-    let server =
-        TestServer::builder().allow_private_addresses().secret("SHOP", CONFIGURED).start().await;
+    let server = TestServer::builder().allow_private_addresses().secret("SHOP", CONFIGURED).start().await;
     let spread = flow("Spread")
         .text("note")
         .parameter(json!({"name": "password", "type": "string", "required": true}))
         .transform("shape", "return { auth: { token: input.password }, list: [input.note] };")
-        .node("fetch", "ApiCall", json!({
-            "method": "GET",
-            "url": format!("{}/healthz?key={{{{ secrets.SHOP | urlencode }}}}", server.base()),
-            "headers": {"authorization": "Bearer {{ secrets.SHOP }}"},
-        }))
+        .node(
+            "fetch",
+            "ApiCall",
+            json!({
+                "method": "GET",
+                "url": format!("{}/healthz?key={{{{ secrets.SHOP | urlencode }}}}", server.base()),
+                "headers": {"authorization": "Bearer {{ secrets.SHOP }}"},
+            }),
+        )
         .returns("{{ secrets.SHOP }} {{ ask.note }}");
     server.create(&spread).await;
     let fail = flow("Fail").text("note").transform("boom", "throw new Error('bad key ' + input.note);");
@@ -46,7 +49,8 @@ async fn planted_secrets_are_in_no_file() {
     let client = server.mcp(Era::Stateless).await;
     let arguments = json!({"note": format!("use {BY_FORM} and {CONFIGURED}"), "password": BY_KEY});
     let answer = client.call("spread", arguments).await;
-    assert!(answer.text().contains(CONFIGURED), "the caller's own result is untouched");
+    assert!(answer.text().contains(BY_FORM), "the caller's own result is untouched: {answer:?}");
+    assert!(!answer.text().contains(CONFIGURED), "a configured secret is never shown");
     let failed = client.call("fail", json!({"note": format!("{BY_FORM} {CONFIGURED}")})).await;
     assert!(failed.is_error());
 

@@ -62,7 +62,8 @@ pub(super) fn check(root: &Path, wrong: &mut Vec<String>) -> Result<(), String> 
 }
 
 fn check_crate(name: &str, manifest: &Table, wrong: &mut Vec<String>) {
-    let opts_in = manifest.get("lints").and_then(|lints| lints.get("workspace")) == Some(&Value::Boolean(true));
+    let opts_in =
+        manifest.get("lints").and_then(|lints| lints.get("workspace")) == Some(&Value::Boolean(true));
     if !opts_in {
         wrong.push(format!("{name}: does not opt into the workspace's lints ([lints] workspace = true)"));
     }
@@ -70,7 +71,9 @@ fn check_crate(name: &str, manifest: &Table, wrong: &mut Vec<String>) {
         wrong.push(format!("{name}: the design has no such crate"));
         return;
     };
-    for (table, is_test) in [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)] {
+    for (table, is_test) in
+        [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)]
+    {
         let Some(Value::Table(dependencies)) = manifest.get(table) else { continue };
         for (dependency, declared) in dependencies {
             let from_workspace = declared.get("workspace") == Some(&Value::Boolean(true));
@@ -107,7 +110,8 @@ mod tests {
         let manifest = "[dependencies]\nflowtrail-tracker = { workspace = true }\n[lints]\nworkspace = true";
         assert_eq!(wrong_with("flowtrail-store", manifest).len(), 1);
         assert_eq!(wrong_with("flowtrail-runner", manifest), [""; 0]);
-        let sideways = "[dev-dependencies]\nflowtrail-testkit = { workspace = true }\n[lints]\nworkspace = true";
+        let sideways =
+            "[dev-dependencies]\nflowtrail-testkit = { workspace = true }\n[lints]\nworkspace = true";
         assert_eq!(wrong_with("flowtrail-http", sideways).len(), 1);
         assert_eq!(wrong_with("flowtrail", sideways), [""; 0]);
     }
@@ -122,6 +126,9 @@ mod tests {
     #[test]
     fn lints_and_versions_come_from_the_workspace() {
         assert_eq!(wrong_with("flowtrail-types", "[package]").len(), 1);
-        assert_eq!(wrong_with("flowtrail-types", "[dependencies]\nserde = \"1\"\n[lints]\nworkspace = true").len(), 1);
+        assert_eq!(
+            wrong_with("flowtrail-types", "[dependencies]\nserde = \"1\"\n[lints]\nworkspace = true").len(),
+            1
+        );
     }
 }

@@ -3,8 +3,8 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_tracker::FlowChange;
-use flowtrail_types::{Flow, FlowDraft};
-use serde_json::{Map, Value};
+use flowtrail_types::{Flow, FlowDraft, FlowKind};
+use serde_json::{Map, Value, json};
 
 use super::view::{flow_id, flow_response};
 use crate::blocking::blocking;
@@ -24,6 +24,9 @@ const FIELDS: &[&str] = &[
     "retention",
 ];
 
+/// What can be taken away.
+const MAY_BE_NULL: &[&str] = &["timeout", "retention"];
+
 pub(super) async fn handle(
     app: web::Data<App>,
     request: HttpRequest,
@@ -32,19 +35,26 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let id = flow_id(&request)?;
     let fields = body.object(FIELDS)?;
+    if let Some((field, _)) =
+        fields.iter().find(|(field, value)| value.is_null() && !MAY_BE_NULL.contains(&field.as_str()))
+    {
+        return Err(ApiError::invalid(field, "expected a value; leave the field out to keep what it is"));
+    }
     let tracker = app.tracker().clone();
     let changed = blocking(move || -> Result<_, ApiError> {
-        let flow = tracker.flow(&principal, id)?;
-        let draft = changed_draft(&flow, &fields)?;
-        Ok(tracker.change_flow(&principal, id, &change(&fields, draft))?)
+        // Read, merged and checked anew if somebody else changes the flow meanwhile.
+        tracker.change_flow(&principal, id, |flow| {
+            let draft = changed_draft(flow, &fields)?;
+            Ok::<_, ApiError>(change(&fields, draft))
+        })
     })
     .await?;
     Ok(flow_response(StatusCode::OK, &changed))
 }
 
-/// The flow as it would be, read and checked as if it were made anew, so that a change has the same rules.
+/// The flow as it would be, read and checked as if it were made anew, so that a change has the same rules. What
+/// the body does not touch is not checked again: a flow that is no longer sound can still be switched off.
 fn changed_draft(flow: &Flow, fields: &Map<String, Value>) -> Result<FlowDraft, ApiError> {
-    let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
     let mut whole = match serde_json::to_value(flow).map_err(ApiError::internal)? {
         Value::Object(whole) => whole,
         other => return Err(ApiError::internal(format!("a flow is written as {other}"))),
@@ -55,10 +65,18 @@ fn changed_draft(flow: &Flow, fields: &Map<String, Value>) -> Result<FlowDraft, 
     if flow.tool_name.is_none() {
         whole.remove("toolName");
     }
+    if !fields.contains_key("nodes") && !fields.contains_key("connections") && flow.kind == FlowKind::Runnable
+    {
+        // A graph that is sound whatever version reads it stands for the one that stays.
+        whole.insert(
+            "nodes".to_owned(),
+            json!([{"id": "ask", "type": "UserIntent", "parameters": {"parameters": []}}]),
+        );
+        whole.insert("connections".to_owned(), json!([]));
+    }
     whole.extend(fields.clone());
-    let draft = flowtrail_runner::parse_flow(Value::Object(whole)).map_err(invalid)?;
-    flowtrail_runner::validate(&draft).map_err(invalid)?;
-    Ok(draft)
+    flowtrail_runner::parse_flow(Value::Object(whole))
+        .map_err(|problems| ApiError::problems(ErrorCode::InvalidFlow, problems))
 }
 
 /// Of the checked draft, what the body named.

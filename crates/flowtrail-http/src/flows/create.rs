@@ -17,9 +17,8 @@ pub(super) async fn handle(
     let tracker = app.tracker().clone();
     // Checking compiles the flow's scripts, which takes a moment.
     let flow = blocking(move || -> Result<_, ApiError> {
-        let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
-        let draft = flowtrail_runner::parse_flow(value).map_err(invalid)?;
-        flowtrail_runner::validate(&draft).map_err(invalid)?;
+        let draft = flowtrail_runner::parse_flow(value)
+            .map_err(|problems| ApiError::problems(ErrorCode::InvalidFlow, problems))?;
         Ok(tracker.create_flow(&principal, draft)?)
     })
     .await?;

@@ -1,6 +1,7 @@
 //! `POST /api/flows/import`: makes the flows of a flow file, all or none.
 
 use actix_web::{HttpResponse, web};
+use flowtrail_types::Flow;
 use serde_json::json;
 
 use super::view::FlowView;
@@ -20,6 +21,6 @@ pub(super) async fn handle(
         Ok(tracker.create_flows(&principal, drafts)?)
     })
     .await?;
-    let items: Vec<FlowView<'_>> = flows.iter().map(|flow| FlowView::of(flow)).collect();
+    let items: Vec<FlowView<'_, Flow>> = flows.iter().map(|flow| FlowView::of(&**flow)).collect();
     Ok(HttpResponse::Created().json(json!({ "items": items })))
 }

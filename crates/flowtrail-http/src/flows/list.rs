@@ -3,9 +3,13 @@
 use actix_web::{HttpResponse, web};
 use flowtrail_types::FlowQuery;
 
+use super::view::FlowView;
 use crate::blocking::blocking;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
+
+/// The longest text that is searched for.
+const LONGEST_SEARCH: usize = 200;
 
 pub(super) async fn handle(
     app: web::Data<App>,
@@ -13,9 +17,12 @@ pub(super) async fn handle(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&["page", "limit", "q"])?;
+    if query.text("q").is_some_and(|text| text.chars().count() > LONGEST_SEARCH) {
+        return Err(ApiError::invalid("q", format!("expected at most {LONGEST_SEARCH} characters")));
+    }
     let wanted =
         FlowQuery { visible_to: None, text: query.text("q").map(str::to_owned), page: query.page()? };
     let tracker = app.tracker().clone();
     let page = blocking(move || tracker.flows(&principal, wanted)).await?;
-    Ok(HttpResponse::Ok().json(page))
+    Ok(HttpResponse::Ok().json(page.map(FlowView::of)))
 }

@@ -7,18 +7,18 @@ use serde_json::Value;
 
 use crate::ApiError;
 
-/// A flow as the API shows it.
+/// A flow, or a flow's summary, as the API shows it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct FlowView<'a> {
+pub(super) struct FlowView<'a, T> {
     #[serde(flatten)]
-    flow: &'a Flow,
+    flow: &'a T,
     /// There are no retention rules yet: everything is kept.
     retention: Value,
 }
 
-impl<'a> FlowView<'a> {
-    pub(super) fn of(flow: &'a Flow) -> Self {
+impl<'a, T: Serialize> FlowView<'a, T> {
+    pub(super) fn of(flow: &'a T) -> Self {
         Self { flow, retention: Value::Null }
     }
 }

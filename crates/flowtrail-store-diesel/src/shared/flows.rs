@@ -128,7 +128,13 @@ fn complete(conn: &mut Conn, rows: Vec<FlowRow>, with_definitions: bool) -> Resu
     rows.into_iter()
         .map(|row| {
             let id = row.id;
-            let definition = definitions.remove(&id).unwrap_or_default();
+            let definition = match definitions.remove(&id) {
+                Some(definition) => definition,
+                None if with_definitions => {
+                    return Err(corrupt("flow_versions", "version", id.0, "the current one is missing"));
+                }
+                None => FlowDefinition::default(),
+            };
             row.into_flow(definition, access.remove(&id).unwrap_or_default())
         })
         .collect()

@@ -47,7 +47,7 @@ impl DieselStore {
     ///
     /// As [`open`](Self::open), and [`StoreError::Schema`] when migrations are missing.
     pub fn open_without_migrating(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let mut schema = Schema::open(url)?;
+        let mut schema = Schema::open_existing(url)?;
         schema.check()?;
         Self::with(url, schema)
     }
@@ -57,7 +57,8 @@ impl DieselStore {
             url: url.clone(),
             writer: Mutex::new(schema.into_connection()),
             readers: backend::open_readers(url.path())?,
-            liveness: Liveness::beside(url.path()),
+            // Whatever name the file was reached by, all who have it open must find each other.
+            liveness: Liveness::beside(&backend::real_path(url.path())?),
         })
     }
 
@@ -132,7 +133,7 @@ impl Store for DieselStore {
 
     fn check(&self) -> Result<(), StoreError> {
         // Asked of a connection of its own, so that a write that takes long does not look like a dead database.
-        Schema::open(&self.url)?.check()
+        Schema::open_existing(&self.url)?.check()
     }
 
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {
@@ -162,8 +163,11 @@ impl InstanceStore for DieselStore {
         let mut dead = Vec::new();
         for Id(uuid) in registered {
             let id = InstanceId::from_uuid(uuid);
-            if !self.liveness.is_alive(id)? {
-                dead.push(id);
+            match self.liveness.is_alive(id) {
+                Ok(true) => {}
+                Ok(false) => dead.push(id),
+                // Of one that cannot be looked at nothing is known: it counts as alive, and hides no other.
+                Err(error) => log::warn!("whether {id} lives cannot be told: {error}"),
             }
         }
         Ok(dead)

@@ -1,7 +1,7 @@
 //! All that the shared source must know of SQLite. No other file of this crate asks which database it is.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -48,6 +48,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Conn, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| cannot_open(path, &error.to_string(), error))?;
     }
+    make_private(path).map_err(|error| cannot_open(path, &error.to_string(), error))?;
     let mut conn = Conn::establish(&path.to_string_lossy())
         .map_err(|error| cannot_open(path, &error.to_string(), error))?;
     // `auto_vacuum` can be chosen only before the first table, and only before the journal is a WAL. The
@@ -68,6 +69,54 @@ pub(crate) fn open_writer(path: &Path) -> Result<Conn, StoreError> {
         other => translate(other),
     })?;
     Ok(conn)
+}
+
+/// Makes the file for its owner's eyes only, if there is none; SQLite gives its other files the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        // One that may not be written is SQLite's to complain about.
+        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens a database that must be there, for a look at its schema.
+pub(crate) fn open_existing(path: &Path) -> Result<Conn, StoreError> {
+    if path.is_file() {
+        return open_writer(path);
+    }
+    Err(StoreError::Schema(format!(
+        "there is no database at {}: `flowtrail migrate up` makes one",
+        path.display()
+    )))
+}
+
+/// How many tables a database has, and how many of them tell of migrations.
+pub(crate) fn count_tables(conn: &mut Conn) -> QueryResult<(i64, i64)> {
+    use diesel::sql_types::BigInt;
+    #[derive(QueryableByName)]
+    struct Tables {
+        #[diesel(sql_type = BigInt)]
+        tables: i64,
+        #[diesel(sql_type = BigInt)]
+        of_migrations: i64,
+    }
+    let row: Tables = diesel::sql_query(
+        "SELECT count(*) AS tables, \
+         coalesce(sum(name = '__diesel_schema_migrations'), 0) AS of_migrations \
+         FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    )
+    .get_result(conn)?;
+    Ok((row.tables, row.of_migrations))
+}
+
+/// The one name of a file that is there, links resolved.
+pub(crate) fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
+    path.canonicalize().map_err(|error| cannot_open(path, &error.to_string(), error))
 }
 
 /// Opens the connections that read.

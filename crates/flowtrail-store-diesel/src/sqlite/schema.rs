@@ -36,6 +36,15 @@ impl Schema {
         Ok(Self { conn: backend::open_writer(url.path())? })
     }
 
+    /// Opens a database that must be there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Schema`] when there is none, otherwise as [`open`](Self::open).
+    pub fn open_existing(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Ok(Self { conn: backend::open_existing(url.path())? })
+    }
+
     pub(super) fn into_connection(self) -> Conn {
         self.conn
     }
@@ -109,6 +118,13 @@ impl Schema {
     }
 
     fn refuse_newer(&mut self) -> Result<(), StoreError> {
+        let (tables, of_migrations) = backend::count_tables(&mut self.conn).map_err(backend::translate)?;
+        if tables > 0 && of_migrations == 0 {
+            return Err(StoreError::Schema(
+                "this is another program's database, and nothing in it was changed: name another file"
+                    .to_owned(),
+            ));
+        }
         let known = known()?;
         match self.applied()?.iter().find(|version| !known.iter().any(|(_, known)| known == *version)) {
             None => Ok(()),

@@ -2,8 +2,7 @@
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    Cursor, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, PageRequest, Source, UserId,
-    Visibility,
+    Cursor, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, Source, UserId, Visibility,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -21,8 +20,15 @@ fn ten(store: &dyn Store) {
     }
 }
 
-fn everything(page: PageRequest) -> ExecutionQuery {
-    ExecutionQuery { filter: ExecutionFilter::default(), visibility: Visibility::All, page }
+fn everything(offset: u64, limit: u32) -> ExecutionQuery {
+    ExecutionQuery {
+        filter: ExecutionFilter::default(),
+        visibility: Visibility::All,
+        as_of: None,
+        after: None,
+        offset,
+        limit,
+    }
 }
 
 #[track_caller]
@@ -38,12 +44,12 @@ fn numbers(numbers: impl IntoIterator<Item = u64>) -> Vec<ExecutionId> {
 pub fn pages_have_every_execution_once(store: &dyn Store) {
     ten(store);
     let mut seen = Vec::new();
-    for page in 1..=4 {
-        seen.extend(ids(store, &everything(PageRequest::numbered(page, 3))));
+    for page in 0..4 {
+        seen.extend(ids(store, &everything(page * 3, 3)));
     }
     assert_eq!(seen, numbers((1..=10).rev()));
-    assert_eq!(ids(store, &everything(PageRequest::numbered(5, 3))), []);
-    assert_eq!(ids(store, &everything(PageRequest::numbered(u32::MAX, 100))), []);
+    assert_eq!(ids(store, &everything(12, 3)), []);
+    assert_eq!(ids(store, &everything(u64::MAX, 100)), []);
 }
 
 /// A cursor stays where it is while new executions come in before it.
@@ -52,8 +58,8 @@ pub fn a_cursor_neither_skips_nor_repeats_while_new_ones_arrive(store: &dyn Stor
     let mut seen = Vec::new();
     let mut after = None;
     for round in 0..10u64 {
-        let page = PageRequest { limit: 3, after, ..PageRequest::default() };
-        let items = store.executions().list(&everything(page)).unwrap();
+        let query = ExecutionQuery { after, ..everything(0, 3) };
+        let items = store.executions().list(&query).unwrap();
         let Some(last) = items.last() else { break };
         after = Some(Cursor { started_at: last.started_at, id: last.id, filter: 0 });
         seen.extend(items.iter().map(|summary| summary.id));
@@ -76,9 +82,7 @@ pub fn filters_choose(store: &dyn Store) {
         apply(store, Command::Start(Box::new(begun))).unwrap();
     }
     apply(store, end_command(2, Told::Reported, Outcome::Fulfilled)).unwrap();
-    let find = |filter: ExecutionFilter| {
-        ids(store, &ExecutionQuery { filter, visibility: Visibility::All, page: PageRequest::default() })
-    };
+    let find = |filter: ExecutionFilter| ids(store, &ExecutionQuery { filter, ..everything(0, 20) });
     let any = ExecutionFilter::default;
     assert_eq!(find(ExecutionFilter::of_flow(flow_id(2))), numbers([6, 5]));
     assert_eq!(find(ExecutionFilter { status: Some(ExecutionStatus::Fulfilled), ..any() }), numbers([2]));
@@ -112,8 +116,7 @@ pub fn visibility_hides(store: &dyn Store) {
             user: stranger,
             own_in: own_in.iter().copied().map(flow_id).collect(),
         };
-        let query =
-            ExecutionQuery { filter: ExecutionFilter::default(), visibility, page: PageRequest::default() };
+        let query = ExecutionQuery { visibility, ..everything(0, 20) };
         assert_eq!(store.executions().count(&query, 100).unwrap(), ids(store, &query).len() as u64);
         ids(store, &query)
     };
@@ -130,20 +133,17 @@ pub fn an_anchor_leaves_out_what_came_later(store: &dyn Store) {
     late.started_at = at(-5);
     late.recorded_at = at(60);
     apply(store, Command::Start(Box::new(late))).unwrap();
-    let anchored = |page| PageRequest { as_of: Some(at(30)), ..PageRequest::numbered(page, 6) };
-    assert_eq!(ids(store, &everything(anchored(1))), numbers((5..=10).rev()));
-    assert_eq!(ids(store, &everything(anchored(2))), numbers((1..=4).rev()));
-    assert_eq!(ids(store, &everything(PageRequest::default())).len(), 11);
+    let anchored = |offset| ExecutionQuery { as_of: Some(at(30)), ..everything(offset, 6) };
+    assert_eq!(ids(store, &anchored(0)), numbers((5..=10).rev()));
+    assert_eq!(ids(store, &anchored(6)), numbers((1..=4).rev()));
+    assert_eq!(ids(store, &everything(0, 20)).len(), 11);
 }
 
 /// Counting is exact up to its bound and goes no further.
 pub fn counting_stops_at_its_bound(store: &dyn Store) {
     ten(store);
-    let query = ExecutionQuery {
-        filter: ExecutionFilter { from: Some(at(1) + Duration::MICROSECOND), ..ExecutionFilter::default() },
-        visibility: Visibility::All,
-        page: PageRequest::default(),
-    };
+    let filter = ExecutionFilter { from: Some(at(1) + Duration::MICROSECOND), ..ExecutionFilter::default() };
+    let query = ExecutionQuery { filter, ..everything(0, 20) };
     assert_eq!(store.executions().count(&query, 100).unwrap(), 7);
     assert_eq!(store.executions().count(&query, 5).unwrap(), 5);
 }

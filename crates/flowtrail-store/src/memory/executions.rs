@@ -38,14 +38,14 @@ impl ExecutionStore for MemoryStore {
         let state = self.lock();
         let mut found: Vec<&Row> = state.executions.values().filter(|row| matches(row, query)).collect();
         found.sort_by_key(|row| std::cmp::Reverse(place(row)));
-        let skipped = match &query.page.after {
+        let skipped = match &query.after {
             Some(cursor) => {
                 let end = (cursor.started_at, cursor.id);
                 found.iter().take_while(|row| place(row) >= end).count()
             }
-            None => usize::try_from(query.page.offset()).unwrap_or(usize::MAX),
+            None => usize::try_from(query.offset).unwrap_or(usize::MAX),
         };
-        let limit = query.page.limit as usize;
+        let limit = query.limit as usize;
         Ok(found.into_iter().skip(skipped).take(limit).map(|row| state.summary(row)).collect())
     }
 
@@ -106,7 +106,7 @@ fn matches(row: &Row, query: &ExecutionQuery) -> bool {
         && filter.user.is_none_or(|user| summary.user_id == Some(user))
         && filter.from.is_none_or(|from| summary.started_at >= from)
         && filter.to.is_none_or(|to| summary.started_at < to)
-        && query.page.as_of.is_none_or(|as_of| row.execution.created_at <= as_of)
+        && query.as_of.is_none_or(|as_of| row.execution.created_at <= as_of)
 }
 
 impl State {

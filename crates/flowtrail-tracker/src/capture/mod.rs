@@ -58,12 +58,12 @@ impl Capture<'_> {
     }
 
     /// The value that a list shows: at most 50 characters, then "...".
-    pub(crate) fn preview(&self, value: &Value) -> Option<String> {
+    pub(crate) fn preview(&self, name: &str, value: &Value) -> Option<String> {
         const LENGTH: usize = 50;
         if self.policy != CapturePolicy::Full {
             return None;
         }
-        let text = match self.redactor.redact(value).0.to_value() {
+        let text = match self.redactor.redact_value_under(name, value) {
             Value::String(text) => text,
             other => other.to_string(),
         };

@@ -29,14 +29,20 @@ const SECRET_KEYS: &[&str] = &[
 /// such a key stand in this order, with nothing but `_`, `-`, `.` and spaces in between.
 pub(super) fn may_hold_secret_key(text: &str) -> bool {
     // Every one of them ends with one of these letters pairs before its closing quote.
-    const ENDINGS: &[&str] = &["key", "secret", "secrets", "tion", "cookie", "cookies", "ial", "ials", "phrase", "wd", "word", "words", "token"];
+    const ENDINGS: &[&str] = &[
+        "key", "secret", "secrets", "tion", "cookie", "cookies", "ial", "ials", "pass", "phrase", "wd",
+        "word", "words", "token",
+    ];
     let plain = |c: &u8| !matches!(c, b'_' | b'-' | b'.' | b' ');
     let bytes = text.as_bytes();
     // A key ends with a quote and a colon; what stands before the quote decides.
     text.match_indices("\":").any(|(end, _)| {
         ENDINGS.iter().any(|ending| {
             let mut letters = bytes[..end].iter().rev().filter(|c| plain(c));
-            ending.bytes().rev().all(|expected| letters.next().is_some_and(|c| c.eq_ignore_ascii_case(&expected)))
+            ending
+                .bytes()
+                .rev()
+                .all(|expected| letters.next().is_some_and(|c| c.eq_ignore_ascii_case(&expected)))
         })
     })
 }
@@ -62,7 +68,8 @@ pub(super) const VALUE_HINTS: &[&str] = &[
 pub(super) fn is_secret_key(key: &str) -> bool {
     let plain: String =
         key.chars().filter(|c| !matches!(c, '_' | '-' | '.' | ' ')).flat_map(char::to_lowercase).collect();
-    SECRET_KEYS.iter().any(|secret| plain.ends_with(secret))
+    // "pass" only alone: it ends words like "compass".
+    plain == "pass" || SECRET_KEYS.iter().any(|secret| plain.ends_with(secret))
 }
 
 /// Where in a text a credential of a well-known form stands: byte ranges, in order, not overlapping.
@@ -135,7 +142,8 @@ fn credential_at(text: &str, lower: &str, at: usize, has_private_key: bool) -> L
         };
     }
     if has_private_key && text[at..].starts_with("-----BEGIN ") {
-        let end = rest.find("-----end ").and_then(|end| rest[end + 9..].find("-----").map(|tail| end + tail + 14));
+        let end =
+            rest.find("-----end ").and_then(|end| rest[end + 9..].find("-----").map(|tail| end + tail + 14));
         return Look::Credential(at, end.map_or(text.len(), |end| at + end));
     }
     Look::Nothing
@@ -154,13 +162,20 @@ mod tests {
 
     #[test]
     fn keys_of_secrets_are_known_in_every_spelling() {
-        for key in
-            ["password", "Api-Key", "X_API_KEY", "accessToken", "db.passwd", "Set-Cookie", "clientSecret"]
-        {
+        for key in [
+            "password",
+            "Api-Key",
+            "X_API_KEY",
+            "accessToken",
+            "db.passwd",
+            "Set-Cookie",
+            "clientSecret",
+            "pass",
+        ] {
             assert!(is_secret_key(key), "{key}");
             assert!(may_hold_secret_key(&format!("{{\"{key}\":1}}")), "{key} must be hinted at");
         }
-        for key in ["tokens", "maxTokens", "key", "monkey", "passage", "secretary", "author"] {
+        for key in ["tokens", "maxTokens", "key", "monkey", "passage", "secretary", "author", "compass"] {
             assert!(!is_secret_key(key), "{key}");
         }
     }

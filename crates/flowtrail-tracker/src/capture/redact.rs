@@ -84,10 +84,21 @@ impl Redactor {
         (if redacted { Payload::from_value(&copy) } else { Payload::from_value_text(text) }, redacted)
     }
 
-    /// A value without its secrets, or without anything when its key says that it is one.
+    /// A text without its secrets, or without anything when its key says that it is one.
     #[must_use]
     pub(crate) fn redact_under(&self, key: &str, value: &str) -> String {
         if patterns::is_secret_key(key) { REDACTED.to_owned() } else { self.redact_text(value).into_owned() }
+    }
+
+    /// The same for any value.
+    #[must_use]
+    pub(crate) fn redact_value_under(&self, key: &str, value: &Value) -> Value {
+        if patterns::is_secret_key(key) {
+            return Value::String(REDACTED.to_owned());
+        }
+        let mut copy = value.clone();
+        self.walk(&mut copy);
+        copy
     }
 
     /// The text without its secrets.

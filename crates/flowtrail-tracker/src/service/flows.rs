@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flowtrail_store::StoreError;
 use flowtrail_types::{
-    Access, CapturePolicy, Flow, FlowActivity, FlowDefinition, FlowDraft, FlowId, FlowKind, FlowQuery, FlowSummary,
-    Page, Principal, ToolName,
+    Access, CapturePolicy, Flow, FlowActivity, FlowDefinition, FlowDraft, FlowId, FlowKind, FlowQuery,
+    FlowSummary, Page, Principal, ToolName,
 };
 use tokio::sync::watch;
 
@@ -77,9 +77,31 @@ impl Tracker {
         for draft in drafts {
             flows.push(self.new_flow(principal, draft)?);
         }
-        self.inner.store.flows().add(&flows)?;
+        self.inner.store.flows().add(&flows).map_err(|error| match error {
+            StoreError::Taken { field } => TrackerError::Taken { field, value: self.taken(&flows, field) },
+            other => other.into(),
+        })?;
         self.inner.renew_catalog();
         Ok(flows.into_iter().map(Arc::new).collect())
+    }
+
+    /// Which of the flows has the value that is taken: by another flow, or by another one of these.
+    fn taken(&self, flows: &[Flow], field: &str) -> String {
+        let names = |flow: &Flow| match field {
+            "toolName" => flow.tool_name.as_ref().map_or_else(String::new, ToString::to_string),
+            _ => flow.id.to_string(),
+        };
+        let store = self.inner.store.flows();
+        let is_taken = |index: usize, flow: &Flow| {
+            let by_another_one = flows[..index].iter().any(|other| names(other) == names(flow));
+            let by_another_flow = match (&flow.tool_name, field) {
+                (Some(name), "toolName") => store.lookup_tool(name.as_str()),
+                _ => store.lookup(flow.id),
+            };
+            by_another_one || matches!(by_another_flow, Ok(Some(_)))
+        };
+        let found = flows.iter().enumerate().find(|(index, flow)| is_taken(*index, flow));
+        found.map_or_else(String::new, |(_, flow)| names(flow))
     }
 
     fn new_flow(&self, principal: &Principal, draft: FlowDraft) -> Result<Flow, TrackerError> {
@@ -132,6 +154,10 @@ impl Tracker {
                     return Ok(Arc::new(changed));
                 }
                 Err(StoreError::Changed) => {}
+                Err(StoreError::Taken { field }) => {
+                    let value = changed.tool_name.map_or_else(String::new, |name| name.to_string());
+                    return Err(TrackerError::Taken { field, value }.into());
+                }
                 Err(error) => return Err(TrackerError::from(error).into()),
             }
         }
@@ -284,7 +310,10 @@ fn check(flow: &Flow) -> Result<(), TrackerError> {
     }
     let shared_with = flow.access.read.len() + flow.access.write.len();
     if shared_with > MAX_SHARED {
-        return Err(TrackerError::invalid("access", format!("expected at most {MAX_SHARED} users, got {shared_with}")));
+        return Err(TrackerError::invalid(
+            "access",
+            format!("expected at most {MAX_SHARED} users, got {shared_with}"),
+        ));
     }
     let length = flow.name.chars().count();
     if flow.name.trim().is_empty() || length > MAX_NAME {

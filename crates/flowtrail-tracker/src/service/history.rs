@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use flowtrail_store::Command;
 use flowtrail_types::{
-    Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, Page,
-    PageRequest, Principal, SortDirection, SortKey, Visibility,
+    Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary,
+    FlowId, Page, PageRequest, Principal, SortDirection, SortKey, Visibility,
 };
 use serde::Serialize;
 
@@ -41,47 +41,46 @@ impl Tracker {
     ) -> Result<ExecutionPage, TrackerError> {
         let visibility = self.visibility(principal, filter.flow)?;
         let as_of = request.as_of.unwrap_or_else(|| self.inner.clock.now());
+        let executions = self.inner.store.executions();
         let mut query = ExecutionQuery {
             filter: filter.clone(),
             visibility,
-            page: PageRequest { as_of: Some(as_of), limit: request.limit + 1, ..request.clone() },
+            as_of: Some(as_of),
+            after: request.after,
+            offset: if request.after.is_some() { 0 } else { request.offset() },
+            // One more than is shown tells whether there are more.
+            limit: request.limit + 1,
         };
-        // One more than asked for tells whether there is a next page. An offset is in pages of what was asked for.
-        let executions = self.inner.store.executions();
-        let mut items = if request.after.is_some() || request.page == 1 {
-            executions.list(&query)?
-        } else {
-            query.page.limit = request.limit;
-            executions.list(&query)?
-        };
+        let mut items = executions.list(&query)?;
         let has_more = items.len() > request.limit as usize;
         items.truncate(request.limit as usize);
-        query.page = PageRequest { as_of: Some(as_of), ..PageRequest::default() };
+        let after = items.last().filter(|_| has_more).map(|last| {
+            let fingerprint = filter.fingerprint(SortKey::default(), SortDirection::default());
+            Cursor { started_at: last.started_at, id: last.id, filter: fingerprint }.encode()
+        });
 
-        let sees_all = query.visibility == Visibility::All;
-        let (total, total_is_exact) = if sees_all && filter.is_counted() {
+        query.after = None;
+        // Counters know what is there now; what was there at an earlier anchor is counted.
+        let counters_know =
+            query.visibility == Visibility::All && filter.is_counted() && request.as_of.is_none();
+        let (total, total_is_exact) = if counters_know {
             let counts = executions.status_counts(filter.flow)?;
             (filter.status.map_or_else(|| counts.total(), |status| counts.of(status)), true)
         } else {
             let counted = executions.count(&query, COUNT_BOUND)?;
             (counted, counted < COUNT_BOUND)
         };
-        let has_pending_executions = if sees_all {
+        let has_pending_executions = if query.visibility == Visibility::All {
             executions.status_counts(filter.flow)?.pending > 0
         } else {
+            query.as_of = None;
             query.filter = ExecutionFilter {
                 flow: filter.flow,
-                status: Some(flowtrail_types::ExecutionStatus::Pending),
+                status: Some(ExecutionStatus::Pending),
                 ..ExecutionFilter::default()
             };
             executions.count(&query, 1)? > 0
         };
-        let shown = request.offset() + items.len() as u64;
-        let is_last = if request.after.is_some() || request.page == 1 { !has_more } else { shown >= total };
-        let after = items.last().filter(|_| !is_last).map(|last| {
-            let fingerprint = filter.fingerprint(SortKey::default(), SortDirection::default());
-            Cursor { started_at: last.started_at, id: last.id, filter: fingerprint }.encode()
-        });
         let mut page = Page::exact(items, total, &request);
         page.total_is_exact = total_is_exact;
         page.as_of = Some(as_of);

@@ -53,7 +53,9 @@ pub(super) fn insert(path: &Path, rows: &Rows, executions: usize, batch: usize) 
                 )
                 .expect("a statement");
             let mut payload = tx
-                .prepare_cached("INSERT INTO execution_payloads (execution_id, params, outputs) VALUES (?, ?, ?)")
+                .prepare_cached(
+                    "INSERT INTO execution_payloads (execution_id, params, outputs) VALUES (?, ?, ?)",
+                )
                 .expect("a statement");
             let mut node = tx
                 .prepare_cached(

@@ -34,7 +34,13 @@ fn create(
         .map(|named| tracker.user_named(me, &named).doing(format_args!("user {named:?}")))
         .transpose()?
         .map(|user| user.id);
-    let expires_at = expires.map(|after| tracker.clock().now() + after);
+    let expires_at = expires
+        .map(|after| {
+            let now = tracker.clock().now();
+            now.checked_add(after.try_into().unwrap_or(time::Duration::MAX))
+                .ok_or_else(|| Failure::new("--expires: that is later than any calendar goes"))
+        })
+        .transpose()?;
     let made = tracker.create_key(me, name, user, expires_at)?;
     if as_json {
         let mut shown = serde_json::to_value(&made.key).doing("the key cannot be shown")?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flowtrail_http::all_ended;
 use flowtrail_mcp::{Caller, FlowServer, serve_stdio};
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +11,8 @@ use super::{block_on, runtime};
 use crate::wiring::{Access, Wiring};
 use crate::{Config, Failure};
 
+/// How long what runs may go on once the client is gone.
+const GRACE: Duration = Duration::from_secs(1);
 /// How long executions that were told to stop may take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -31,16 +34,12 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         });
         let served = serve_stdio(server, shutdown).await.map_err(Failure::new);
         signals.abort();
-        // The client is gone: what still runs for it is stopped and says so in its record.
-        wiring.tracker.cancel_running();
-        let mut look = tokio::time::interval(Duration::from_millis(20));
-        let all_ended = async {
-            while wiring.tracker.running() > 0 {
-                look.tick().await;
+        // The client is gone: what it has asked for is given a moment, and then stopped, and says so in its record.
+        if !all_ended(&wiring.tracker, GRACE).await {
+            wiring.tracker.shut_down_running();
+            if !all_ended(&wiring.tracker, LAST_WORDS).await {
+                log::warn!("{} executions did not stop in time", wiring.tracker.running());
             }
-        };
-        if tokio::time::timeout(LAST_WORDS, all_ended).await.is_err() {
-            log::warn!("{} executions did not stop in time", wiring.tracker.running());
         }
         served
     });

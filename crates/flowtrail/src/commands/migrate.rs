@@ -10,9 +10,10 @@ use crate::terminal::say;
 use crate::{Config, Failure};
 
 pub(super) fn run(config: &Config, command: &MigrateCommand) -> Result<(), Failure> {
-    let mut schema = Schema::open(&config.database)?;
+    let open = || Schema::open_existing(&config.database);
     match command {
         MigrateCommand::Up => {
+            let mut schema = Schema::open(&config.database)?;
             let applied = schema.up()?;
             for name in &applied {
                 say(format_args!("applied {name}"));
@@ -22,6 +23,7 @@ pub(super) fn run(config: &Config, command: &MigrateCommand) -> Result<(), Failu
             }
         }
         MigrateCommand::Down { steps, yes } => {
+            let mut schema = open()?;
             if !yes && !confirmed(*steps)? {
                 return Err(Failure::new("nothing was changed"));
             }
@@ -34,7 +36,7 @@ pub(super) fn run(config: &Config, command: &MigrateCommand) -> Result<(), Failu
             }
         }
         MigrateCommand::Status => {
-            for migration in schema.status()? {
+            for migration in open()?.status()? {
                 say(format_args!("{} {}", if migration.applied { "✓" } else { "–" }, migration.name));
             }
         }

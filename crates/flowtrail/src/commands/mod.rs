@@ -21,9 +21,12 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     // Logs go to standard error: standard output belongs to what was asked for. The SDK logs whole messages at
     // `info`, with arguments that may hold secrets, so it is quieter by default.
     env_logger::Builder::from_env(
-        env_logger::Env::default()
-            .default_filter_or("info,actix_server=warn,rmcp=warn,rmcp::service=off,tracing=warn"),
+        env_logger::Env::default().default_filter_or("info,actix_server=warn,tracing=warn"),
     )
+    // At `debug` the SDK would write whole requests, with whatever secrets their arguments hold.
+    .filter_module("rmcp", log::LevelFilter::Warn)
+    .filter_module("rmcp_actix_web", log::LevelFilter::Warn)
+    .filter_module("rmcp::service", log::LevelFilter::Off)
     .target(env_logger::Target::Stderr)
     .init();
     let config = || Config::decide(cli.settings.clone(), cli.config.as_deref());

@@ -27,6 +27,10 @@ pub(super) fn run(config: &Config, options: &Serve) -> Result<(), Failure> {
         ));
         say(format_args!("open http://{address}/#key={key}"));
     }
+    let key_file = config.data_dir.join("admin.key");
+    if wiring.new_admin_key.is_none() && key_file.is_file() {
+        log::info!("the administrator's key is in {}", key_file.display());
+    }
     block_on(runtime, until_told_to_stop(wiring, config, listener))
 }
 

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use flowtrail_store::{StatusCounts, StoreError};
 use flowtrail_types::{
     Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId,
-    InstanceId, NodeExecution, PageRequest, Source, Visibility,
+    InstanceId, NodeExecution, Source, Visibility,
 };
 use time::OffsetDateTime;
 
@@ -79,9 +79,8 @@ fn summary_row(conn: &mut Conn, id: ExecutionId) -> QueryResult<Option<Joined>> 
 macro_rules! narrowed {
     ($statement:expr, $query:expr) => {{
         let mut statement = $statement;
-        let ExecutionQuery { filter, visibility, page } = $query;
+        let ExecutionQuery { filter, visibility, as_of, after, .. } = $query;
         let ExecutionFilter { flow, status, source, user, from, to } = filter;
-        let PageRequest { after, as_of, .. } = page;
         if let Some(flow) = flow {
             statement = statement.filter(executions::flow_id.eq(Id(*flow.as_uuid())));
         }
@@ -131,18 +130,17 @@ pub(super) fn list(conn: &mut Conn, query: &ExecutionQuery) -> Result<Vec<Execut
     let selected = joined()
         .select((SummaryRow::as_select(), flows::id.nullable(), users::name.nullable()))
         .into_boxed::<Db>();
-    let offset = if query.page.after.is_some() { 0 } else { query.page.offset() };
     let rows: Vec<Joined> = narrowed!(selected, query)
         .order((executions::started_at.desc(), executions::id.desc()))
-        .limit(i64::from(query.page.limit))
-        .offset(i64::try_from(offset).unwrap_or(i64::MAX))
+        .limit(i64::from(query.limit))
+        .offset(i64::try_from(query.offset).unwrap_or(i64::MAX))
         .load(conn)
         .map_err(backend::translate)?;
     rows.into_iter().map(into_summary).collect()
 }
 
 pub(super) fn count(conn: &mut Conn, query: &ExecutionQuery, bound: u64) -> Result<u64, StoreError> {
-    // A subquery with a limit: no more rows are walked than the bound allows to count.
+    // Ids are read up to the bound and counted here.
     let selected = executions::table.select(executions::id).into_boxed::<Db>();
     let bounded = narrowed!(selected, query).limit(i64::try_from(bound).unwrap_or(i64::MAX));
     let ids: Vec<Id> = bounded.load(conn).map_err(backend::translate)?;

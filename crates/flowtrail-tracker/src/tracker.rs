@@ -149,11 +149,15 @@ impl Tracker {
             Ok(Applied::Written) => Ok(handle.take().unwrap_or_else(make)),
             Ok(Applied::Already | Applied::Corrected) => {
                 // Whoever holds the handle of that execution goes on with it.
-                handle.take().map(ExecutionHandle::forget);
+                if let Some(handle) = handle.take() {
+                    handle.forget();
+                }
                 Err(TrackerError::Conflict { what: "this execution".to_owned() })
             }
             Err(error) => {
-                handle.take().map(ExecutionHandle::forget);
+                if let Some(handle) = handle.take() {
+                    handle.forget();
+                }
                 Err(error)
             }
         }))

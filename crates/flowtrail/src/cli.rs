@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +25,23 @@ pub struct Cli {
     /// The options that can also stand in the file.
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// The arguments with `--flag true` written as `--flag=true`, for flags that may also stand alone: else a command that
+/// follows one would be taken for its value.
+pub fn joined_flags(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    const ALONE: &str = "--allow-private-addresses";
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        match joined.last_mut() {
+            Some(last) if last == ALONE && (argument == "true" || argument == "false") => {
+                last.push("=");
+                last.push(argument);
+            }
+            _ => joined.push(argument),
+        }
+    }
+    joined
 }
 
 /// What to do.
@@ -164,4 +182,30 @@ pub enum MigrateCommand {
     },
     /// Show which migrations are applied
     Status,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_may_stand_alone_before_a_command_or_have_its_value_beside_it() {
+        for (arguments, expected) in [
+            (&["flowtrail", "--allow-private-addresses", "serve"][..], true),
+            (&["flowtrail", "serve", "--allow-private-addresses"], true),
+            (&["flowtrail", "serve", "--allow-private-addresses", "true"], true),
+            (&["flowtrail", "serve", "--allow-private-addresses=false"], false),
+            (&["flowtrail", "--allow-private-addresses", "false", "serve"], false),
+        ] {
+            let cli = Cli::try_parse_from(joined_flags(arguments.iter().map(OsString::from))).unwrap();
+            assert_eq!(cli.settings.allow_private_addresses, Some(expected), "{arguments:?}");
+            assert!(matches!(cli.command, Some(Command::Serve(_))));
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
 }

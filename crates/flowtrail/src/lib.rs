@@ -11,7 +11,7 @@ mod terminal;
 mod tls;
 mod wiring;
 
-pub use cli::Cli;
+pub use cli::{Cli, joined_flags};
 pub use config::{Config, ConfigError, Settings};
 pub use failure::Failure;
 pub use tls::use_ring_for_tls;

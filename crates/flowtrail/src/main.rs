@@ -7,7 +7,7 @@ use flowtrail::Cli;
 
 fn main() -> ExitCode {
     // Bad arguments end here, with exit code 2.
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(flowtrail::joined_flags(std::env::args_os()));
     match flowtrail::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -155,8 +155,13 @@ impl Redactor {
                 }
                 redacted
             }
-            // A vector's `any` would stop at the first: all of them are to be walked.
-            Value::Array(items) => items.iter_mut().fold(false, |redacted, item| self.walk(item) || redacted),
+            Value::Array(items) => {
+                let mut redacted = false;
+                for item in items {
+                    redacted |= self.walk(item);
+                }
+                redacted
+            }
             Value::String(text) => match self.redact_text(text) {
                 Cow::Borrowed(_) => false,
                 Cow::Owned(clean) => {

@@ -141,16 +141,136 @@ async fn parameters_out_of_range_are_named() {
 }
 
 #[tokio::test]
-async fn without_a_good_key_nothing_is_shown() {
+async fn without_a_good_key_nothing_is_shown_at_any_address() {
     let server = TestServer::start().await;
+    let made = server.create(&flow("Greet").returns("hi")).await;
+    let flow = format!("/api/flows/{}", made["id"].as_str().unwrap());
+    let run = server.rest().post(&format!("{flow}/run"), &json!({})).await.expect(200);
+    let execution = format!("/api/executions/{}", run["id"].as_str().unwrap());
+    let of_flow = format!("{flow}/executions/{}", run["id"].as_str().unwrap());
+    let executions = format!("{flow}/executions");
+    let (export, running, cancel) =
+        (format!("{flow}/export"), format!("{flow}/run"), format!("{execution}/cancel"));
     for key in [None, Some("ft_wrong"), Some("")] {
         let stranger = server.rest().with_key(key);
-        for path in ["/api/flows", "/api/executions", "/api/me", "/mcp"] {
+        let read = [
+            "/api/flows",
+            &flow,
+            &export,
+            &executions,
+            &of_flow,
+            "/api/executions",
+            &execution,
+            "/api/me",
+            "/mcp",
+        ];
+        for path in read {
             stranger.get(path).await.expect_error(401, "unauthenticated");
         }
+        for path in ["/api/flows", "/api/flows/import", &running, &cancel, "/mcp"] {
+            stranger.post(path, &json!({})).await.expect_error(401, "unauthenticated");
+        }
+        stranger.patch(&flow, &json!({"name": "Mine"})).await.expect_error(401, "unauthenticated");
+        stranger.delete(&flow).await.expect_error(401, "unauthenticated");
         stranger.get("/healthz").await.expect(200);
         stranger.get("/readyz").await.expect(200);
     }
+    let unchanged = server.rest().get(&flow).await.expect(200);
+    assert_eq!(unchanged["name"], "Greet");
+}
+
+#[tokio::test]
+async fn a_user_sees_what_is_theirs_over_rest_and_mcp() {
+    let server = TestServer::start().await;
+    let theirs = server.create(&flow("Secret plan").returns("done")).await;
+    let admin = server.tracker().local_administrator().unwrap();
+    let user = server.tracker().create_user(&admin, "ben", flowtrail_types::Role::User).unwrap();
+    let key = server.tracker().create_key(&admin, "ben's", Some(user.id), None).unwrap().secret;
+    let ben = server.rest().with_key(Some(&key));
+    let run =
+        server.rest().post(&format!("/api/flows/{}/run", theirs["id"].as_str().unwrap()), &json!({})).await;
+    let id = run.expect(200)["id"].as_str().unwrap().to_owned();
+
+    assert_eq!(ben.get("/api/flows").await.expect(200)["total"], 0);
+    assert_eq!(ben.get("/api/executions").await.expect(200)["total"], 0);
+    let flow_path = format!("/api/flows/{}", theirs["id"].as_str().unwrap());
+    for path in [flow_path.clone(), format!("{flow_path}/executions"), format!("/api/executions/{id}")] {
+        ben.get(&path).await.expect_error(404, "not_found");
+    }
+    ben.delete(&flow_path).await.expect_error(404, "not_found");
+    let client = flowtrail_testkit::McpClient::over_http(server.base(), &key, Era::Stateless).await;
+    assert_eq!(client.tool_names().await, Vec::<String>::new());
+    let unknown = client.try_call("secret_plan", json!({})).await.unwrap_err().to_string();
+    assert!(unknown.contains("Unknown tool"), "{unknown}");
+
+    // Shared for reading: seen and called, not changed.
+    let access = json!({"access": {"read": [user.id.to_string()]}});
+    server.rest().patch(&flow_path, &access).await.expect(200);
+    assert_eq!(client.tool_names().await, ["secret_plan"]);
+    ben.get(&format!("/api/executions/{id}")).await.expect(200);
+    ben.patch(&flow_path, &json!({"active": false})).await.expect_error(403, "forbidden");
+}
+
+#[tokio::test]
+async fn what_is_null_in_a_change_is_refused_and_what_is_left_out_stays() {
+    let server = TestServer::start().await;
+    let made = server.create(&flow("Greet").field("capture", json!("metadata")).returns("hi")).await;
+    let path = format!("/api/flows/{}", made["id"].as_str().unwrap());
+    for field in ["name", "toolName", "active", "access", "capture", "nodes", "description"] {
+        let mut change = json!({});
+        change[field] = Value::Null;
+        let message = server.rest().patch(&path, &change).await.expect_error(400, "invalid");
+        assert!(message.starts_with(&format!("{field}:")), "{message}");
+    }
+    server.rest().patch(&path, &json!({"timeout": "9s"})).await.expect(200);
+    let changed = server.rest().patch(&path, &json!({"timeout": null, "active": false})).await.expect(200);
+    assert_eq!((&changed["timeout"], &changed["active"]), (&Value::Null, &json!(false)));
+    assert_eq!((&changed["capture"], &changed["version"]), (&json!("metadata"), &json!(1)));
+    assert_eq!(changed["nodes"], made["nodes"]);
+    let renamed = json!({"nodes": [trigger(), say("bye")], "connections": [{"sourceNodeId": "ask", "targetNodeId": "bye"}]});
+    assert_eq!(server.rest().patch(&path, &renamed).await.expect(200)["version"], 2);
+}
+
+#[tokio::test]
+async fn pages_have_every_execution_once_while_new_ones_arrive() {
+    let server = TestServer::start().await;
+    let made = server.create(&flow("Greet").returns("hi")).await;
+    let path = format!("/api/flows/{}", made["id"].as_str().unwrap());
+    let run = async || {
+        server.rest().post(&format!("{path}/run"), &json!({})).await.expect(200)["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let mut expected = Vec::new();
+    for _ in 0..23 {
+        expected.insert(0, run().await);
+    }
+    let first = server.rest().get(&format!("{path}/executions?limit=5")).await.expect(200);
+    let as_of = first["asOf"].as_str().unwrap();
+    let (mut by_number, mut by_cursor) = (Vec::new(), Vec::new());
+    let mut after = String::new();
+    for page in 1..=5 {
+        run().await;
+        let numbered = format!("{path}/executions?limit=5&page={page}&asOf={as_of}");
+        let numbered = server.rest().get(&numbered).await.expect(200);
+        assert_eq!((&numbered["total"], &numbered["totalPages"]), (&json!(23), &json!(5)), "{numbered:#}");
+        by_number.extend(ids(&numbered));
+        let cursor = format!("{path}/executions?limit=5&asOf={as_of}{after}");
+        let cursor = server.rest().get(&cursor).await.expect(200);
+        by_cursor.extend(ids(&cursor));
+        assert_eq!(cursor["after"].is_null(), page == 5, "the last page has no next one");
+        after = format!("&after={}", cursor["after"].as_str().unwrap_or_default());
+    }
+    assert_eq!(by_number, expected);
+    assert_eq!(by_cursor, expected);
+    // A cursor belongs to its list.
+    let other = format!("{path}/executions?status=error&after={}", first["after"].as_str().unwrap());
+    server.rest().get(&other).await.expect_error(400, "invalid");
+}
+
+fn ids(page: &Value) -> Vec<String> {
+    page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]

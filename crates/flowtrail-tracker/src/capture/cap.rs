@@ -67,28 +67,36 @@ fn write_within(value: &Value, max: usize, out: &mut String) -> bool {
 }
 
 fn write_string(text: &str, max: usize, out: &mut String) -> bool {
-    let whole = Value::String(text.to_owned()).to_string();
-    if whole.len() <= max {
-        out.push_str(&whole);
-        return true;
-    }
     if max < 2 {
         return false;
     }
     let mut room = max - 2;
     out.push('"');
     for character in text.chars() {
-        let mut buffer = [0; 4];
-        let escaped = Value::String(character.encode_utf8(&mut buffer).to_owned()).to_string();
-        let escaped = &escaped[1..escaped.len() - 1];
-        if escaped.len() > room {
+        let mut buffer = [0; 6];
+        let written = match character {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\u{0}'..='\u{1f}' => escaped_control(character, &mut buffer),
+            other => other.encode_utf8(&mut buffer),
+        };
+        if written.len() > room {
             break;
         }
-        room -= escaped.len();
-        out.push_str(escaped);
+        room -= written.len();
+        out.push_str(written);
     }
     out.push('"');
     true
+}
+
+/// `\u00XX`, the escape that every control character has.
+fn escaped_control(character: char, buffer: &mut [u8; 6]) -> &str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let code = character as usize;
+    *buffer = [b'\\', b'u', b'0', b'0', DIGITS[code >> 4 & 15], DIGITS[code & 15]];
+    // All of them are ASCII.
+    std::str::from_utf8(buffer).unwrap_or_default()
 }
 
 /// Cuts a text to `max` bytes, between two characters.

@@ -63,6 +63,16 @@ impl Capture<'_> {
         if self.policy != CapturePolicy::Full {
             return None;
         }
+        // Of a long text no more is looked at than could reach into what is shown.
+        const LOOKED_AT: usize = 64 << 10;
+        let beginning;
+        let value = match value {
+            Value::String(text) if text.len() > LOOKED_AT => {
+                beginning = Value::String(text[..text.floor_char_boundary(LOOKED_AT)].to_owned());
+                &beginning
+            }
+            other => other,
+        };
         let text = match self.redactor.redact_value_under(name, value) {
             Value::String(text) => text,
             other => other.to_string(),

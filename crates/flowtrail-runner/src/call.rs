@@ -2,10 +2,13 @@
 
 use std::fmt::{self, Debug};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flowtrail_types::{ExecutionId, Flow, NodeStatus, Principal, Source};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
+
+use crate::MAX_DESCENDANTS;
 
 /// A call of a flow. Made by [`Call::new`]; what is more than that is set on its fields.
 #[derive(Clone)]
@@ -31,6 +34,8 @@ pub struct Call {
     pub replay_of: Option<ExecutionId>,
     /// How many calls of flows by flows led here.
     depth: u8,
+    /// How many flows were called since, by this call and by all that came of it.
+    descendants: Arc<AtomicUsize>,
 }
 
 /// Somebody who wants to know how far an execution is, for example to tell an MCP client.
@@ -55,6 +60,7 @@ impl Call {
             parent: None,
             replay_of: None,
             depth: 0,
+            descendants: Arc::default(),
         }
     }
 
@@ -67,7 +73,24 @@ impl Call {
         cancel: CancellationToken,
     ) -> Self {
         let call = Self::new(self.principal.clone(), flow, arguments, self.source);
-        Self { parent: Some(parent), cancel, depth: self.depth.saturating_add(1), ..call }
+        let (depth, descendants) = (self.depth.saturating_add(1), Arc::clone(&self.descendants));
+        Self { parent: Some(parent), cancel, depth, descendants, ..call }
+    }
+
+    /// Counts a flow that one of its nodes is about to call. False when that would be one too many.
+    pub(crate) fn may_call_another(&self) -> bool {
+        let more = |count: usize| (count < MAX_DESCENDANTS).then_some(count + 1);
+        self.descendants.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Begins to count anew: a call that was cloned is another call.
+    pub(crate) fn count_anew(&mut self) {
+        self.descendants = Arc::default();
+    }
+
+    /// Whether no flow made this call.
+    pub(crate) fn is_root(&self) -> bool {
+        self.depth == 0
     }
 
     /// How many calls of flows by flows led here.

@@ -26,8 +26,17 @@ type Ended = (usize, NodeHandle, Shared, Result<Output, NodeError>);
 
 /// Runs a planned flow to its end and records it.
 pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
+    let mut finished = run_openly(&runner, &call, handle, timeout).await;
+    // A flow that called needs what it was given; what leaves to the caller of the whole shows no secret.
+    if call.is_root() {
+        finished.hide(runner.secrets());
+    }
+    finished
+}
+
+async fn run_openly(runner: &Runner, call: &Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
     let id = handle.id();
-    let flow = call.flow.clone();
+    let flow = &call.flow;
     let plan = match Plan::of(&flow.definition) {
         Ok(plan) => plan,
         // It was planned once before the execution was begun.
@@ -40,8 +49,7 @@ pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle, tim
     // Whatever ends this future, what it has begun elsewhere stops.
     let _stop_all = stop.clone().drop_guard();
     let (progress, skipped) = Progress::new(&plan);
-    let execution =
-        Execution { runner: &runner, call: &call, plan: &plan, handle: &handle, stop: &stop, progress };
+    let execution = Execution { runner, call, plan: &plan, handle: &handle, stop: &stop, progress };
     log::debug!("execution {id} of flow {} begins", flow.id);
     let (outcome, progress) = execution.run(skipped, timeout).await;
     for node in progress.skipped().map(|node| &plan.definition().nodes[node]) {
@@ -106,8 +114,8 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
         let outcome = loop {
             tokio::select! {
                 biased;
-                () = self.call.cancel.cancelled() => break stopped("the caller cancelled it"),
-                () = cancelled.cancelled() => break stopped("it was asked to stop"),
+                () = self.call.cancel.cancelled() => break self.stopped("the caller cancelled it"),
+                () = cancelled.cancelled() => break self.stopped("it was asked to stop"),
                 () = &mut deadline => {
                     let message = format!("it took longer than {} and was given up", spoken(timeout));
                     break Outcome::Error(ErrorInfo::new(ErrorKind::Timeout, message));
@@ -127,15 +135,22 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
         (outcome, self.progress)
     }
 
+    /// The end of an execution that was told to stop. A process that ends tells everybody to stop, by all ways;
+    /// then that is the reason.
+    fn stopped(&self, message: &str) -> Outcome {
+        let reason = match self.handle.stop_reason() {
+            ErrorKind::Shutdown => ErrorInfo::new(ErrorKind::Shutdown, "the server is shutting down"),
+            kind => ErrorInfo::new(kind, message),
+        };
+        Outcome::Aborted(Some(reason))
+    }
+
     /// Begins a node. What is returned runs it, within its time, and never panics.
     fn start(&self, index: usize, input: Shared) -> BoxFuture<'e, Ended> {
         let node: &'e Node = &self.plan.definition().nodes[index];
         let kind = self.plan.kind(index);
-        let scope = Scope {
-            outputs: self.progress.outputs_before(index),
-            input: input.clone(),
-            secrets: self.runner.secrets().clone(),
-        };
+        let outputs = self.progress.outputs_before(index);
+        let scope = Scope::new(outputs, input.clone(), self.runner.secrets().clone());
         let recorded = self.handle.begin_node(NodeStart {
             node_name: node.label(),
             ..NodeStart::new(&node.id, &node.kind, input.json())
@@ -215,8 +230,4 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
             observer.node_ended(done, self.plan.definition().nodes.len(), node.label(), status);
         }
     }
-}
-
-fn stopped(message: &str) -> Outcome {
-    Outcome::Aborted(Some(ErrorInfo::new(ErrorKind::Cancelled, message)))
 }

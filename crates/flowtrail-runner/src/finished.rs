@@ -5,9 +5,11 @@ use flowtrail_types::ExecutionId;
 use flowtrail_types::lifecycle::Outcome;
 use serde_json::Value;
 
+use crate::Secrets;
 use crate::problem::Problems;
 
-/// An execution that has ended and is recorded.
+/// An execution that has ended and is recorded. Of a call that no flow made, the values of the configured secrets
+/// are hidden in all that it gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
     /// Its id.
@@ -19,6 +21,18 @@ pub struct Finished {
     /// Its outputs as they are recorded: the value of its one `Return`, those of several as an array, and
     /// without any the outputs of the last nodes by their ids. Null when it produced nothing.
     pub outputs: Value,
+}
+
+impl Finished {
+    /// Hides the values of secrets in everything that leaves to the caller.
+    pub(crate) fn hide(&mut self, secrets: &Secrets) {
+        match &mut self.outcome {
+            Outcome::Fulfilled | Outcome::Aborted(None) => {}
+            Outcome::Error(error) | Outcome::Aborted(Some(error)) => secrets.hide_text(&mut error.message),
+        }
+        self.returns.iter_mut().for_each(|returned| returned.hide(secrets));
+        secrets.hide(&mut self.outputs);
+    }
 }
 
 /// One answer to whoever called.
@@ -44,6 +58,23 @@ pub enum Returned {
     },
 }
 
+impl Returned {
+    fn hide(&mut self, secrets: &Secrets) {
+        match self {
+            Self::Text(text) => secrets.hide_text(text),
+            Self::Json(value) => secrets.hide(value),
+            Self::Link { url, text } => {
+                secrets.hide_text(url);
+                text.iter_mut().for_each(|text| secrets.hide_text(text));
+            }
+            Self::Interface { data, resource } => {
+                secrets.hide(data);
+                resource.iter_mut().for_each(|resource| secrets.hide(resource));
+            }
+        }
+    }
+}
+
 /// Why a call was refused. Nothing was recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -62,7 +93,8 @@ pub enum RunError {
     /// The definition cannot be run.
     #[error("the flow's definition is invalid: {0}")]
     Invalid(Problems),
-    /// The tracker refused it: because of the principal's rights, or because it could not be recorded.
+    /// The tracker refused it, because of the principal's rights or because it could not be recorded; or too many
+    /// calls run already, which is told as [`TrackerError::Busy`] too.
     #[error(transparent)]
     Tracker(#[from] TrackerError),
 }

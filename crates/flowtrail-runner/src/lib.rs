@@ -41,3 +41,6 @@ pub use validate::validate;
 
 /// How deep flows may call each other.
 const MAX_DEPTH: u8 = 8;
+
+/// How many flows may be called by flows because of one call.
+const MAX_DESCENDANTS: usize = 1_000;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowtrail_tracker::{StartExecution, Tracker};
+use flowtrail_tracker::{StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
 use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::arguments::{check_arguments, first_parameter};
@@ -32,6 +33,9 @@ pub struct RunnerOptions {
     pub default_timeout: Duration,
     /// How long a script may run. 5 seconds by default.
     pub script_timeout: Duration,
+    /// How many calls may run at the same time; a call beyond that is refused as busy. The flows that they call
+    /// are not counted. 1,024 by default.
+    pub max_running: usize,
     /// On which tokio runtime flows run. By default on that of whoever starts them; a server whose workers have
     /// runtimes of their own wants one that outlives them.
     pub runtime: Option<Handle>,
@@ -45,6 +49,7 @@ impl Default for RunnerOptions {
             max_response_bytes: 4 * 1024 * 1024,
             default_timeout: Duration::from_mins(5),
             script_timeout: Duration::from_secs(5),
+            max_running: 1_024,
             runtime: None,
         }
     }
@@ -60,6 +65,9 @@ struct Inner {
     options: RunnerOptions,
     sandbox: Sandbox,
     http: HttpClient,
+    /// One place for every call that may run, but for those made by flows: a flow that waited for a place
+    /// while it holds one could wait for ever.
+    places: Arc<Semaphore>,
 }
 
 impl Runner {
@@ -69,7 +77,8 @@ impl Runner {
         let sandbox = Sandbox::new(options.script_timeout);
         let policy = if options.allow_private_addresses { anywhere } else { public_only };
         let http = HttpClient::new(policy, options.max_response_bytes);
-        Self(Arc::new(Inner { tracker, options, sandbox, http }))
+        let places = Arc::new(Semaphore::new(options.max_running.min(Semaphore::MAX_PERMITS)));
+        Self(Arc::new(Inner { tracker, options, sandbox, http, places }))
     }
 
     /// The tracker.
@@ -98,6 +107,7 @@ impl Runner {
         Plan::of(&flow.definition).map_err(RunError::Invalid)?;
         call.arguments = check_arguments(&flow.definition, std::mem::take(&mut call.arguments))
             .map_err(RunError::Arguments)?;
+        let place = self.place_for(&mut call)?;
         let timeout = flow.timeout.unwrap_or(self.0.options.default_timeout);
         let params = Value::Object(call.arguments.clone());
         let mut start = StartExecution::of(&flow, call.source)
@@ -115,7 +125,11 @@ impl Runner {
         }
         let handle = self.0.tracker.start(&call.principal, start)?.await?;
         let id = handle.id();
-        let run = execution::run(self.clone(), call, handle, timeout);
+        let execution = execution::run(self.clone(), call, handle, timeout);
+        let run = async move {
+            let _place = place;
+            execution.await
+        };
         let task = match &self.0.options.runtime {
             Some(runtime) => runtime.spawn(run),
             None => tokio::spawn(run),
@@ -131,6 +145,16 @@ impl Runner {
     /// outcome says so.
     pub async fn run(&self, call: Call) -> Result<Finished, RunError> {
         Ok(self.start(call).await?.finish().await)
+    }
+
+    /// A place for a call, if it needs one.
+    fn place_for(&self, call: &mut Call) -> Result<Option<OwnedSemaphorePermit>, RunError> {
+        if !call.is_root() {
+            return Ok(None);
+        }
+        call.count_anew();
+        let place = Arc::clone(&self.0.places).try_acquire_owned();
+        place.map(Some).map_err(|_| RunError::Tracker(TrackerError::Busy))
     }
 
     pub(crate) fn secrets(&self) -> &Secrets {

@@ -1,41 +1,144 @@
 //! Configured secrets, which templates name and nothing shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+use flowtrail_tracker::Redactor;
+use serde_json::{Number, Value};
+
+/// What stands where a secret stood.
+const REDACTED: &str = "[redacted]";
+
 /// The configured secrets by name. Cheap to clone; it can be neither printed nor serialised.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<BTreeMap<String, String>>);
+pub struct Secrets(Arc<Known>);
+
+#[derive(Default)]
+struct Known {
+    values: BTreeMap<String, String>,
+    /// The forms in which values are found in text; absent when there is nothing to find.
+    forms: Option<AhoCorasick>,
+    /// Those values that are numbers.
+    numbers: Vec<Number>,
+}
 
 impl Secrets {
-    /// These secrets.
+    /// These secrets, values by name.
     #[must_use]
     pub fn new(secrets: BTreeMap<String, String>) -> Self {
-        Self(Arc::new(secrets))
+        // A shorter one would be found everywhere; the tracker's redactor refuses to begin with it.
+        let is_long = |value: &&String| value.chars().count() >= Redactor::MIN_SECRET;
+        let hidden = || secrets.values().filter(is_long);
+        let forms: BTreeSet<String> = hidden().flat_map(|value| forms(value)).collect();
+        let forms = (!forms.is_empty()).then(|| {
+            // The longest first: a secret may be the beginning of another.
+            let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms);
+            built.unwrap_or_else(|error| unreachable!("the values of a configuration fit: {error}"))
+        });
+        let numbers = hidden().filter_map(|value| value.parse().ok()).collect();
+        Self(Arc::new(Known { values: secrets, forms, numbers }))
     }
 
     /// Their values, for the redaction of whatever is recorded.
     pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.values().map(String::as_str)
+        self.0.values.values().map(String::as_str)
     }
 
     /// The value of one.
     pub(crate) fn lookup(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.values.get(name).map(String::as_str)
     }
+
+    /// Hides the values wherever they stand in a text. Does nothing to one without.
+    pub(crate) fn hide_text(&self, text: &mut String) {
+        if let Some(forms) = self.0.forms.as_ref().filter(|forms| forms.is_match(text.as_str())) {
+            let mut clean = String::with_capacity(text.len());
+            forms.replace_all_with(text, &mut clean, |_, _, clean| {
+                clean.push_str(REDACTED);
+                true
+            });
+            *text = clean;
+        }
+    }
+
+    /// Hides the values wherever they stand in a JSON value: in strings, in keys, as numbers.
+    pub(crate) fn hide(&self, value: &mut Value) {
+        let Some(forms) = &self.0.forms else { return };
+        match value {
+            Value::String(text) => self.hide_text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.hide(item)),
+            Value::Object(fields) => {
+                if fields.keys().any(|key| forms.is_match(key.as_str())) {
+                    let hidden = std::mem::take(fields).into_iter().map(|(mut key, value)| {
+                        self.hide_text(&mut key);
+                        (key, value)
+                    });
+                    *fields = hidden.collect();
+                }
+                fields.values_mut().for_each(|value| self.hide(value));
+            }
+            Value::Number(number) if self.0.numbers.contains(number) => {
+                *value = Value::String(REDACTED.to_owned());
+            }
+            Value::Number(_) | Value::Bool(_) | Value::Null => {}
+        }
+    }
+}
+
+/// How a value may stand in a text: as it is, as JSON writes it, and percent-encoded as in a path, as by the
+/// filter `urlencode` (which keeps `/`), and as in the query of a form.
+fn forms(value: &str) -> [String; 5] {
+    let quoted = Value::String(value.to_owned()).to_string();
+    let in_json = quoted[1..quoted.len() - 1].to_owned();
+    let form = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+    [value.to_owned(), in_json, percent_encoded(value, b""), percent_encoded(value, b"/"), form]
+}
+
+/// Every byte but the unreserved ones of RFC 3986, section 2.3, and those to keep.
+fn percent_encoded(value: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 impl Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The names help to find a mistake in the configuration; the values are what must not be seen.
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.0.values.keys()).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn secrets() -> Secrets {
+        let values = [
+            ("TOKEN", "hunter2"),
+            ("LONGER", "hunter2-and-more"),
+            ("ODD", "a/b \"ü\""),
+            ("PIN", "90210777"),
+            ("SHORT", "abc"),
+        ];
+        Secrets::new(values.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    }
+
+    #[track_caller]
+    fn hidden(text: &str) -> String {
+        let mut text = text.to_owned();
+        secrets().hide_text(&mut text);
+        text
+    }
 
     #[test]
     fn values_are_not_shown() {
@@ -43,5 +146,36 @@ mod tests {
         assert_eq!(format!("{secrets:?}"), r#"{"TOKEN"}"#);
         assert_eq!(secrets.values().collect::<Vec<_>>(), ["hunter2"]);
         assert_eq!(secrets.lookup("TOKEN"), Some("hunter2"));
+    }
+
+    #[test]
+    fn values_are_hidden_in_every_form() {
+        assert_eq!(hidden("say hunter2, hunter2"), "say [redacted], [redacted]");
+        assert_eq!(hidden("hunter2-and-more"), "[redacted]", "the longest first");
+        for form in ["a/b \"ü\"", "a/b \\\"ü\\\"", "a%2Fb%20%22%C3%BC%22", "a/b%20%22%C3%BC%22"] {
+            assert_eq!(hidden(&format!("<{form}>")), "<[redacted]>", "{form}");
+        }
+        assert_eq!(hidden("?q=a%2Fb+%22%C3%BC%22&r"), "?q=[redacted]&r");
+        assert_eq!(hidden("abc and hunter are no secrets"), "abc and hunter are no secrets");
+    }
+
+    #[test]
+    fn values_are_hidden_at_any_depth() {
+        let mut value = json!({"a": ["hunter2", {"hunter2!": 90_210_777, "b": 1}], "c": null, "d": "x"});
+        secrets().hide(&mut value);
+        let expected = json!({"a": [REDACTED, {"[redacted]!": REDACTED, "b": 1}], "c": null, "d": "x"});
+        assert_eq!(value, expected);
+    }
+
+    #[test]
+    fn without_secrets_nothing_is_touched() {
+        let (mut text, mut value) = ("hunter2".to_owned(), json!({"a": "hunter2"}));
+        let place = text.as_ptr();
+        for secrets in [Secrets::default(), Secrets::new([("A".to_owned(), "other".to_owned())].into())] {
+            secrets.hide_text(&mut text);
+            secrets.hide(&mut value);
+        }
+        assert_eq!((text.as_str(), text.as_ptr()), ("hunter2", place), "not even copied");
+        assert_eq!(value, json!({"a": "hunter2"}));
     }
 }

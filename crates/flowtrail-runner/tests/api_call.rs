@@ -79,7 +79,7 @@ async fn requests_are_what_the_parameters_say() {
     let text = json!({"method": "PUT", "url": server.url("/json"), "body": "n={{ 1 + 1 }}"});
     world.run(&api(text), nothing()).await;
     let received = server.received();
-    assert_eq!(received[0].line, "POST /json?a=1&list=x&list=y&n=2&q=a+b%26c");
+    assert_eq!(received[0].line, "POST /json?a=1&q=a+b%26c&n=2&list=x&list=y");
     assert_eq!(received[0].body, r#"{"order":{},"rush":true}"#);
     for header in ["authorization: bearer hunter2", "x-count: 3", "content-type: application/json"] {
         assert!(received[0].headers.contains(header), "{header} in {}", received[0].headers);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowtrail_runner::{Call, Observer, Returned, RunError, RunnerOptions, Secrets};
+use flowtrail_tracker::TrackerError;
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorKind, ExecutionStatus, NodeStatus, Source};
 use serde_json::{Value, json};
@@ -405,6 +406,73 @@ async fn flows_that_call_themselves_end() {
 }
 
 #[tokio::test]
+async fn one_call_leads_to_a_bounded_number_of_calls() {
+    let world = World::new();
+    let calling = |name: &str, tool: &str, count: usize| {
+        let ids: Vec<String> = (0..count).map(|n| format!("n{n}")).collect();
+        let nodes: Vec<_> =
+            ids.iter().map(|id| (id.as_str(), "CallFlow", json!({"toolName": tool}))).collect();
+        let connections: Vec<String> = ids.iter().map(|id| format!("ask>{id}")).collect();
+        let mut flow = file(&nodes, &connections.join(" "));
+        flow["toolName"] = json!(name);
+        world.flow(&flow)
+    };
+    calling("leaf", "", 0);
+    calling("middle", "leaf", 99);
+    let enough = calling("enough", "middle", 10);
+    let bomb = calling("bomb", "middle", 11);
+    // A second time, and from a clone: each call counts anew.
+    let call = world.call(&enough, nothing());
+    for call in [call.clone(), call] {
+        let finished = world.runner.run(call).await.unwrap();
+        assert_eq!(finished.outcome, Outcome::Fulfilled);
+    }
+    let finished = world.try_run(&bomb, nothing()).await.unwrap();
+    let (kind, message) = failure(&finished);
+    assert_eq!(kind, "limit");
+    let expected = "could not be called: one call leads to at most 1000 calls of other flows";
+    assert!(message.ends_with(expected), "{message}");
+}
+
+#[tokio::test]
+async fn a_call_too_many_at_the_same_time_is_refused_but_not_those_of_flows() {
+    let options = RunnerOptions { max_running: 1, allow_private_addresses: true, ..World::options() };
+    let world = World::with(options);
+    let (server, asked) = hanging().await;
+    let mut child =
+        file(&[("hangs", "ApiCall", json!({"method": "GET", "url": server.url("/")}))], "ask>hangs");
+    child["toolName"] = json!("child");
+    world.flow(&child);
+    let parent = world.flow(&file(&[("call", "CallFlow", json!({"toolName": "child"}))], "ask>call"));
+    let quick = world.flow(&file(&[], ""));
+    let call = world.call(&parent, nothing());
+    let cancel = call.cancel.clone();
+    let running = world.runner.start(call).await.unwrap();
+    // The child runs beside its parent.
+    asked.notified().await;
+    let refused = world.try_run(&quick, nothing()).await;
+    assert!(matches!(refused, Err(RunError::Tracker(TrackerError::Busy))), "{refused:?}");
+    cancel.cancel();
+    running.finish().await;
+    assert_eq!(world.try_run(&quick, nothing()).await.unwrap().outcome, Outcome::Fulfilled);
+}
+
+#[tokio::test]
+async fn what_the_server_stops_when_it_ends_says_so() {
+    let world = World::new();
+    let (server, asked) = hanging().await;
+    let nodes = [("hangs", "ApiCall", json!({"method": "GET", "url": server.url("/")}))];
+    let flow = world.flow(&file(&nodes, "ask>hangs"));
+    let running = world.runner.start(world.call(&flow, nothing())).await.unwrap();
+    asked.notified().await;
+    world.runner.tracker().shut_down_running();
+    let finished = running.finish().await;
+    let Outcome::Aborted(Some(reason)) = &finished.outcome else { panic!("{finished:?}") };
+    assert_eq!((reason.kind, reason.message.as_str()), (ErrorKind::Shutdown, "the server is shutting down"));
+    assert_eq!(world.recorded(&finished).error_info.unwrap().kind, ErrorKind::Shutdown);
+}
+
+#[tokio::test]
 async fn cancelling_a_parent_cancels_its_child() {
     let world = World::new();
     let (server, asked) = hanging().await;
@@ -467,6 +535,50 @@ async fn secrets_reach_templates_and_nothing_else() {
     let unknown = file(&[("say", "Return", text("{{ secrets.NOPE }}"))], "ask>say");
     let finished = world.run(&unknown, nothing()).await;
     assert_eq!(failure(&finished).1, "parameters.text: secret NOPE is not configured");
+}
+
+#[tokio::test]
+async fn secrets_are_in_nothing_that_leaves_to_the_caller() {
+    let secrets = Secrets::new(BTreeMap::from([("SHOP".to_owned(), "hunter/2".to_owned())]));
+    let world = World::with(RunnerOptions { secrets, ..World::options() });
+    let mut child = file(&[("say", "Return", text("{{ secrets.SHOP }}"))], "ask>say");
+    child["toolName"] = json!("child");
+    world.flow(&child);
+    let url = "https://shop.example/?key={{ secrets.SHOP|replace('/', '%2F') }}";
+    let nodes = [
+        ("text", "Return", text("It is {{ secrets.SHOP }}.")),
+        ("json", "Return", json!({"json": {"a": ["{{ secrets.SHOP }}"]}})),
+        ("link", "Link", json!({"url": url, "text": "{{ secrets.SHOP }}"})),
+        (
+            "view",
+            "Interface",
+            json!({
+                "data": "{{ {secrets.SHOP: 1} }}",
+                "resource": {"uri": "ui://a", "text": "<{{ secrets.SHOP }}>"},
+            }),
+        ),
+        ("child", "CallFlow", json!({"toolName": "child"})),
+        // A flow goes on with what is real.
+        ("real", "Return", text("{{ child.output == secrets.SHOP }}")),
+    ];
+    let flow = file(&nodes, "ask>text ask>json ask>link ask>view ask>child child>real");
+    let finished = world.run(&flow, nothing()).await;
+    assert_eq!(finished.outcome, Outcome::Fulfilled);
+    let resource = Some(json!({"uri": "ui://a", "text": "<[redacted]>"}));
+    let url = "https://shop.example/?key=[redacted]".to_owned();
+    let returns = [
+        Returned::Text("It is [redacted].".to_owned()),
+        Returned::Json(json!({"a": ["[redacted]"]})),
+        Returned::Link { url, text: Some("[redacted]".to_owned()) },
+        Returned::Interface { data: json!({"[redacted]": 1}), resource },
+        Returned::Text("true".to_owned()),
+    ];
+    assert_eq!(finished.returns, returns);
+    assert!(!finished.outputs.to_string().contains("hunter"), "{}", finished.outputs);
+    let fails = code("throw new Error('no ' + input.output)");
+    let nodes = [("child", "CallFlow", json!({"toolName": "child"})), ("say", "Transform", fails)];
+    let finished = world.run(&file(&nodes, "ask>child child>say"), nothing()).await;
+    assert_eq!(failure(&finished).1, "Error: no [redacted] (line 1, column 25)");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Following redirects by hand, so that every hop is checked like the first.
 
 use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION,
+    ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, USER_AGENT,
 };
 use reqwest::{Method, StatusCode};
 use url::Url;
@@ -15,6 +16,19 @@ const CREDENTIALS: [&str; 8] =
 /// Parts of a name that make it one.
 const CREDENTIAL_PARTS: [&str; 7] =
     ["token", "secret", "password", "apikey", "api-key", "access-key", "auth-key"];
+
+/// The headers that another origin is sent too. Any other may hold a secret, whatever it is called.
+const HARMLESS: [HeaderName; 9] = [
+    ACCEPT,
+    ACCEPT_CHARSET,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_TYPE,
+    USER_AGENT,
+];
 
 /// Whether a header or query parameter of this name holds a credential.
 pub(crate) fn is_credential(name: &str) -> bool {
@@ -35,7 +49,7 @@ pub(super) fn target(url: &Url, status: StatusCode, headers: &HeaderMap) -> Resu
 }
 
 /// Turns a request into the one that follows a redirect: as browsers do it (the Fetch standard, "HTTP-redirect
-/// fetch"), and without credentials when another origin is asked.
+/// fetch"), and with nothing but harmless headers when another origin is asked.
 pub(super) fn follow(request: &mut Request, status: StatusCode, target: Url) {
     let becomes_get = match status {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => request.method == Method::POST,
@@ -50,9 +64,9 @@ pub(super) fn follow(request: &mut Request, status: StatusCode, target: Url) {
         }
     }
     if target.origin() != request.url.origin() {
-        let credentials: Vec<_> =
-            request.headers.keys().filter(|name| is_credential(name.as_str())).cloned().collect();
-        for name in credentials {
+        let others: Vec<_> =
+            request.headers.keys().filter(|name| !HARMLESS.contains(name)).cloned().collect();
+        for name in others {
             request.headers.remove(name);
         }
     }
@@ -65,7 +79,9 @@ mod tests {
 
     fn request() -> Request {
         let mut headers = HeaderMap::new();
-        for name in ["authorization", "cookie", "x-api-key", "accept", "content-type"] {
+        for name in
+            ["authorization", "cookie", "x-api-key", "x-shop", "accept", "accept-language", "content-type"]
+        {
             headers.insert(name, "value".parse().unwrap());
         }
         let url = Url::parse("https://shop.example/orders").unwrap();
@@ -73,16 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn credentials_stay_with_their_origin() {
+    fn what_may_be_secret_stays_with_its_origin() {
         let mut same = request();
         follow(&mut same, StatusCode::TEMPORARY_REDIRECT, Url::parse("https://shop.example/new").unwrap());
-        assert_eq!((same.headers.len(), same.method), (5, Method::POST));
+        assert_eq!((same.headers.len(), same.method), (7, Method::POST));
         for other in ["https://evil.example/", "http://shop.example/", "https://shop.example:8443/"] {
             let mut request = request();
             follow(&mut request, StatusCode::PERMANENT_REDIRECT, Url::parse(other).unwrap());
             let mut names: Vec<&str> = request.headers.keys().map(|name| name.as_str()).collect();
             names.sort_unstable();
-            assert_eq!(names, ["accept", "content-type"], "{other}");
+            assert_eq!(names, ["accept", "accept-language", "content-type"], "{other}");
         }
     }
 

@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::{Check, NodeContext, NodeError, NodeKind, Output, own_timeout};
-use crate::RunError;
 use crate::template::has_template;
+use crate::{MAX_DESCENDANTS, RunError};
 
 pub(super) struct CallFlow;
 
@@ -56,6 +56,12 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
         TrackerError::NotFound(_) => NodeError::new(ErrorKind::Failed, format!("there is no flow {name:?}")),
         error => NodeError::new(ErrorKind::Internal, format!("flow {name:?} could not be found: {error}")),
     })?;
+    if !context.call.may_call_another() {
+        let message = format!(
+            "flow {name:?} could not be called: one call leads to at most {MAX_DESCENDANTS} calls of other flows"
+        );
+        return Err(NodeError::new(ErrorKind::Limit, message));
+    }
     // When this node is stopped, for whatever reason, so is what it called.
     let stop = context.stop.child_token();
     let _stop_child = stop.clone().drop_guard();

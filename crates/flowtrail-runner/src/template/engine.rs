@@ -1,7 +1,6 @@
 //! The one place that compiles and runs minijinja.
 
 use std::collections::HashSet;
-use std::io;
 use std::sync::LazyLock;
 
 use flowtrail_types::ErrorKind;
@@ -9,10 +8,12 @@ use minijinja::value::Value as Operand;
 use minijinja::{Environment, Error, ErrorKind as EngineError, Output, State, UndefinedBehavior};
 use serde_json::Value;
 
-use super::{MAX_TEXT, Scope, TemplateError, filters, json};
+use super::meter::Weight;
+use super::program::{self, Program};
+use super::{MAX_TEXT, Scope, TemplateError, filters, json, meter};
 
-/// How many instructions a template may take.
-const FUEL: u64 = 100_000;
+/// How many instructions a template may take, those that count among them.
+const FUEL: u64 = 200_000;
 
 /// The functions that templates have; names that are no variables.
 pub(super) const FUNCTIONS: [&str; 1] = ["range"];
@@ -27,6 +28,7 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     }
     engine.add_function("range", range);
     filters::install(&mut engine);
+    program::install(&mut engine);
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     engine.set_formatter(write_operand);
@@ -52,10 +54,11 @@ pub(super) fn names_in_text(source: &str) -> Result<HashSet<String>, String> {
 
 /// The value of an expression.
 pub(super) fn evaluate(source: &str, scope: &Scope) -> Result<Value, TemplateError> {
-    let value = ENGINE
-        .compile_expression_owned(source.to_owned())
-        .and_then(|expression| expression.eval(scope.to_operand()))
-        .map_err(|error| failure(&error))?;
+    let value = Program::of_expression(source)
+        .and_then(|program| program.run(&ENGINE, scope.to_operand()))
+        .map_err(|error| failure(&error))?
+        .0
+        .unwrap_or_default();
     if value.is_undefined() {
         let message = format!("`{}` is undefined", source.trim());
         return Err(TemplateError::new(ErrorKind::Failed, message));
@@ -65,18 +68,10 @@ pub(super) fn evaluate(source: &str, scope: &Scope) -> Result<Value, TemplateErr
 
 /// The text that a template gives.
 pub(super) fn write(source: &str, scope: &Scope) -> Result<String, TemplateError> {
-    let engine: Environment<'_> = ENGINE.clone();
-    let mut text = Bounded::default();
-    let rendered = engine
-        .template_from_str(source)
-        .and_then(|template| template.render_captured_to(scope.to_operand(), &mut text).map(drop));
-    if text.exceeded {
-        let message = format!("the template gives more than {MAX_TEXT} bytes of text");
-        return Err(TemplateError::new(ErrorKind::Limit, message));
-    }
-    rendered.map_err(|error| failure(&error))?;
-    String::from_utf8(text.bytes)
-        .map_err(|_| TemplateError::new(ErrorKind::Internal, "the template gives text that is not UTF-8"))
+    Program::of_text(source)
+        .and_then(|program| program.run(&ENGINE, scope.to_operand()))
+        .map(|(_, text)| text)
+        .map_err(|error| failure(&error))
 }
 
 /// An engine's error for a person, without the name of a file that there is not.
@@ -91,48 +86,43 @@ pub(super) fn spoken(error: &Error) -> String {
 fn failure(error: &Error) -> TemplateError {
     match error.kind() {
         EngineError::OutOfFuel => {
-            TemplateError::new(ErrorKind::Limit, "the template takes more steps than it may")
+            // What is counted here and not by the engine says more about it.
+            let message = error.detail().unwrap_or("the template takes more steps than it may");
+            TemplateError::new(ErrorKind::Limit, message)
         }
         _ => TemplateError::new(ErrorKind::Failed, spoken(error)),
     }
 }
 
 /// Writes a value into text: a string as it is, everything else as JSON.
-fn write_operand(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Operand) -> Result<(), Error> {
+fn write_operand(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Operand) -> Result<(), Error> {
+    meter::charge(state, Weight::Whole.of(value))?;
     match value.as_str() {
-        Some(text) => out.write_str(text)?,
-        None => out.write_str(&json::to_text(value)?)?,
+        Some(text) => write_text(out, state, text),
+        None => write_text(out, state, &json::to_text(value)?),
     }
-    Ok(())
 }
 
-fn range(first: i64, end: Option<i64>) -> Result<Vec<i64>, Error> {
+fn write_text(out: &mut Output<'_>, state: &mut State<'_, '_>, text: &str) -> Result<(), Error> {
+    let Written(written) = state.get_or_insert_extension(Written(0));
+    *written += text.len();
+    if *written > MAX_TEXT {
+        let message = format!("the template gives more than {MAX_TEXT} bytes of text");
+        return Err(Error::new(EngineError::OutOfFuel, message));
+    }
+    Ok(out.write_str(text)?)
+}
+
+/// How many bytes of text a template has written.
+struct Written(usize);
+
+fn range(state: &State<'_, '_>, first: i64, end: Option<i64>) -> Result<Vec<i64>, Error> {
     let (start, end) = end.map_or((0, first), |end| (first, end));
     if end.saturating_sub(start) > MAX_RANGE {
         let message = format!("range has at most {MAX_RANGE} numbers");
         return Err(Error::new(EngineError::InvalidOperation, message));
     }
-    Ok((start..end).collect())
-}
-
-/// Takes text up to [`MAX_TEXT`] bytes.
-#[derive(Default)]
-struct Bounded {
-    bytes: Vec<u8>,
-    exceeded: bool,
-}
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + bytes.len() > MAX_TEXT {
-            self.exceeded = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    let numbers: Vec<i64> = (start..end).collect();
+    meter::charge(state, size_of_val(numbers.as_slice()))?;
+    Ok(numbers)
 }

@@ -2,8 +2,9 @@
 //! turn a list into text as large as it likes.
 
 use minijinja::value::Value as Operand;
-use minijinja::{Environment, Error, ErrorKind, filters};
+use minijinja::{Environment, Error, ErrorKind, filters, tests};
 
+use super::meter::{self, Weight};
 use super::{MAX_TEXT, json};
 
 /// The names of all filters.
@@ -52,35 +53,89 @@ const WITHHELD: [&str; 12] = [
     "attr", "batch", "chain", "e", "escape", "format", "groupby", "indent", "pprint", "safe", "slice", "zip",
 ];
 
-/// Puts our filters in the place of the engine's.
+/// Puts our filters in the place of the engine's, and counts what all of them, and the tests, process.
 pub(super) fn install(engine: &mut Environment<'_>) {
     for name in WITHHELD {
         engine.remove_filter(name);
     }
-    engine.add_filter("capitalize", |value: &Operand| {
+    install_own(engine);
+    for name in ["d", "default"] {
+        meter::filter(engine, name, Weight::Nothing, filters::default);
+    }
+    for name in ["count", "length"] {
+        meter::filter(engine, name, Weight::Text, filters::length);
+    }
+    meter::filter(engine, "abs", Weight::Nothing, filters::abs);
+    meter::filter(engine, "bool", Weight::Nothing, filters::bool);
+    meter::filter(engine, "first", Weight::Nothing, filters::first);
+    meter::filter(engine, "round", Weight::Nothing, filters::round);
+    meter::filter(engine, "float", Weight::Text, filters::float);
+    meter::filter(engine, "int", Weight::Text, filters::int);
+    meter::filter(engine, "last", Weight::Text, filters::last);
+    meter::filter(engine, "items", Weight::Items, filters::items);
+    meter::filter(engine, "map", Weight::Items, filters::map);
+    meter::filter(engine, "reject", Weight::Items, filters::reject);
+    meter::filter(engine, "rejectattr", Weight::Items, filters::rejectattr);
+    meter::filter(engine, "reverse", Weight::Items, filters::reverse);
+    meter::filter(engine, "select", Weight::Items, filters::select);
+    meter::filter(engine, "selectattr", Weight::Items, filters::selectattr);
+    meter::filter(engine, "sum", Weight::Items, filters::sum);
+    meter::filter(engine, "dictsort", Weight::Whole, filters::dictsort);
+    meter::filter(engine, "max", Weight::Whole, filters::max);
+    meter::filter(engine, "min", Weight::Whole, filters::min);
+    meter::filter(engine, "sort", Weight::Whole, filters::sort);
+    meter::filter(engine, "unique", Weight::Whole, filters::unique);
+    install_tests(engine);
+}
+
+fn install_own(engine: &mut Environment<'_>) {
+    meter::filter(engine, "capitalize", Weight::Whole, |value: &Operand| {
         let text = text_of(value)?;
         let mut characters = text.chars();
-        Ok(characters.next().map_or_else(String::new, |first| {
+        Ok::<_, Error>(characters.next().map_or_else(String::new, |first| {
             first.to_uppercase().chain(characters.flat_map(char::to_lowercase)).collect()
         }))
     });
-    engine.add_filter("join", join);
-    engine.add_filter("list", list);
-    engine.add_filter("lines", |value: &Operand| {
-        Ok(text_of(value)?.lines().map(Operand::from).collect::<Vec<_>>())
+    meter::filter(engine, "join", Weight::Whole, join);
+    meter::filter(engine, "list", Weight::Items, list);
+    meter::filter(engine, "lines", Weight::Whole, |value: &Operand| {
+        Ok::<_, Error>(text_of(value)?.lines().map(Operand::from).collect::<Vec<_>>())
     });
-    engine.add_filter("lower", |value: &Operand| Ok(text_of(value)?.to_lowercase()));
-    engine.add_filter("replace", replace);
-    engine.add_filter("split", split);
-    engine.add_filter("string", text_of);
-    engine.add_filter("title", |value: &Operand| Ok(filters::title(text_of(value)?.into())));
-    engine.add_filter("tojson", json::to_text);
-    engine.add_filter("trim", |value: &Operand| Ok(text_of(value)?.trim().to_owned()));
-    engine.add_filter("upper", |value: &Operand| Ok(text_of(value)?.to_uppercase()));
-    engine.add_filter("urlencode", |value: &Operand| match value.as_str() {
+    meter::filter(engine, "lower", Weight::Whole, |value: &Operand| {
+        text_of(value).map(|text| text.to_lowercase())
+    });
+    meter::filter(engine, "replace", Weight::Whole, replace);
+    meter::filter(engine, "split", Weight::Whole, split);
+    meter::filter(engine, "string", Weight::Whole, text_of);
+    meter::filter(engine, "title", Weight::Whole, |value: &Operand| {
+        text_of(value).map(|text| filters::title(text.into()))
+    });
+    meter::filter(engine, "tojson", Weight::Whole, json::to_text);
+    meter::filter(engine, "trim", Weight::Whole, |value: &Operand| {
+        text_of(value).map(|text| text.trim().to_owned())
+    });
+    meter::filter(engine, "upper", Weight::Whole, |value: &Operand| {
+        text_of(value).map(|text| text.to_uppercase())
+    });
+    meter::filter(engine, "urlencode", Weight::Whole, |value: &Operand| match value.as_str() {
         Some(_) => filters::urlencode(value),
         None => filters::urlencode(&Operand::from(text_of(value)?)),
     });
+}
+
+/// Counts what those tests process that look at more than the kind of a value.
+fn install_tests(engine: &mut Environment<'_>) {
+    meter::test(engine, &["eq", "equalto", "=="], tests::is_eq);
+    meter::test(engine, &["ne", "!="], tests::is_ne);
+    meter::test(engine, &["lt", "lessthan", "<"], tests::is_lt);
+    meter::test(engine, &["le", "<="], tests::is_le);
+    meter::test(engine, &["gt", "greaterthan", ">"], tests::is_gt);
+    meter::test(engine, &["ge", ">="], tests::is_ge);
+    meter::test(engine, &["in"], tests::is_in);
+    meter::test(engine, &["startingwith"], tests::is_startingwith);
+    meter::test(engine, &["endingwith"], tests::is_endingwith);
+    meter::test(engine, &["lower"], tests::is_lower);
+    meter::test(engine, &["upper"], tests::is_upper);
 }
 
 /// A value as text: a string as it is, everything else as JSON.

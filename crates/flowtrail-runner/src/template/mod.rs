@@ -3,12 +3,14 @@
 //!
 //! The language is minijinja's, cut down to what cannot hurt the process: expressions, `if` and `for`. What
 //! would let a short template make a huge value (repetition, assignment, captured blocks) is refused when the
-//! flow is checked, and what a template may compute and write is bounded when it runs. Whoever wants more has
-//! the `Transform` node, whose sandbox has real limits.
+//! flow is checked, and what a template may compute, process and write is bounded when it runs. Whoever wants
+//! more has the `Transform` node, whose sandbox has real limits.
 
 mod engine;
 mod filters;
 mod json;
+mod meter;
+mod program;
 mod scope;
 mod syntax;
 

@@ -8,6 +8,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Serde, Value as Operand};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value;
 
+use super::meter::{self, Meter};
 use crate::Secrets;
 
 /// A value that several nodes read: kept once, and prepared for templates at most once.
@@ -44,9 +45,16 @@ pub(crate) struct Scope {
     pub(crate) input: Shared,
     /// The configured secrets.
     pub(crate) secrets: Secrets,
+    /// What its templates may still process: one budget for all of a node's parameters.
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Scope {
+    /// What the templates of one node can name.
+    pub(crate) fn new(outputs: Arc<BTreeMap<String, Shared>>, input: Shared, secrets: Secrets) -> Self {
+        Self { outputs, input, secrets, meter: Arc::default() }
+    }
+
     pub(super) fn to_operand(&self) -> Operand {
         Operand::from_object(self.clone())
     }
@@ -63,6 +71,7 @@ impl Object for Scope {
         match key.as_str()? {
             "secrets" => Some(Operand::from_object(Vault(self.secrets.clone()))),
             "input" => Some(self.input.operand()),
+            meter::NAME => Some(Operand::from_dyn_object(Arc::clone(&self.meter))),
             name => self.outputs.get(name).map(Shared::operand),
         }
     }

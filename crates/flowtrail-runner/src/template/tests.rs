@@ -6,6 +6,7 @@ use std::sync::Arc;
 use flowtrail_types::ErrorKind;
 use serde_json::{Value, json};
 
+use super::meter::Meter;
 use super::{Scope, Shared, TemplateError, names_in, render};
 use crate::Secrets;
 
@@ -16,11 +17,11 @@ fn scope() -> Scope {
         "shape": {"ok": true},
     });
     let Value::Object(outputs) = outputs else { unreachable!() };
-    Scope {
-        outputs: Arc::new(outputs.into_iter().map(|(id, value)| (id, Shared::new(value))).collect()),
-        input: Shared::new(json!({"n": 1})),
-        secrets: Secrets::new(BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())])),
-    }
+    Scope::new(
+        Arc::new(outputs.into_iter().map(|(id, value)| (id, Shared::new(value))).collect()),
+        Shared::new(json!({"n": 1})),
+        Secrets::new(BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())])),
+    )
 }
 
 #[track_caller]
@@ -126,6 +127,91 @@ fn loops_and_growth_are_bounded() {
     }
     let chain = format!("{{{{ ask{} }}}}", "|tojson".repeat(40));
     assert!(refused(&chain).message.contains("too large"));
+}
+
+/// A scope with an output `ask` that is large: a text of a megabyte, and a hundred thousand numbers.
+fn large_scope() -> Scope {
+    let ask = json!({"text": "x".repeat(1_000_000), "list": (0..100_000).collect::<Vec<_>>(), "id": 7});
+    let outputs = BTreeMap::from([("ask".to_owned(), Shared::new(ask))]);
+    Scope::new(Arc::new(outputs), Shared::new(json!(null)), Secrets::default())
+}
+
+#[test]
+fn what_filters_and_tests_process_is_bounded() {
+    for work in [
+        "{{ (ask.text|upper|length) }}",
+        "{{ ask.text|length }}",
+        "{{ ask.text|replace('y', 'z')|default('')|length }}",
+        "{{ ask.text|urlencode|length }}",
+        "{% if ask.text is endingwith 'y' %}{% endif %}",
+        "{{ ask.list|sort|length }}",
+        "{{ ask.list|reverse|first }}",
+        "{{ [ask.text]|map('upper')|first|length }}",
+        "{{ [-1]|select('in', ask.list)|length }}",
+        "{{ ask.list|select('in', ask.list)|length }}",
+        "{{ range(10000)|length }}",
+        "{% if ask.text + 'x' == 'y' %}{% endif %}",
+        "{% if ask.text[-1:] %}{% endif %}",
+        "{% if ask.list[::2][9999] %}{% endif %}",
+        "{% if (ask.list + [1])[9999] %}{% endif %}",
+        "{% if 'yy' in ask.text %}{% endif %}",
+        "{% if -1 not in ask.list %}{% endif %}",
+        "{% if ask.list == ask.list[:] %}{% endif %}",
+        "{% if ask.list <= ask.list[:] <= [] %}{% endif %}",
+    ] {
+        let template = format!("{{% for i in range(10000) %}}{work}{{% endfor %}}");
+        // Less than there is, to be quick; more than anything here takes once.
+        let scope = Scope { meter: Arc::new(Meter::of(16 * 1024 * 1024)), ..large_scope() };
+        let error = render("text", &json!(template), &scope).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Limit, "{work}: {error:?}");
+        assert!(error.message.contains("used more than 67108864 bytes"), "{work}: {error:?}");
+    }
+}
+
+#[test]
+fn all_templates_of_a_node_have_one_budget() {
+    let template = json!({"a": vec!["{{ ask.text|upper|length }}"; 100]});
+    let error = render("text", &template, &large_scope()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Limit, "{error:?}");
+    let template = json!({"a": vec!["{{ ask.text|upper|length }}"; 10]});
+    assert_eq!(render("text", &template, &large_scope()), Ok(json!({"a": vec![1_000_000; 10]})));
+}
+
+#[test]
+fn operators_give_what_they_should() {
+    for (template, expected) in [
+        ("{{ input.n + 1 }}", json!(2)),
+        ("{{ ask.name + '!' }}", json!("Ada!")),
+        ("{{ ask.tags + ['c'] }}", json!(["a", "b", "c"])),
+        ("{{ ask.name[1:] }}", json!("da")),
+        ("{{ ask.tags[::-1] }}", json!(["b", "a"])),
+        ("{{ 0 < input.n <= 1 }}", json!(true)),
+        ("{{ 0 < input.n < 1 }}", json!(false)),
+        ("{{ 'a' in ask.tags and 'x' not in ask.tags }}", json!(true)),
+        ("{{ 'yes' if ask.id == 7 else 'no' }}", json!("yes")),
+        ("{% for t in ask.tags if t != 'a' %}{{ t + '.' }}{% else %}none{% endfor %}!", json!("b.!")),
+        ("{% for t in [] %}{% else %}{% if ask.id > 6 %}more{% endif %}{% endfor %} end", json!("more end")),
+    ] {
+        assert_eq!(rendered(template), expected, "{template}");
+    }
+    assert_eq!(refused("{{ ask.nope == 1 }}").message, "text: `ask.nope` is undefined");
+    assert_eq!(refused("a {{ 'b' < ask.nope }}").message, "text: `ask.nope` is undefined");
+    assert_eq!(refused("{{ ask.nope[1:] }}").message, "text: `ask.nope` is undefined");
+    let much = "{% for i in range(9999) %}a text that is written as it stands, again and again and again{% endfor %}";
+    let error =
+        TemplateError::new(ErrorKind::Limit, "text: the template gives more than 1048576 bytes of text");
+    assert_eq!(refused(&format!("{much}{much}")), error);
+}
+
+#[test]
+fn what_is_cheap_stays_cheap_beside_large_values() {
+    for (template, expected) in [
+        ("{% for i in range(5000) %}{{ ask.id|default(0) }}{% endfor %}", "7".repeat(5000)),
+        ("{% for i in range(5000) %}{{ ask.text|default('')|first }}{% endfor %}", "x".repeat(5000)),
+        ("{% for i in range(500) %}{% if ask.list|length > 9 %}.{% endif %}{% endfor %}", ".".repeat(500)),
+    ] {
+        assert_eq!(render("text", &json!(template), &large_scope()), Ok(json!(expected)), "{template}");
+    }
 }
 
 #[test]

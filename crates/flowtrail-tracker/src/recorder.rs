@@ -4,10 +4,12 @@
 //! one gathers, and each waiter is answered when its own batch is durable.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use flowtrail_store::fold::Outcomes;
 use flowtrail_store::{Command, NewEnd, NewNode, Store, StoreError};
 
 use crate::TrackerError;
@@ -227,7 +229,7 @@ impl Writer {
             if commands.is_empty() {
                 return;
             }
-            let error = match self.store.executions().commit(&commands).map_err(Arc::new) {
+            let error = match self.commit(&commands).map_err(Arc::new) {
                 Ok(outcomes) => {
                     for (waiter, outcome) in waiters.into_iter().zip(outcomes) {
                         waiter.answer(outcome.map_err(TrackerError::from));
@@ -260,6 +262,14 @@ impl Writer {
                 (commands, waiters) = second;
             }
         }
+    }
+
+    /// Gives a batch to the store. Should that panic, whoever waits is told, and the next batch is written.
+    fn commit(&self, commands: &[Command]) -> Result<Outcomes, StoreError> {
+        let executions = self.store.executions();
+        catch_unwind(AssertUnwindSafe(|| executions.commit(commands))).unwrap_or_else(|_| {
+            Err(StoreError::Internal { reason: "the store panicked".to_owned(), source: None })
+        })
     }
 
     /// Answers those that have waited too long, and gives back the others.

@@ -203,23 +203,33 @@ impl Tracker {
     }
 
     /// Writes what is waiting and refuses what comes later. What still runs then is ended as interrupted by the
-    /// next process that looks. Blocks.
+    /// next process that looks. Blocks. Dropping the last clone does the same.
     pub fn close(&self) {
-        self.inner.recorder.close();
-        if let Err(error) = self.inner.store.instances().release(self.inner.instance) {
-            log::warn!("this process cannot be signed off: {error}");
-        }
-        // While something is pending, somebody has to find out that it was left behind.
-        let left = self.inner.store.executions().list_pending(self.inner.instance, 1);
-        if left.is_ok_and(|left| left.is_empty())
-            && let Err(error) = self.inner.store.instances().forget(self.inner.instance)
-        {
-            log::warn!("this process cannot be signed off: {error}");
-        }
+        self.inner.close();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
 impl Inner {
+    fn close(&self) {
+        self.recorder.close();
+        if let Err(error) = self.store.instances().release(self.instance) {
+            log::warn!("this process cannot be signed off: {error}");
+        }
+        // While something is pending, somebody has to find out that it was left behind.
+        let left = self.store.executions().list_pending(self.instance, 1);
+        if left.is_ok_and(|left| left.is_empty())
+            && let Err(error) = self.store.instances().forget(self.instance)
+        {
+            log::warn!("this process cannot be signed off: {error}");
+        }
+    }
+
     pub(crate) fn capture(&self, policy: CapturePolicy) -> Capture<'_> {
         Capture { redactor: &self.redactor, policy, max_payload: self.max_payload }
     }

@@ -68,6 +68,20 @@ pub(crate) fn open_writer(path: &Path) -> Result<Conn, StoreError> {
         }
         other => translate(other),
     })?;
+    #[derive(QueryableByName)]
+    struct Journal {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        journal_mode: String,
+    }
+    let journal: Journal =
+        diesel::sql_query("PRAGMA journal_mode").get_result(&mut conn).map_err(translate)?;
+    if journal.journal_mode != "wal" {
+        let reason = "its file system has no shared memory, which SQLite's write-ahead log needs";
+        return Err(StoreError::Unavailable {
+            reason: format!("cannot use {}: {reason}", path.display()),
+            source: None,
+        });
+    }
     Ok(conn)
 }
 

@@ -98,9 +98,11 @@ impl<'p, 'd> Progress<'p, 'd> {
         self.end(node, Some(ERROR), value)
     }
 
-    /// The nodes that no way led to, in the flow's order.
+    /// The nodes that were never begun, because no way led to them or the execution ended before, in the flow's order.
     pub(crate) fn skipped(&self) -> impl Iterator<Item = usize> {
-        (0..self.standing.len()).filter(|node| matches!(self.standing[*node], Standing::Skipped))
+        let never_begun =
+            |node: &usize| matches!(self.standing[*node], Standing::Skipped | Standing::Waiting);
+        (0..self.standing.len()).filter(never_begun)
     }
 
     /// The execution's outputs so far, as they are recorded.

@@ -101,7 +101,7 @@ words! {
         Error = "error",
         /// It was running when the execution was stopped.
         Aborted = "aborted",
-        /// It was never begun, because no way led to it.
+        /// It was never begun, because no way led to it or the execution ended before.
         Skipped = "skipped",
     }
 }

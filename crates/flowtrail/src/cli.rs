@@ -71,7 +71,7 @@ pub enum Command {
 #[derive(Debug, Args, Default)]
 pub struct Serve {
     /// Do not migrate the database; refuse to start on an old schema
-    #[arg(long)]
+    #[arg(long, env = "FLOWTRAIL_NO_MIGRATE")]
     pub no_migrate: bool,
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
+use flowtrail_http::AppOptions;
 use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
 use serde::{Deserialize, Deserializer};
 
@@ -225,7 +226,7 @@ impl Config {
             size.map_or(default, |size| usize::try_from(size.0).unwrap_or(usize::MAX))
         };
         let listen = given.listen.or(written.listen);
-        let hosts = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+        let defaults = AppOptions::default();
         Ok(Self {
             listen_is_chosen: listen.is_some(),
             listen: listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
@@ -235,9 +236,9 @@ impl Config {
                 .execution_timeout
                 .or(written.execution_timeout)
                 .map_or(Duration::from_secs(300), |span| span.0),
-            max_body: bytes(given.max_body.or(written.max_body), 16 << 20),
+            max_body: bytes(given.max_body.or(written.max_body), defaults.max_body),
             max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
-            allowed_hosts: given.allowed_hosts.or(written.allowed_hosts).unwrap_or(hosts),
+            allowed_hosts: given.allowed_hosts.or(written.allowed_hosts).unwrap_or(defaults.allowed_hosts),
             allowed_origins: given.allowed_origins.or(written.allowed_origins).unwrap_or_default(),
             allow_private_addresses: given
                 .allow_private_addresses

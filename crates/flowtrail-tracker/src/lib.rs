@@ -50,6 +50,6 @@ pub use error::TrackerError;
 pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
 pub use housekeeping::Housekept;
 pub use recorder::RecorderLimits;
-pub use service::{AdminKey, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, NewKey};
+pub use service::{ExecutionPage, FinishedExecution, FinishedNode, FlowChange, NewKey};
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flowtrail_http::{App, AppOptions};
 use flowtrail_runner::{Runner, RunnerOptions, Secrets};
 use flowtrail_store_diesel::SqliteStore;
-use flowtrail_tracker::{AdminKey, Options, Redactor, Tracker};
+use flowtrail_tracker::{Options, Redactor, Tracker};
 use tokio::runtime::Handle;
 
 use crate::failure::Doing;
@@ -102,9 +102,8 @@ fn ensure_admin_key(tracker: &Tracker, config: &Config) -> Result<Option<String>
     let path = config.data_dir.join("admin.key");
     let key =
         keep_key(&path, &Tracker::random_key()?).doing(format_args!("cannot write {}", path.display()))?;
-    match tracker.ensure_admin_key(Some(&key))? {
-        AdminKey::Configured | AdminKey::Known => Ok(Some(key)),
-    }
+    tracker.ensure_admin_key(Some(&key))?;
+    Ok(Some(key))
 }
 
 /// Writes a key for its owner's eyes only, or gives the one that is there already. The file appears whole or not at

@@ -60,26 +60,32 @@ impl Tracker {
         });
 
         query.after = None;
-        // Counters know what is there now; what was there at an earlier anchor is counted.
-        let counters_know =
-            query.visibility == Visibility::All && filter.is_counted() && request.as_of.is_none();
-        let (total, total_is_exact) = if counters_know {
-            let counts = executions.status_counts(filter.flow)?;
-            (filter.status.map_or_else(|| counts.total(), |status| counts.of(status)), true)
-        } else {
-            let counted = executions.count(&query, COUNT_BOUND)?;
-            (counted, counted < COUNT_BOUND)
+        // Counters tell of everybody's executions, so they are asked only for who may see all of them.
+        let counters = match query.visibility {
+            Visibility::All => Some(executions.status_counts(filter.flow)?),
+            Visibility::Limited { .. } => None,
         };
-        let has_pending_executions = if query.visibility == Visibility::All {
-            executions.status_counts(filter.flow)?.pending > 0
-        } else {
-            query.as_of = None;
-            query.filter = ExecutionFilter {
-                flow: filter.flow,
-                status: Some(ExecutionStatus::Pending),
-                ..ExecutionFilter::default()
-            };
-            executions.count(&query, 1)? > 0
+        // They know what is there now; what was there at an earlier anchor is counted.
+        let (total, total_is_exact) = match &counters {
+            Some(counts) if filter.is_counted() && request.as_of.is_none() => {
+                (filter.status.map_or_else(|| counts.total(), |status| counts.of(status)), true)
+            }
+            _ => {
+                let counted = executions.count(&query, COUNT_BOUND)?;
+                (counted, counted < COUNT_BOUND)
+            }
+        };
+        let has_pending_executions = match &counters {
+            Some(counts) => counts.pending > 0,
+            None => {
+                query.as_of = None;
+                query.filter = ExecutionFilter {
+                    flow: filter.flow,
+                    status: Some(ExecutionStatus::Pending),
+                    ..ExecutionFilter::default()
+                };
+                executions.count(&query, 1)? > 0
+            }
         };
         let mut page = Page::exact(items, total, &request);
         page.total_is_exact = total_is_exact;

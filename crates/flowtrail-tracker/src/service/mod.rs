@@ -9,5 +9,5 @@ mod record;
 pub(crate) use catalog::Catalog;
 pub use flows::FlowChange;
 pub use history::ExecutionPage;
-pub use principals::{AdminKey, NewKey};
+pub use principals::NewKey;
 pub use record::{FinishedExecution, FinishedNode};

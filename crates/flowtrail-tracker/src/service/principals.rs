@@ -28,15 +28,6 @@ pub struct NewKey {
     pub secret: String,
 }
 
-/// The first administrator's key at a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AdminKey {
-    /// It is the one that was configured.
-    Configured,
-    /// It was set earlier.
-    Known,
-}
-
 impl Tracker {
     /// Makes sure that there is an administrator, and that the configured key, if there is one, is theirs. It takes
     /// the place of the one that was configured before. Blocks.
@@ -44,9 +35,9 @@ impl Tracker {
     /// # Errors
     ///
     /// [`TrackerError::Invalid`] when the configured key cannot be one.
-    pub fn ensure_admin_key(&self, configured: Option<&str>) -> Result<AdminKey, TrackerError> {
+    pub fn ensure_admin_key(&self, configured: Option<&str>) -> Result<(), TrackerError> {
         let administrator = self.local_administrator()?;
-        let Some(secret) = configured else { return Ok(AdminKey::Known) };
+        let Some(secret) = configured else { return Ok(()) };
         check_configured(secret)?;
         let keys = self.inner.store.keys();
         let hash = hash(secret);
@@ -54,7 +45,7 @@ impl Tracker {
         if !is_current {
             keys.add(&admin_key(&administrator, secret, self.inner.clock.now()), &hash)?;
         }
-        Ok(AdminKey::Configured)
+        Ok(())
     }
 
     /// Whether the first administrator has any key. Blocks.

@@ -2,17 +2,43 @@
 
 use crate::command::cargo;
 
-/// The benchmarks, each with the crate that it is in.
-const BENCHES: &[(&str, &str)] = &[("recording", "flowtrail"), ("process", "flowtrail")];
+/// A program that measures.
+struct Bench {
+    name: &'static str,
+    package: &'static str,
+    /// The target of cargo.
+    target: &'static str,
+    /// What it is told before the arguments that the caller gives.
+    arguments: &'static [&'static str],
+    /// Whether it measures by itself, without being told what.
+    is_whole: bool,
+}
 
-pub(crate) fn run(name: Option<&str>) -> Result<(), String> {
-    let chosen: Vec<_> = BENCHES.iter().filter(|(bench, _)| name.is_none_or(|name| name == *bench)).collect();
+const BENCHES: &[Bench] = &[
+    Bench { name: "storage", package: "flowtrail", target: "storage", arguments: &["run"], is_whole: true },
+    Bench { name: "fill", package: "flowtrail", target: "storage", arguments: &["fill"], is_whole: false },
+    Bench { name: "process", package: "flowtrail", target: "process", arguments: &[], is_whole: true },
+];
+
+/// Runs the benchmark that a line names, with the arguments that the line gives after the name, or all that need none.
+pub(crate) fn run(line: Option<&str>) -> Result<(), String> {
+    let mut words = line.unwrap_or_default().split_whitespace();
+    let name = words.next();
+    let given: Vec<&str> = words.collect();
+    let is_chosen = |bench: &&Bench| name.map_or(bench.is_whole, |name| name == bench.name);
+    let chosen: Vec<&Bench> = BENCHES.iter().filter(is_chosen).collect();
     if chosen.is_empty() {
-        let names: Vec<&str> = BENCHES.iter().map(|(bench, _)| *bench).collect();
+        let names: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
         return Err(format!("no such benchmark, there are {}", names.join(", ")));
     }
-    for (bench, package) in chosen {
-        cargo(&["bench", "--package", package, "--bench", bench])?;
+    for bench in chosen {
+        let mut arguments = vec!["bench", "--package", bench.package, "--bench", bench.target];
+        if !(bench.arguments.is_empty() && given.is_empty()) {
+            arguments.push("--");
+            arguments.extend(bench.arguments);
+            arguments.extend(&given);
+        }
+        cargo(&arguments)?;
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! `cargo xtask test` and `cargo xtask ci`.
 
-use crate::command::{cargo, has, skipped};
+use crate::command::{cargo, has, program, skipped};
+use crate::postgres::Postgres;
 use crate::tidy;
 
-/// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses.
+/// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses. PostgreSQL it
+/// installs, where it can.
 pub(crate) fn test() -> Result<(), String> {
     tidy::run()?;
     if has("fmt") {
@@ -16,11 +18,19 @@ pub(crate) fn test() -> Result<(), String> {
     } else {
         skipped("the lints", "`rustup component add clippy` brings them");
     }
+    let postgres = Postgres::bring()?;
+    let tested = tests(&postgres.variables());
+    postgres.say_what_is_skipped();
+    tested
+}
+
+fn tests(variables: &[(&str, String)]) -> Result<(), String> {
     if has("nextest") {
-        cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"])?;
-        cargo(&["test", "--workspace", "--all-features", "--doc"])
+        let run = ["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"];
+        program("cargo", &run, variables)?;
+        program("cargo", &["test", "--workspace", "--all-features", "--doc"], variables)
     } else {
-        cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"])
+        program("cargo", &["test", "--workspace", "--all-features", "--no-fail-fast"], variables)
     }
 }
 

@@ -11,23 +11,34 @@ pub(crate) fn root() -> PathBuf {
 
 /// Runs `cargo` at the top of the workspace, saying so.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
-    println!("── cargo {}", arguments.join(" "));
-    let status = Command::new("cargo")
+    program("cargo", arguments, &[])
+}
+
+/// Runs a program at the top of the workspace, with more variables, saying so.
+pub(crate) fn program(name: &str, arguments: &[&str], variables: &[(&str, String)]) -> Result<(), String> {
+    let line = format!("{name} {}", arguments.join(" "));
+    println!("── {line}");
+    let status = Command::new(name)
         .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .current_dir(root())
         .status()
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("`cargo {}` failed", arguments.join(" "))) }
+        .map_err(|error| format!("{name} cannot be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("`{line}` failed")) }
+}
+
+/// Whether a program can be run.
+pub(crate) fn has_program(name: &str) -> bool {
+    runs(Command::new(name).arg("--version"))
 }
 
 /// Whether `cargo` has a subcommand.
 pub(crate) fn has(subcommand: &str) -> bool {
-    Command::new("cargo")
-        .args([subcommand, "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    runs(Command::new("cargo").args([subcommand, "--version"]))
+}
+
+fn runs(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Says that something was not done, so that nobody can miss it.

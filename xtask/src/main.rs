@@ -1,7 +1,7 @@
 //! What the project does to itself.
 //!
 //! * `cargo xtask tidy` checks the rules that no compiler knows: crate edges, lints, file lengths, documentation.
-//! * `cargo xtask test` is the test command: tidy, format, lints, all tests.
+//! * `cargo xtask test` is the test command: tidy, format, lints, all tests, with a PostgreSQL server for them.
 //! * `cargo xtask ci` is the same and what takes longer or needs more tools: licences, the documentation's links.
 //! * `cargo xtask bench` measures, in release.
 
@@ -10,11 +10,16 @@
 mod bench;
 mod checks;
 mod command;
+mod postgres;
+// The tests' own server, compiled here too: `xtask` uses no crate of the workspace.
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "public in the crate that it is made for")]
+#[path = "../../crates/flowtrail-store-diesel/src/testing/mod.rs"]
+mod testing;
 mod tidy;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | test | ci | bench [NAME]";
+const USAGE: &str = "usage: cargo xtask tidy | test | ci | bench [\"NAME [ARGUMENT…]\"]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -51,6 +51,7 @@ codes! {
     Changed = "changed", CONFLICT, "Somebody else changed it in the meantime.";
     Conflict = "conflict", CONFLICT, "It was recorded before with other content.";
     AlreadyEnded = "already_ended", CONFLICT, "The execution has ended in another way, which stays.";
+    Pending = "still_running", CONFLICT, "The execution is still running: cancel it, or wait for its end.";
     Inactive = "flow_inactive", CONFLICT, "The flow is switched off.";
     NotRunnable = "flow_not_runnable", CONFLICT, "The flow runs elsewhere and is only recorded here.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit.";
@@ -167,6 +168,7 @@ impl From<TrackerError> for ApiError {
             TrackerError::Changed => ErrorCode::Changed,
             TrackerError::Conflict { .. } => ErrorCode::Conflict,
             TrackerError::AlreadyEnded { .. } => ErrorCode::AlreadyEnded,
+            TrackerError::Pending => ErrorCode::Pending,
             TrackerError::Busy => ErrorCode::Busy,
             TrackerError::Closed => ErrorCode::Unavailable,
             TrackerError::Store(store) if store.is_transient() => {

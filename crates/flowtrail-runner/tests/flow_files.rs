@@ -154,7 +154,7 @@ fn fields_of_the_flow() {
         ),
         ("kind", json!("elsewhere"), "kind: unknown flow kind \"elsewhere\""),
         ("id", json!("7"), "id: \"7\" is no UUID"),
-        ("retention", json!({}), "retention: retention rules are not available yet"),
+        ("retention", json!({"maxAge": "soon"}), "retention: expected"),
         ("access", json!([]), "access: must be an object"),
         ("access", json!({"read": ["me"]}), "access.read[0]: \"me\" is no UUID"),
         ("access", json!({"writers": []}), "access.writers: is unknown, did you mean \"write\"?"),

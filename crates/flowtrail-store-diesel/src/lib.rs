@@ -1,16 +1,26 @@
-//! Flowtrail's store on SQLite, by Diesel.
+//! Flowtrail's store on SQLite and PostgreSQL, by Diesel.
 //!
 //! The logic stands once, in `shared/`, written in Diesel's typed language against the names that a database
-//! module gives it: its connection, its column types, how it begins a write. `sqlite/` compiles that source
-//! with SQLite's names; PostgreSQL will compile the same source with its own
-//! (`docs/decisions/0001-one-store-over-two-databases.md` tells why, with figures).
+//! module gives it: its connection, its column types, how it begins a write. `sqlite/` and `postgres/` compile that
+//! source with their names (`docs/decisions/0001-one-store-over-two-databases.md` tells why, with figures).
+//! [`open_store`] takes the one that an address names.
 //!
 //! Rows never leave this crate: they are converted, and what does not make sense is an error that names
 //! table, column and id.
+//!
+//! The feature `testing` has a PostgreSQL server for tests.
 
 mod columns;
+#[macro_use]
+mod statement;
+mod postgres;
+mod schema;
 mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod url;
 
-pub use sqlite::{AppliedMigration, MigrationStatus, Schema, SqliteStore};
+pub use postgres::PostgresStore;
+pub use schema::{AppliedMigration, MigrationStatus, Schema, open_store};
+pub use sqlite::SqliteStore;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

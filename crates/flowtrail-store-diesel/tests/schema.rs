@@ -12,7 +12,7 @@ fn url(folder: &Path) -> DatabaseUrl {
 }
 
 fn raw(url: &DatabaseUrl) -> SqliteConnection {
-    SqliteConnection::establish(&url.path().to_string_lossy()).unwrap()
+    SqliteConnection::establish(&url.path().unwrap().to_string_lossy()).unwrap()
 }
 
 #[derive(QueryableByName)]
@@ -93,10 +93,10 @@ fn space_can_be_given_back_and_commits_are_synchronous() {
 fn a_file_that_is_no_database_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let url = url(folder.path());
-    std::fs::write(url.path(), "This is a letter, not a database. ".repeat(100)).unwrap();
+    std::fs::write(url.path().unwrap(), "This is a letter, not a database. ".repeat(100)).unwrap();
     let error = SqliteStore::open(&url).unwrap_err().to_string();
     assert!(error.contains("flowtrail.db") && error.contains("not a SQLite database"), "{error}");
-    let below_a_file = DatabaseUrl::Sqlite(url.path().join("deeper.db"));
+    let below_a_file = DatabaseUrl::Sqlite(url.path().unwrap().join("deeper.db"));
     let error = SqliteStore::open(&below_a_file).unwrap_err().to_string();
     assert!(error.contains("deeper.db"), "{error}");
 }
@@ -109,7 +109,7 @@ fn a_corrupt_row_is_named() {
     raw(&url)
         .batch_execute(
             "INSERT INTO flows VALUES (x'00000000000000000000000000000001', 'runnable', 'n', 'n', 'not a tool name', \
-             '', 1, 1, NULL, 0, 'full', x'00000000000000000000000000000001', 0, 0, NULL);
+             '', 1, 1, NULL, 0, 'full', x'00000000000000000000000000000001', 0, 0, NULL, NULL);
              INSERT INTO flow_versions VALUES (x'00000000000000000000000000000001', 1, '{}')",
         )
         .unwrap();

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use flowtrail_types::lifecycle::{AlreadyEnded, Outcome, Told};
 use flowtrail_types::{
     CaptureMarks, CapturePolicy, Digest, ErrorKind, ExecutionId, ExecutionStatus, FlowId, InstanceId,
-    NodeStatus, Payload, Source, UserId,
+    NodeExecution, NodeStatus, Payload, Source, UserId,
 };
 use time::OffsetDateTime;
+
+use crate::{ExecutionData, NodeDigests, Packed, StoreError};
 
 /// Something that happened to an execution. Redacted and capped: a store keeps what it is given.
 #[derive(Debug, Clone)]
@@ -30,14 +32,15 @@ pub enum Command {
         /// How.
         end: Box<NewEnd>,
     },
-    /// All of it at once, for reporters that tell of an execution when it is over.
+    /// All of it at once, for reporters that tell of an execution when it is over. Made by
+    /// [`record`](Self::record).
     Record {
-        /// How it began.
+        /// How it began, without its payloads.
         start: Box<NewExecution>,
-        /// Its nodes.
-        nodes: Vec<NewNode>,
-        /// How it ended.
+        /// How it ended, without its payloads and nodes.
         end: Box<NewEnd>,
+        /// Its payloads and nodes.
+        packed: Packed,
     },
     /// Somebody asked it to stop.
     RequestCancel {
@@ -49,6 +52,54 @@ pub enum Command {
 }
 
 impl Command {
+    /// The command that records an execution at once. Its data is packed here, by whoever calls, so that the one
+    /// thread that writes need not.
+    ///
+    /// # Errors
+    ///
+    /// When the data cannot be packed, for want of memory.
+    pub fn record(
+        mut start: NewExecution,
+        nodes: Vec<NewNode>,
+        mut end: NewEnd,
+    ) -> Result<Result<Self, Refusal>, StoreError> {
+        let mut nodes: Vec<NewNode> = nodes.into_iter().chain(std::mem::take(&mut end.running)).collect();
+        nodes.sort_by_key(|node| node.seq);
+        if let Some(pair) =
+            nodes.windows(2).find(|pair| pair[0].seq == pair[1].seq && pair[0].digest != pair[1].digest)
+        {
+            return Ok(Err(Refusal::Conflict { what: format!("node execution {}", pair[0].seq) }));
+        }
+        nodes.dedup_by_key(|node| node.seq);
+        let data = ExecutionData {
+            params: start.params.take(),
+            meta: start.meta.take(),
+            outputs: end.outputs.take(),
+            error: end.outcome.error().cloned(),
+            start_capture: std::mem::take(&mut start.capture),
+            end_capture: std::mem::take(&mut end.capture),
+            nodes,
+        };
+        let packed = data.pack(NodeDigests::LeftOut).map_err(|error| StoreError::Internal {
+            reason: "an execution's data cannot be packed".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        Ok(Ok(Self::Record { start: Box::new(start), end: Box::new(end), packed }))
+    }
+
+    /// Notes when it was taken over.
+    pub fn stamp(&mut self, now: OffsetDateTime) {
+        match self {
+            Self::Start(start) => start.recorded_at = now,
+            Self::Append { at, .. } | Self::RequestCancel { at, .. } => *at = now,
+            Self::End { end, .. } => end.recorded_at = now,
+            Self::Record { start, end, .. } => {
+                start.recorded_at = now;
+                end.recorded_at = now;
+            }
+        }
+    }
+
     /// The execution that it is about.
     #[must_use]
     pub fn execution(&self) -> ExecutionId {
@@ -143,6 +194,30 @@ pub struct NewNode {
     pub capture: CaptureMarks,
     /// The hash of what was reported, after redaction and before it was cut.
     pub digest: Digest,
+}
+
+impl NewNode {
+    /// The same as it is read.
+    #[must_use]
+    pub fn into_execution(self) -> NodeExecution {
+        NodeExecution {
+            seq: self.seq,
+            node_id: self.node_id,
+            node_name: self.node_name,
+            node_type: self.node_type,
+            status: self.status,
+            executed_at: self.executed_at,
+            duration_us: self.duration_us,
+            input_data: self.input,
+            output_data: self.output,
+            error: self.error,
+            error_kind: self.error_kind,
+            parent_seq: self.parent_seq,
+            iteration: self.iteration,
+            attempt: self.attempt,
+            capture: self.capture,
+        }
+    }
 }
 
 /// How an execution ended.

@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use flowtrail_types::lifecycle::{self, Standing, Told, Verdict};
-use flowtrail_types::{Digest, ExecutionId, ExecutionStatus, FlowId};
+use flowtrail_types::{Digest, ExecutionId, ExecutionStatus, FlowId, Step, Tally};
 use time::OffsetDateTime;
 
-use crate::{Applied, Command, NewEnd, NewExecution, NewNode, Refusal};
+use crate::{Applied, Command, NewEnd, NewExecution, NewNode, Packed, Refusal};
 
 /// What is known of an execution: the columns that decide what it may become.
 #[derive(Debug, Clone)]
@@ -88,6 +88,8 @@ pub struct Insert<'a> {
     pub start: &'a NewExecution,
     /// How it ended, if it has.
     pub end: Option<Ending<'a>>,
+    /// Its payloads and nodes, when it was recorded at once; otherwise they stand where they came.
+    pub packed: Option<&'a Packed>,
     /// Whether somebody asked it to stop.
     pub cancel_requested: bool,
     /// When its record last changed.
@@ -123,46 +125,34 @@ pub struct Writes<'a> {
     pub ends: Vec<(ExecutionId, Ending<'a>)>,
     /// Executions that were there, and are asked to stop.
     pub cancels: Vec<(ExecutionId, OffsetDateTime)>,
-    /// What is added to the counters of each flow, in the order of their ids.
-    pub counts: BTreeMap<FlowId, CountsDelta>,
+    /// What is added to the statistics.
+    pub changes: Changes,
 }
 
-/// What is added to a flow's counters. Parts of it may be negative.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CountsDelta {
-    /// Pending executions.
-    pub pending: i64,
-    /// Fulfilled ones.
-    pub fulfilled: i64,
-    /// Failed ones.
-    pub error: i64,
-    /// Aborted ones.
-    pub aborted: i64,
-    /// The sum of the durations of those that ended.
-    pub duration_us: i64,
-    /// The newest start.
-    pub last_started_at: Option<OffsetDateTime>,
+/// What is added to the statistics of each flow in each hour, in the order of both. An execution counts in the hour in
+/// which it began.
+pub type Changes = BTreeMap<(FlowId, OffsetDateTime), Change>;
+
+/// What is added to the statistics of one flow in one hour.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// What is counted.
+    pub tally: Tally,
+    /// When the last of the executions was recorded that are new.
+    pub last_recorded_at: Option<OffsetDateTime>,
 }
 
-impl CountsDelta {
-    fn add(&mut self, status: ExecutionStatus, by: i64) {
-        *match status {
-            ExecutionStatus::Pending => &mut self.pending,
-            ExecutionStatus::Fulfilled => &mut self.fulfilled,
-            ExecutionStatus::Error => &mut self.error,
-            ExecutionStatus::Aborted => &mut self.aborted,
-        } += by;
-    }
-
-    /// Adds another delta to this one.
+impl Change {
+    /// Adds another one.
     pub fn merge(&mut self, other: &Self) {
-        self.pending += other.pending;
-        self.fulfilled += other.fulfilled;
-        self.error += other.error;
-        self.aborted += other.aborted;
-        self.duration_us += other.duration_us;
-        self.last_started_at = self.last_started_at.max(other.last_started_at);
+        self.tally.merge(&other.tally, 1);
+        self.last_recorded_at = self.last_recorded_at.max(other.last_recorded_at);
     }
+}
+
+/// The change for the executions of a flow that began at this time.
+pub fn change_of(changes: &mut Changes, flow: FlowId, started_at: OffsetDateTime) -> &mut Change {
+    changes.entry((flow, Step::Hour.begin(started_at))).or_default()
 }
 
 /// The outcome of each command of a batch, in its order.
@@ -189,22 +179,20 @@ struct Fold<'a> {
 impl<'a> Fold<'a> {
     fn apply(&mut self, command: &'a Command) -> Result<Applied, Refusal> {
         match command {
-            Command::Start(start) => self.start(start, None),
+            Command::Start(start) => self.start(start, None, None),
             Command::Append { execution, nodes, at } => self.append(*execution, nodes, *at),
             Command::End { execution, end } => self.end(*execution, end),
-            Command::Record { start, nodes, end } => {
-                check_numbers(nodes)?;
-                let applied = self.start(start, Some(end))?;
-                if applied == Applied::Written {
-                    self.add_nodes(start.id, nodes.iter().chain(&end.running));
-                }
-                Ok(applied)
-            }
+            Command::Record { start, end, packed } => self.start(start, Some(end), Some(packed)),
             Command::RequestCancel { execution, at } => self.request_cancel(*execution, *at),
         }
     }
 
-    fn start(&mut self, start: &'a NewExecution, end: Option<&'a NewEnd>) -> Result<Applied, Refusal> {
+    fn start(
+        &mut self,
+        start: &'a NewExecution,
+        end: Option<&'a NewEnd>,
+        packed: Option<&'a Packed>,
+    ) -> Result<Applied, Refusal> {
         if let Some(known) = self.knowledge.executions.get(&start.id) {
             // Somebody else's execution is not told of: to them it is one with other content.
             return if known.digest == start.digest && known.flow_id == start.flow_id {
@@ -215,10 +203,9 @@ impl<'a> Fold<'a> {
         }
         let ending = end.map(|end| Ending::new(start.started_at, end));
         let status = end.map_or(ExecutionStatus::Pending, |end| end.outcome.status());
-        let counts = self.writes.counts.entry(start.flow_id).or_default();
-        counts.add(status, 1);
-        counts.duration_us += ending.map_or(0, |ending| ending.duration_us);
-        counts.last_started_at = counts.last_started_at.max(Some(start.started_at));
+        let change = change_of(&mut self.writes.changes, start.flow_id, start.started_at);
+        change.tally.add(status, ending.map(|ending| ending.duration_us), packed.map_or(0, size_of), 1);
+        change.last_recorded_at = change.last_recorded_at.max(Some(start.recorded_at));
         self.knowledge.executions.insert(
             start.id,
             Known {
@@ -234,7 +221,7 @@ impl<'a> Fold<'a> {
         );
         self.inserted.insert(start.id, self.writes.inserts.len());
         let updated_at = end.map_or(start.recorded_at, |end| end.recorded_at);
-        self.writes.inserts.push(Insert { start, end: ending, cancel_requested: false, updated_at });
+        self.writes.inserts.push(Insert { start, end: ending, packed, cancel_requested: false, updated_at });
         Ok(Applied::Written)
     }
 
@@ -281,11 +268,10 @@ impl<'a> Fold<'a> {
             Verdict::Correct => Applied::Corrected,
         };
         let ending = Ending::new(known.started_at, end);
-        let counts = self.writes.counts.entry(known.flow_id).or_default();
-        counts.add(known.status, -1);
-        counts.duration_us -= known.ended_at.map_or(0, |ended_at| micros(ended_at - known.started_at));
-        counts.add(end.outcome.status(), 1);
-        counts.duration_us += ending.duration_us;
+        let before = known.ended_at.map(|ended_at| micros(ended_at - known.started_at));
+        let tally = &mut change_of(&mut self.writes.changes, known.flow_id, known.started_at).tally;
+        tally.add(known.status, before, 0, -1);
+        tally.add(end.outcome.status(), Some(ending.duration_us), 0, 1);
         known.status = end.outcome.status();
         known.inferred = end.told == Told::Inferred;
         known.ended_at = Some(ending.ended_at);
@@ -345,6 +331,12 @@ fn check_numbers(nodes: &[NewNode]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// What packed data takes.
+#[must_use]
+pub fn size_of(packed: &Packed) -> i64 {
+    i64::try_from(packed.size()).unwrap_or(i64::MAX)
 }
 
 fn micros(duration: time::Duration) -> i64 {

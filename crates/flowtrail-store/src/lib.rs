@@ -17,12 +17,16 @@ pub mod conformance;
 mod error;
 pub mod fold;
 mod memory;
+mod pack;
+mod prune;
 mod store;
 
 pub use command::{Applied, Command, NewEnd, NewExecution, NewNode, Refusal};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
+pub use prune::{Ended, EndedPage, EndedQuery, NewPrune, PruneStep, StorageSize, TableSize};
 pub use store::{
-    ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StatusCounts, Store,
-    UserStore, VisibleFlows,
+    Counted, ExecutionStore, FlowStore, Found, InstanceStore, Job, KeyHash, KeyStore, RecognisedKey,
+    StatusCounts, Store, Upkeep, UserStore, VisibleFlows,
 };

@@ -4,11 +4,12 @@ use std::fmt::Debug;
 
 use flowtrail_types::{
     ApiKey, Execution, ExecutionId, ExecutionQuery, ExecutionSummary, Flow, FlowId, FlowKind, FlowQuery,
-    FlowSummary, FlowVersion, InstanceId, KeyId, Page, User, UserId,
+    FlowSummary, FlowVersion, InstanceId, KeyId, Page, Place, StatsQuery, StatsScope, Step, Tally, User,
+    UserId,
 };
 use time::OffsetDateTime;
 
-use crate::{Applied, Command, Refusal, StoreError};
+use crate::{Applied, Command, EndedPage, EndedQuery, NewPrune, PruneStep, Refusal, StorageSize, StoreError};
 
 /// A database, seen from above. All calls block; none is cheap enough to be made on an async executor.
 pub trait Store: Debug + Send + Sync + 'static {
@@ -22,6 +23,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn keys(&self) -> &dyn KeyStore;
     /// Processes that run executions.
     fn instances(&self) -> &dyn InstanceStore;
+    /// The database itself: what it takes, what goes, what is left behind when it is gone.
+    fn upkeep(&self) -> &dyn Upkeep;
 
     /// Whether the database answers and its schema is current.
     ///
@@ -37,6 +40,41 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// When the database does not answer.
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError>;
+}
+
+/// A store that was chosen at run time.
+impl Store for Box<dyn Store> {
+    fn executions(&self) -> &dyn ExecutionStore {
+        (**self).executions()
+    }
+
+    fn flows(&self) -> &dyn FlowStore {
+        (**self).flows()
+    }
+
+    fn users(&self) -> &dyn UserStore {
+        (**self).users()
+    }
+
+    fn keys(&self) -> &dyn KeyStore {
+        (**self).keys()
+    }
+
+    fn instances(&self) -> &dyn InstanceStore {
+        (**self).instances()
+    }
+
+    fn upkeep(&self) -> &dyn Upkeep {
+        (**self).upkeep()
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        (**self).check()
+    }
+
+    fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {
+        (**self).foreign_changes()
+    }
 }
 
 /// Executions and their history.
@@ -65,27 +103,97 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer, or a row is corrupt.
     fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError>;
 
-    /// One page, newest first by start, then by id. Reads no payload.
+    /// One page, newest first by start, then by id. Reads no payload, and no more rows than a bound: a filter that
+    /// has no index of its own may stop before the page is full, and then tells how far it got.
     ///
     /// # Errors
     ///
     /// When the database does not answer, or a row is corrupt.
-    fn list(&self, query: &ExecutionQuery) -> Result<Vec<ExecutionSummary>, StoreError>;
+    fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError>;
 
-    /// How many executions a query finds, counting no further than `bound`.
+    /// How many executions a query finds, looking at no more than `bound`.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn count(&self, query: &ExecutionQuery, bound: u64) -> Result<u64, StoreError>;
+    fn count(&self, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError>;
 
-    /// How many executions of a flow, or of all, stand in each status, from counters that are kept in the
-    /// transactions that write executions.
+    /// How many executions stand in each status, from counters that are kept in the transactions that write
+    /// executions.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn status_counts(&self, flow: Option<FlowId>) -> Result<StatusCounts, StoreError>;
+    fn status_counts(&self, scope: &StatsScope) -> Result<StatusCounts, StoreError>;
+
+    /// What is counted of the executions that began in some hours, from the same counters. The cost is the number of
+    /// days and hours at the edges that are asked for, not the number of executions.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn tally(&self, query: &StatsQuery) -> Result<Tally, StoreError>;
+
+    /// The same for each hour or day in which there is something, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn tally_by(&self, query: &StatsQuery, step: Step) -> Result<Vec<(OffsetDateTime, Tally)>, StoreError>;
+
+    /// When the newest execution began.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// When the execution was recorded that was recorded last. What is recorded by the same process after it was asked
+    /// has a later time.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// Deletes executions, in one transaction, and tells which. Pending ones stay, and those that are not there are no
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was deleted.
+    fn delete(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError>;
+
+    /// Takes the older part of a flow's history out of every answer and every statistic, at once, whatever its size,
+    /// and tells how many executions that were. Their rows go by [`continue_prune`](Self::continue_prune). What is
+    /// pending now stays, and so does what is recorded from now on, whenever it began.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was taken out.
+    fn begin_prune(&self, prune: &NewPrune) -> Result<u64, StoreError>;
+
+    /// Deletes the rows of at most so many executions that were taken out, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn continue_prune(&self, limit: u32) -> Result<PruneStep, StoreError>;
+
+    /// Executions that ended, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list_ended(&self, query: &EndedQuery) -> Result<EndedPage, StoreError>;
+
+    /// Packs the data of at most so many executions that ended before this time and whose data is not packed yet, in
+    /// one transaction, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn pack(&self, ended_before: OffsetDateTime, limit: u32) -> Result<usize, StoreError>;
 
     /// The pending executions of a process, oldest first, at most `limit`.
     ///
@@ -94,12 +202,18 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer.
     fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
 
-    /// The pending executions whose deadline has passed, at most `limit`.
+    /// The pending executions of a process, and those that no process runs, whose deadline has passed, at most `limit`.
+    /// Those of another process are its own to judge: its clock may tell another time.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn list_overdue(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
+    fn list_overdue(
+        &self,
+        instance: InstanceId,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError>;
 
     /// The pending executions of a process that somebody asked to stop.
     ///
@@ -107,6 +221,24 @@ pub trait ExecutionStore: Send + Sync {
     ///
     /// When the database does not answer.
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError>;
+}
+
+/// A page of executions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Found {
+    /// They.
+    pub items: Vec<ExecutionSummary>,
+    /// How far was searched, when the search stopped before the page was full though more may come.
+    pub searched_to: Option<Place>,
+}
+
+/// A number of executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// How many there are, or at least.
+    pub count: u64,
+    /// Whether there are no more.
+    pub is_exact: bool,
 }
 
 /// How many executions stand in each status.
@@ -123,6 +255,18 @@ pub struct StatusCounts {
 }
 
 impl StatusCounts {
+    /// Those of a tally.
+    #[must_use]
+    pub fn of_tally(tally: &Tally) -> Self {
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        Self {
+            pending: count(tally.pending),
+            fulfilled: count(tally.fulfilled),
+            error: count(tally.error),
+            aborted: count(tally.aborted),
+        }
+    }
+
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -345,4 +489,80 @@ pub trait InstanceStore: Send + Sync {
     ///
     /// When the database does not answer.
     fn release(&self, id: InstanceId) -> Result<(), StoreError>;
+}
+
+/// Work that one process does for all that share a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Job {
+    /// Retention, packing, giving back space.
+    Upkeep,
+}
+
+impl Job {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Upkeep];
+
+    /// Its name, for locks.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Upkeep => "upkeep",
+        }
+    }
+}
+
+/// The database itself.
+pub trait Upkeep: Send + Sync {
+    /// Tries to be the one process that does a job, and stays it until the process ends or cannot reach the database
+    /// any more. False while another one is.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn lead(&self, job: Job) -> Result<bool, StoreError>;
+
+    /// What the database takes, table by table. Reads all of it.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn size(&self) -> Result<StorageSize, StoreError>;
+
+    /// What the database takes on disk now, in bytes, with its log. Cheap.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn bytes_on_disk(&self) -> Result<u64, StoreError>;
+
+    /// What of it is in use: what would be left if all that is free were given back. Cheap.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn bytes_in_use(&self) -> Result<u64, StoreError>;
+
+    /// Never lets the database grow beyond so many bytes, log included. A write that would is refused as
+    /// [`StoreError::NotWritable`].
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn set_ceiling(&self, bytes: u64) -> Result<(), StoreError>;
+
+    /// Gives at most so many bytes that nothing uses back to the file system, and tells how many. What the database
+    /// does so by itself is not told.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn give_back(&self, most: u64) -> Result<u64, StoreError>;
+
+    /// Writes a consistent copy of the database to a file that is not there yet, while it is in use. It holds all that
+    /// was committed before it began. `progress` is told the bytes written, now and then.
+    ///
+    /// # Errors
+    ///
+    /// When the file is there, cannot be written, or this database is copied by its own tools.
+    fn backup(&self, to: &std::path::Path, progress: &(dyn Fn(u64) + Sync)) -> Result<(), StoreError>;
 }

@@ -48,6 +48,9 @@ pub enum TrackerError {
         /// How it ended.
         status: ExecutionStatus,
     },
+    /// The execution is still running.
+    #[error("the execution is still running: cancel it, or wait for its end")]
+    Pending,
     /// There is more to write than the database takes. Nothing was written; try again later.
     #[error("too much is waiting to be written, try again in a moment")]
     Busy,

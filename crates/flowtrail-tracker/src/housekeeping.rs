@@ -72,7 +72,8 @@ impl Inner {
 
     /// Ends executions of which nothing was heard in time, and a little longer: who runs one ends it better.
     fn end_overdue(&self, done: &mut Housekept) -> Result<(), TrackerError> {
-        let overdue = self.store.executions().list_overdue(self.clock.now() - GRACE, AT_ONCE)?;
+        let overdue =
+            self.store.executions().list_overdue(self.instance, self.clock.now() - GRACE, AT_ONCE)?;
         overdue.iter().for_each(|id| self.running.cancel(*id));
         let error = ErrorInfo::new(ErrorKind::Timeout, "nothing was heard of it in time");
         done.timed_out += self.infer_errors(&overdue, &error)?;

@@ -30,6 +30,8 @@
 //! * The recorder (a bounded queue and one thread) writes whatever is waiting in one transaction.
 //! * Housekeeping (one thread) ends what has timed out, what died with its process, and tells running
 //!   executions that somebody asked them to stop.
+//! * Upkeep (one thread, in one process of all that share a database) applies retention rules, deletes the rows of what
+//!   was pruned, packs the data of what has ended and gives back space.
 //! * An [`ExecutionHandle`] that is dropped unfinished ends its execution as aborted, and says so.
 
 mod access;
@@ -43,6 +45,7 @@ mod running;
 mod service;
 mod start;
 mod tracker;
+mod upkeep;
 
 pub use ack::Ack;
 pub use capture::{InvalidSecret, Redactor};
@@ -50,6 +53,9 @@ pub use error::TrackerError;
 pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
 pub use housekeeping::Housekept;
 pub use recorder::RecorderLimits;
-pub use service::{ExecutionPage, FinishedExecution, FinishedNode, FlowChange, NewKey};
+pub use service::{
+    ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, NewKey, StatsPoint, StatsRange,
+};
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};
+pub use upkeep::Kept;

@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 
 use flowtrail_store::fold::Outcomes;
 use flowtrail_store::{Command, NewEnd, NewNode, Store, StoreError};
+use flowtrail_types::Clock;
 
 use crate::TrackerError;
 use crate::ack::Reply;
+use crate::upkeep::make_room;
 
 /// How much may wait to be written, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +93,7 @@ struct Shared {
     queue: Mutex<Queue>,
     filled: Condvar,
     limits: RecorderLimits,
+    clock: Arc<dyn Clock>,
 }
 
 impl Shared {
@@ -108,9 +111,14 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Starts the writer.
-    pub(crate) fn start(store: Arc<dyn Store>, limits: RecorderLimits) -> Result<Self, TrackerError> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits });
-        let writer = Writer { store, shared: Arc::clone(&shared) };
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        limits: RecorderLimits,
+        max_disk: Option<u64>,
+    ) -> Result<Self, TrackerError> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits, clock });
+        let writer = Writer { store, shared: Arc::clone(&shared), max_disk };
         let thread = std::thread::Builder::new()
             .name("flowtrail-recorder".to_owned())
             .spawn(move || writer.run())
@@ -122,12 +130,14 @@ impl Recorder {
     }
 
     /// Hands over a command. Never blocks; the answer comes when the command is durable, or refused.
-    pub(crate) fn submit(&self, command: Command, patience: Patience) -> oneshot::Receiver<Reply> {
+    pub(crate) fn submit(&self, mut command: Command, patience: Patience) -> oneshot::Receiver<Reply> {
         let (sender, receiver) = oneshot::channel();
         let bytes = weight(&command);
-        let waiter = Waiter { bytes, queued_at: Instant::now(), patience, reply: sender };
         let limits = &self.shared.limits;
         let mut queue = self.shared.lock();
+        // Under the lock: the order of the stamps is that of the queue, which anchors rely on.
+        command.stamp(self.shared.clock.now());
+        let waiter = Waiter { bytes, queued_at: Instant::now(), patience, reply: sender };
         let is_full =
             queue.waiting.len() >= limits.max_waiting || queue.bytes + bytes > limits.max_waiting_bytes;
         if queue.closed {
@@ -177,6 +187,7 @@ impl Drop for Recorder {
 struct Writer {
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
+    max_disk: Option<u64>,
 }
 
 impl Writer {
@@ -266,6 +277,13 @@ impl Writer {
 
     /// Gives a batch to the store. Should that panic, whoever waits is told, and the next batch is written.
     fn commit(&self, commands: &[Command]) -> Result<Outcomes, StoreError> {
+        if let Some(ceiling) = self.max_disk {
+            // Here, where everything passes: nobody can write faster than room is made.
+            let evicted = make_room(&*self.store, ceiling)?;
+            if evicted > 0 {
+                log::info!("disk ceiling: {evicted} of the oldest executions were deleted");
+            }
+        }
         let executions = self.store.executions();
         catch_unwind(AssertUnwindSafe(|| executions.commit(commands))).unwrap_or_else(|_| {
             Err(StoreError::Internal { reason: "the store panicked".to_owned(), source: None })
@@ -329,9 +347,7 @@ fn weight(command: &Command) -> usize {
         Command::Start(start) => size(&start.params) + size(&start.meta),
         Command::Append { nodes, .. } => of_nodes(nodes),
         Command::End { end, .. } => of_end(end),
-        Command::Record { start, nodes, end } => {
-            size(&start.params) + size(&start.meta) + of_nodes(nodes) + of_end(end)
-        }
+        Command::Record { packed, .. } => packed.size(),
         Command::RequestCancel { .. } => 0,
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flowtrail_store::{Applied, Command, NewExecution, Store, StoreError};
+use flowtrail_store::{Applied, Command, NewExecution, StorageSize, Store, StoreError};
 use flowtrail_types::{
     CaptureMarks, CapturePolicy, Clock, Digest, ExecutionId, IdSource, InstanceId, Principal, RandomIds,
-    SystemClock,
+    Retention, SystemClock,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -18,6 +18,7 @@ use crate::housekeeping::Housekeeper;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
 use crate::running::Running;
 use crate::service::Catalog;
+use crate::upkeep::{Progress, UpkeepSignal, UpkeepThread};
 use crate::{Ack, ExecutionHandle, Redactor, StartExecution, TrackerError};
 
 /// How a tracker works. The default is right for most.
@@ -37,6 +38,13 @@ pub struct Options {
     pub limits: RecorderLimits,
     /// How often the housekeeping looks around; absent, it does so only when [`Tracker::housekeep`] is called.
     pub housekeeping: Option<Duration>,
+    /// Which executions are kept of flows that have no rules of their own. Everything by default.
+    pub retention: Retention,
+    /// The most bytes that the database may take on disk: the oldest executions are deleted to stay below it.
+    pub max_disk: Option<u64>,
+    /// Whether this process takes part in the upkeep: retention, packing, giving back space. Of all that share a database
+    /// one at a time does it. On by default.
+    pub upkeep: bool,
 }
 
 impl Default for Options {
@@ -50,6 +58,9 @@ impl Default for Options {
             execution_timeout: Duration::from_secs(300),
             limits: RecorderLimits::default(),
             housekeeping: Some(Duration::from_millis(200)),
+            retention: Retention::default(),
+            max_disk: None,
+            upkeep: true,
         }
     }
 }
@@ -62,6 +73,7 @@ pub struct Tracker {
     pub(crate) inner: Arc<Inner>,
     /// Stops when the last clone is dropped; it holds no clone itself.
     _housekeeper: Option<Arc<Housekeeper>>,
+    _upkeep: Option<Arc<UpkeepThread>>,
 }
 
 #[derive(Debug)]
@@ -78,6 +90,10 @@ pub(crate) struct Inner {
     pub(crate) catalog: Catalog,
     /// The number by which the store tells that another process has written, when it was last looked at.
     pub(crate) seen_changes: Mutex<Option<i64>>,
+    pub(crate) retention: Retention,
+    pub(crate) max_disk: Option<u64>,
+    pub(crate) progress: Mutex<Progress>,
+    pub(crate) upkeep_signal: UpkeepSignal,
 }
 
 impl Tracker {
@@ -99,10 +115,18 @@ impl Tracker {
         let store: Arc<dyn Store> = Arc::new(store);
         let now = options.clock.now();
         let instance = InstanceId::from_uuid(options.ids.next(now));
+        if let Some(ceiling) = options.max_disk {
+            store.upkeep().set_ceiling(ceiling)?;
+        }
         store.instances().register(instance, now)?;
         let catalog = Catalog::load(&*store)?;
         let inner = Arc::new(Inner {
-            recorder: Recorder::start(Arc::clone(&store), options.limits)?,
+            recorder: Recorder::start(
+                Arc::clone(&store),
+                Arc::clone(&options.clock),
+                options.limits,
+                options.max_disk,
+            )?,
             store,
             clock: options.clock,
             ids: options.ids,
@@ -113,12 +137,22 @@ impl Tracker {
             running: Running::default(),
             catalog,
             seen_changes: Mutex::default(),
+            retention: options.retention,
+            max_disk: options.max_disk,
+            progress: Mutex::default(),
+            upkeep_signal: UpkeepSignal::default(),
         });
         let housekeeper = match options.housekeeping {
             Some(every) => Some(Arc::new(Housekeeper::start(Arc::downgrade(&inner), every)?)),
             None => None,
         };
-        Ok(Self { inner, _housekeeper: housekeeper })
+        let upkeep = if options.upkeep {
+            let signal = Arc::clone(&inner.upkeep_signal);
+            Some(Arc::new(UpkeepThread::start(Arc::downgrade(&inner), signal)?))
+        } else {
+            None
+        };
+        Ok(Self { inner, _housekeeper: housekeeper, _upkeep: upkeep })
     }
 
     /// An execution begins. When the acknowledgement is there it is pending and durable, and may run.
@@ -195,6 +229,15 @@ impl Tracker {
     pub fn check(&self) -> Result<(), TrackerError> {
         self.inner.store.check()?;
         if self.inner.recorder.is_full() { Err(TrackerError::Busy) } else { Ok(()) }
+    }
+
+    /// What the database takes, table by table. Reads all of it. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn storage_size(&self) -> Result<StorageSize, TrackerError> {
+        Ok(self.inner.store.upkeep().size()?)
     }
 
     /// Tells all executions that run in this process to stop because it ends, also those that begin from now on.

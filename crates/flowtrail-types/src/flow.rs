@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 
-use crate::{ExecutionStatus, FlowDefinition, FlowId, UnknownName, UserId};
+use crate::{ExecutionStatus, FlowDefinition, FlowId, Retention, UnknownName, UserId};
 
 /// Where a flow runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -200,6 +200,8 @@ pub struct FlowDraft {
     pub access: Access,
     /// How much of an execution's data is kept.
     pub capture: CapturePolicy,
+    /// Which executions are kept; those that the server's rules keep when absent.
+    pub retention: Option<Retention>,
 }
 
 impl FlowDraft {
@@ -217,6 +219,7 @@ impl FlowDraft {
             timeout: None,
             access: Access::default(),
             capture: CapturePolicy::default(),
+            retention: None,
         }
     }
 }
@@ -249,6 +252,8 @@ pub struct Flow {
     pub access: Access,
     /// How much of an execution's data is kept.
     pub capture: CapturePolicy,
+    /// Which executions are kept; those that the server's rules keep when absent.
+    pub retention: Option<Retention>,
     /// Who made it.
     pub owner_id: UserId,
     /// When it was made.
@@ -306,6 +311,8 @@ pub struct FlowSummary {
     pub access: Access,
     /// How much of an execution's data is kept.
     pub capture: CapturePolicy,
+    /// Which executions are kept; those that the server's rules keep when absent.
+    pub retention: Option<Retention>,
     /// Who made it.
     pub owner_id: UserId,
     /// When it was made.
@@ -334,6 +341,7 @@ impl FlowSummary {
             timeout: flow.timeout,
             access: flow.access,
             capture: flow.capture,
+            retention: flow.retention,
             owner_id: flow.owner_id,
             created_at: flow.created_at,
             updated_at: flow.updated_at,
@@ -348,7 +356,7 @@ impl FlowSummary {
 pub struct FlowActivity {
     /// The statuses of its newest executions, newest first, at most 20.
     pub last_statuses: Vec<ExecutionStatus>,
-    /// How many executions began within the last 24 hours.
+    /// How many executions began within this hour and the 23 before it, those that were deleted since too.
     pub runs_last_day: u64,
     /// Fulfilled / (fulfilled + error) over all stored executions, 0 to 1; null without either.
     pub success_rate: Option<f64>,

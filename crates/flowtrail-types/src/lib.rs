@@ -11,6 +11,7 @@
 
 mod clock;
 mod definition;
+mod durations;
 mod execution;
 mod filter;
 mod flow;
@@ -19,10 +20,13 @@ pub mod lifecycle;
 mod page;
 mod payload;
 mod principal;
+mod retention;
+mod statistics;
 pub mod timestamp;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use definition::{Connection, FlowDefinition, Node};
+pub use durations::{Durations, InvalidDurations};
 pub use execution::{
     CaptureMark, CaptureMarks, ErrorInfo, ErrorKind, Execution, ExecutionStatus, ExecutionSummary,
     NodeExecution, NodeStatus, Source, UnknownName,
@@ -35,6 +39,8 @@ pub use flow::{
 pub use id::{
     ExecutionId, FlowId, IdSource, InstanceId, InvalidExecutionId, KeyId, RandomIds, SequentialIds, UserId,
 };
-pub use page::{Cursor, InvalidCursor, Page, PageRequest};
+pub use page::{Cursor, InvalidCursor, Page, PageRequest, Place};
 pub use payload::{Digest, Payload, PayloadError};
 pub use principal::{ApiKey, Principal, Role, User};
+pub use retention::{Age, InvalidAge, Retention};
+pub use statistics::{Counting, Statistics, StatsQuery, StatsScope, Step, Tally};

@@ -106,6 +106,15 @@ fn write_anchor<S: Serializer>(at: &Option<OffsetDateTime>, serializer: S) -> Re
     at.map(timestamp::format_exact).serialize(serializer)
 }
 
+/// Where an execution stands in a list. Lists go from the greatest place, the newest, to the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// Its id, which breaks ties.
+    pub id: ExecutionId,
+}
+
 /// A place between two executions of a list, which stays where it is while new ones arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
@@ -129,6 +138,12 @@ pub enum InvalidCursor {
 }
 
 impl Cursor {
+    /// The place.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { started_at: self.started_at, id: self.id }
+    }
+
     /// The cursor as text for URLs.
     #[must_use]
     pub fn encode(&self) -> String {

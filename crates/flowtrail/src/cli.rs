@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use flowtrail_types::{ExecutionStatus, Source};
+use flowtrail_types::{Age, ExecutionStatus, Source};
 
 use crate::Settings;
 
@@ -62,9 +62,42 @@ pub enum Command {
     /// Who may ask
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Statistics of a flow, or of all
+    Stats {
+        /// The flow: its tool name or id
+        flow: Option<String>,
+        /// By hour or day
+        #[arg(long, value_name = "STEP", value_parser = ["hour", "day"])]
+        by: Option<String>,
+        /// Count also what was deleted since
+        #[arg(long)]
+        recorded: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// The database's schema
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    /// The database itself
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Write a consistent copy of a SQLite database while it is in use
+    Backup {
+        /// The file to write; it must not be there yet
+        file: PathBuf,
+    },
+}
+
+/// The database itself.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Show what the tables take, and what can be given back
+    Size {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Options of `serve` alone.
@@ -122,6 +155,25 @@ pub enum ExecutionsCommand {
         /// How many on a page
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
         limit: u32,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete the older part of the history; what is pending stays
+    #[command(group = clap::ArgGroup::new("what").required(true).args(["keep", "older_than"]))]
+    Prune {
+        /// Only of this flow: its tool name or id
+        #[arg(long)]
+        flow: Option<String>,
+        /// Keep the newest so many of the flow
+        #[arg(long, value_name = "NUMBER", requires = "flow")]
+        keep: Option<u64>,
+        /// Delete what began longer ago than this, for example 30d
+        #[arg(long, value_name = "AGE")]
+        older_than: Option<Age>,
+        /// Only count what would be deleted
+        #[arg(long)]
+        dry_run: bool,
         /// As JSON
         #[arg(long)]
         json: bool,

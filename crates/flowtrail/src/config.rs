@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use flowtrail_http::AppOptions;
 use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
+use flowtrail_types::{Age, Retention};
 use serde::{Deserialize, Deserializer};
 
 /// What flags and environment say, and in the same words the file.
@@ -37,6 +38,22 @@ pub struct Settings {
     /// The most bytes of one payload that are stored [default: 1MiB]
     #[arg(long, env = "FLOWTRAIL_MAX_PAYLOAD", value_name = "SIZE", global = true)]
     pub max_payload: Option<Size>,
+    /// The most bytes that the database may take on disk: the oldest executions are deleted to stay below it
+    /// [default: none]
+    #[arg(long, env = "FLOWTRAIL_MAX_DISK", value_name = "SIZE", global = true)]
+    pub max_disk: Option<Size>,
+    /// How many executions are kept of all flows without rules of their own [default: all]
+    #[arg(long, env = "FLOWTRAIL_RETENTION_COUNT", value_name = "NUMBER", global = true)]
+    pub retention_count: Option<u64>,
+    /// How long executions are kept, for example 30d [default: for ever]
+    #[arg(long, env = "FLOWTRAIL_RETENTION_AGE", value_name = "AGE", global = true)]
+    pub retention_age: Option<Age>,
+    /// How long failed executions are kept [default: as long as others]
+    #[arg(long, env = "FLOWTRAIL_RETENTION_ERROR_AGE", value_name = "AGE", global = true)]
+    pub retention_error_age: Option<Age>,
+    /// How many bytes the data of executions may take as it is stored [default: any]
+    #[arg(long, env = "FLOWTRAIL_RETENTION_BYTES", value_name = "SIZE", global = true)]
+    pub retention_bytes: Option<Size>,
     /// Host names that MCP answers to, separated by commas [default: localhost,127.0.0.1,::1]
     #[arg(long, env = "FLOWTRAIL_ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',', global = true)]
     pub allowed_hosts: Option<Vec<String>>,
@@ -143,6 +160,9 @@ pub enum ConfigError {
     /// A variable is known but does nothing in this version: better to say so than to ignore it.
     #[error("{0} is not available in this version of Flowtrail: unset it")]
     NotAvailable(&'static str),
+    /// A ceiling of the disk that leaves no room to work.
+    #[error("FLOWTRAIL_MAX_DISK: expected at least 32MiB: less has no room for a batch and the log")]
+    DiskTooSmall,
     /// A secret's value is not text.
     #[error("FLOWTRAIL_SECRET_{0}: expected UTF-8 text")]
     SecretNotText(String),
@@ -176,6 +196,10 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Whether flows may call private and loopback addresses.
     pub allow_private_addresses: bool,
+    /// The most bytes that the database may take on disk.
+    pub max_disk: Option<u64>,
+    /// Which executions are kept of flows that have no rules of their own.
+    pub retention: Retention,
     /// Values for `{{ secrets.NAME }}`.
     pub secrets: BTreeMap<String, String>,
 }
@@ -192,7 +216,9 @@ impl Debug for Config {
 /// The prefix of variables that hold secrets for flows.
 const SECRET: &str = "FLOWTRAIL_SECRET_";
 /// What later versions have, and this one would ignore.
-const LATER: &[&str] = &["FLOWTRAIL_MAX_DISK", "FLOWTRAIL_RATE_LIMIT"];
+const LATER: &[&str] = &["FLOWTRAIL_RATE_LIMIT"];
+/// Below this there is no room for a batch and the log.
+const LEAST_DISK: u64 = 32 << 20;
 
 impl Config {
     /// Decides, from what flags and environment say and from the file.
@@ -225,6 +251,10 @@ impl Config {
         let bytes = |size: Option<Size>, default: usize| {
             size.map_or(default, |size| usize::try_from(size.0).unwrap_or(usize::MAX))
         };
+        let max_disk = given.max_disk.or(written.max_disk);
+        if max_disk.is_some_and(|size| size.0 < LEAST_DISK) {
+            return Err(ConfigError::DiskTooSmall);
+        }
         let listen = given.listen.or(written.listen);
         let defaults = AppOptions::default();
         Ok(Self {
@@ -244,6 +274,13 @@ impl Config {
                 .allow_private_addresses
                 .or(written.allow_private_addresses)
                 .unwrap_or(false),
+            max_disk: max_disk.map(|size| size.0),
+            retention: Retention {
+                max_count: given.retention_count.or(written.retention_count),
+                max_age: given.retention_age.or(written.retention_age),
+                max_error_age: given.retention_error_age.or(written.retention_error_age),
+                max_bytes: given.retention_bytes.or(written.retention_bytes).map(|size| size.0),
+            },
             secrets,
             data_dir,
         })

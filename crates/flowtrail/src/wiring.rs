@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowtrail_http::{App, AppOptions};
 use flowtrail_runner::{Runner, RunnerOptions, Secrets};
-use flowtrail_store_diesel::SqliteStore;
+use flowtrail_store_diesel::open_store;
 use flowtrail_tracker::{Options, Redactor, Tracker};
 use tokio::runtime::Handle;
 
@@ -46,8 +46,8 @@ impl Wiring {
     /// When the database cannot be used, or a configured value cannot.
     pub fn open(config: &Config, access: Access) -> Result<Self, Failure> {
         let store = match &access {
-            Access::Serve { migrate: false, .. } => SqliteStore::open_without_migrating(&config.database)?,
-            Access::Serve { migrate: true, .. } | Access::Command => SqliteStore::open(&config.database)?,
+            Access::Serve { migrate, .. } => open_store(&config.database, *migrate)?,
+            Access::Command => open_store(&config.database, true)?,
         };
         let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = Options {
@@ -58,6 +58,9 @@ impl Wiring {
                 Access::Serve { .. } => Some(Duration::from_millis(200)),
                 Access::Command => None,
             },
+            upkeep: matches!(access, Access::Serve { .. }),
+            retention: config.retention,
+            max_disk: config.max_disk,
             ..Options::default()
         };
         let tracker = Tracker::with_options(store, options)?;

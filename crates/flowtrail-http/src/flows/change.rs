@@ -91,5 +91,6 @@ fn change(fields: &Map<String, Value>, draft: FlowDraft) -> FlowChange {
         timeout: named("timeout").then_some(draft.timeout),
         access: named("access").then_some(draft.access),
         capture: named("capture").then_some(draft.capture),
+        retention: named("retention").then_some(draft.retention),
     }
 }

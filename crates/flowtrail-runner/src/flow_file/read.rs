@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use flowtrail_types::{
-    Access, CapturePolicy, Connection, FlowDefinition, FlowDraft, FlowId, FlowKind, Node, ToolName, UserId,
+    Access, CapturePolicy, Connection, FlowDefinition, FlowDraft, FlowId, FlowKind, Node, Retention,
+    ToolName, UserId,
 };
 use serde_json::{Map, Value};
 
@@ -59,10 +60,18 @@ pub(super) fn flow(value: Value, problems: &mut Problems) -> Option<FlowDraft> {
         connections: reader.list(&mut fields, "connections", connection),
     };
     draft.tool_name = tool_name(&mut reader, &mut fields, &draft);
-    if fields.remove("retention").is_some_and(|retention| !retention.is_null()) {
-        reader.problem("retention", "retention rules are not available yet, only null");
-    }
+    draft.retention = retention(&mut reader, &mut fields);
     Some(draft)
+}
+
+fn retention(reader: &mut Reader<'_>, fields: &mut Map<String, Value>) -> Option<Retention> {
+    let rules = fields.remove("retention").filter(|rules| !rules.is_null())?;
+    serde_json::from_value(rules)
+        .map_err(|error| {
+            let expected = r#"{"maxCount"?, "maxAge"?, "maxErrorAge"?, "maxBytes"?}, ages like "30d""#;
+            reader.problem("retention", format!("expected {expected}: {error}"));
+        })
+        .ok()
 }
 
 fn tool_name(

@@ -28,6 +28,9 @@ pub fn write_flow_file(flow: &Flow) -> Value {
     if flow.capture != CapturePolicy::Full {
         write("capture", json!(flow.capture));
     }
+    if let Some(rules) = &flow.retention {
+        write("retention", json!(rules));
+    }
     if flow.kind == FlowKind::Runnable {
         write("nodes", json!(flow.definition.nodes));
         write("connections", json!(flow.definition.connections));

@@ -9,14 +9,14 @@ use diesel::prelude::*;
 use flowtrail_store::{FlowStore, StoreError, VisibleFlows};
 use flowtrail_types::{
     Access, Flow, FlowActivity, FlowDefinition, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, Page,
-    ToolName, UserId,
+    Retention, StatsScope, Step, ToolName, UserId,
 };
 use time::OffsetDateTime;
 
 use super::backend::{self, Conn, Db};
-use super::schema::{executions, flow_access, flow_revision, flow_versions, flows};
+use super::schema::{flow_access, flow_revision, flow_versions, flows};
 use super::store::WriteError;
-use super::{DieselStore, corrupt, executions as history};
+use super::{DieselStore, corrupt, executions as history, statistics};
 use crate::columns::{At, Id};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -38,6 +38,7 @@ struct FlowRow {
     created_at: At,
     updated_at: At,
     deleted_at: Option<At>,
+    retention: Option<String>,
 }
 
 impl From<&Flow> for FlowRow {
@@ -48,10 +49,10 @@ impl From<&Flow> for FlowRow {
         Self {
             id: Id(*flow.id.as_uuid()),
             kind: flow.kind.as_str().to_owned(),
-            name: flow.name.clone(),
-            search_text,
+            name: backend::text(&flow.name).into_owned(),
+            search_text: backend::text(&search_text).into_owned(),
             tool_name,
-            description: flow.description.clone(),
+            description: backend::text(&flow.description).into_owned(),
             active: flow.active,
             version: flow.version,
             timeout_us: flow.timeout.map(|timeout| i64::try_from(timeout.as_micros()).unwrap_or(i64::MAX)),
@@ -61,6 +62,8 @@ impl From<&Flow> for FlowRow {
             created_at: At(flow.created_at),
             updated_at: At(flow.updated_at),
             deleted_at: flow.deleted_at.map(At),
+            // Numbers only: nothing in it can fail to be written.
+            retention: flow.retention.as_ref().and_then(|rules| serde_json::to_string(rules).ok()),
         }
     }
 }
@@ -73,18 +76,23 @@ impl FlowRow {
         Ok(Flow {
             id: FlowId::from_uuid(id),
             kind: self.kind.parse().map_err(|error| bad("kind", format!("{error}")))?,
-            name: self.name,
+            name: backend::from_text(self.name),
             tool_name: self
                 .tool_name
                 .map(|name| ToolName::from_str(&name))
                 .transpose()
                 .map_err(|error| bad("tool_name", error.to_string()))?,
-            description: self.description,
+            description: backend::from_text(self.description),
             active: self.active,
             version: self.version,
             definition,
             timeout: self.timeout_us.map(|us| Duration::from_micros(u64::try_from(us).unwrap_or(0))),
             access,
+            retention: self
+                .retention
+                .map(|rules| serde_json::from_str::<Retention>(&rules))
+                .transpose()
+                .map_err(|error| bad("retention", error.to_string()))?,
             capture: self.capture.parse().map_err(|error| bad("capture", format!("{error}")))?,
             owner_id: UserId::from_uuid(self.owner_id.0),
             created_at: self.created_at.0,
@@ -204,7 +212,9 @@ impl FlowStore for DieselStore {
 
     fn lookup_tool(&self, tool_name: &str) -> Result<Option<Flow>, StoreError> {
         let row = flows::table
-            .filter(flows::tool_name.eq(tool_name).and(flows::deleted_at.is_null()))
+            .filter(
+                flows::tool_name.eq(backend::text(tool_name).into_owned()).and(flows::deleted_at.is_null()),
+            )
             .select(FlowRow::as_select())
             .first(&mut *self.reader()?)
             .optional()
@@ -214,7 +224,7 @@ impl FlowStore for DieselStore {
 
     fn lookup_named(&self, kind: FlowKind, name: &str, owner: UserId) -> Result<Option<Flow>, StoreError> {
         let row = flows::table
-            .filter(flows::name.eq(name).and(flows::kind.eq(kind.as_str())))
+            .filter(flows::name.eq(backend::text(name).into_owned()).and(flows::kind.eq(kind.as_str())))
             .filter(flows::owner_id.eq(Id(*owner.as_uuid())).and(flows::deleted_at.is_null()))
             .order((flows::created_at, flows::id))
             .select(FlowRow::as_select())
@@ -242,7 +252,9 @@ impl FlowStore for DieselStore {
             let mut found = flows::table.filter(flows::deleted_at.is_null()).into_boxed::<Db>();
             if let Some(text) = &query.text {
                 found = found.filter(
-                    flows::search_text.like(format!("%{}%", escape_like(&text.to_lowercase()))).escape('\\'),
+                    flows::search_text
+                        .like(format!("%{}%", escape_like(&backend::text(&text.to_lowercase()))))
+                        .escape('\\'),
                 );
             }
             if let Some(user) = query.visible_to {
@@ -311,7 +323,7 @@ impl FlowStore for DieselStore {
     }
 
     fn add(&self, flows: &[Flow]) -> Result<(), StoreError> {
-        self.write(|conn| {
+        self.write(|conn, _| {
             for flow in flows {
                 diesel::insert_into(flows::table).values(FlowRow::from(flow)).execute(conn)?;
                 write_parts(conn, flow)?;
@@ -321,7 +333,7 @@ impl FlowStore for DieselStore {
     }
 
     fn update(&self, flow: &Flow, seen: OffsetDateTime) -> Result<(), StoreError> {
-        self.write(|conn| {
+        self.write(|conn, _| {
             let read = flows::table
                 .find(Id(*flow.id.as_uuid()))
                 .filter(flows::updated_at.eq(At(seen)).and(flows::deleted_at.is_null()));
@@ -334,7 +346,7 @@ impl FlowStore for DieselStore {
     }
 
     fn delete(&self, id: FlowId, at: OffsetDateTime) -> Result<bool, StoreError> {
-        self.write(|conn| {
+        self.write(|conn, _| {
             let living = flows::table.find(Id(*id.as_uuid())).filter(flows::deleted_at.is_null());
             let deleted = diesel::update(living).set(flows::deleted_at.eq(At(at))).execute(conn)? > 0;
             if deleted {
@@ -347,35 +359,19 @@ impl FlowStore for DieselStore {
     }
 }
 
-/// How a flow has been doing. Reads the newest 20 rows, the last day's part of an index, and one counter.
+/// How a flow has been doing. Reads the newest 20 rows, and the counters of a day.
 fn activity(conn: &mut Conn, flow: FlowId, now: OffsetDateTime) -> Result<FlowActivity, StoreError> {
-    let id = Id(*flow.as_uuid());
-    let newest: Vec<(String, At)> = executions::table
-        .filter(executions::flow_id.eq(id))
-        .order((executions::started_at.desc(), executions::id.desc()))
-        .limit(20)
-        .select((executions::status, executions::started_at))
-        .load(conn)
-        .map_err(backend::translate)?;
-    let runs_last_day: i64 = executions::table
-        .filter(executions::flow_id.eq(id))
-        .filter(executions::started_at.gt(At(now - time::Duration::DAY)))
-        .count()
-        .get_result(conn)
-        .map_err(backend::translate)?;
-    let counts = history::status_counts(conn, Some(flow))?;
+    let newest = history::newest(conn, flow, 20)?;
+    let first_hour = Step::Hour.begin(now) - time::Duration::hours(23);
+    let runs_last_day = statistics::runs_since(conn, Id(*flow.as_uuid()), first_hour);
+    let counts = statistics::status_counts(conn, &StatsScope::Flows(vec![flow]))?;
     let ended = counts.fulfilled + counts.error;
     #[expect(clippy::cast_precision_loss, reason = "a rate of less than 2^53 executions")]
     let success_rate = (ended > 0).then(|| counts.fulfilled as f64 / ended as f64);
     Ok(FlowActivity {
-        last_execution_at: newest.first().map(|(_, at)| at.0),
-        last_statuses: newest
-            .into_iter()
-            .map(|(status, _)| {
-                status.parse().map_err(|error| corrupt("executions", "status", flow, format!("{error}")))
-            })
-            .collect::<Result<_, _>>()?,
-        runs_last_day: u64::try_from(runs_last_day).unwrap_or(0),
+        last_execution_at: newest.first().map(|summary| summary.started_at),
+        last_statuses: newest.into_iter().map(|summary| summary.status).collect(),
+        runs_last_day: u64::try_from(runs_last_day.map_err(backend::translate)?).unwrap_or(0),
         success_rate,
     })
 }

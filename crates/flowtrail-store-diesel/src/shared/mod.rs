@@ -1,22 +1,27 @@
 //! The store's logic, in Diesel's typed language. It knows no database: `super::backend` gives it the
 //! connection, the column types and the few things that differ.
 
-#[macro_use]
-mod statement;
-
 mod executions;
 mod flows;
+mod migrations;
 mod principals;
+mod prune;
 mod schema;
+mod statistics;
 mod store;
 
+pub(crate) use executions::EndRow;
+pub(crate) use migrations::Schema;
+pub(crate) use schema::instances;
+pub(crate) use statistics::Slots;
 pub use store::DieselStore;
+pub(crate) use store::WriteError;
 
 use std::fmt::Display;
 
 use flowtrail_store::StoreError;
 
-use super::{Schema, backend};
+use super::backend;
 
 /// A row that does not make sense.
 fn corrupt(

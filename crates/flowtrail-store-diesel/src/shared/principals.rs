@@ -28,7 +28,12 @@ impl TryFrom<UserRow> for User {
             .into_iter()
             .find(|role| role.as_str() == row.role)
             .ok_or_else(|| corrupt("users", "role", row.id.0, format!("unknown role {:?}", row.role)))?;
-        Ok(Self { id: UserId::from_uuid(row.id.0), name: row.name, role, created_at: row.created_at.0 })
+        Ok(Self {
+            id: UserId::from_uuid(row.id.0),
+            name: backend::from_text(row.name),
+            role,
+            created_at: row.created_at.0,
+        })
     }
 }
 
@@ -48,7 +53,7 @@ impl From<KeyRow> for ApiKey {
     fn from(row: KeyRow) -> Self {
         Self {
             id: KeyId::from_uuid(row.id.0),
-            name: row.name,
+            name: backend::from_text(row.name),
             user_id: UserId::from_uuid(row.user_id.0),
             prefix: row.prefix,
             created_at: row.created_at.0,
@@ -72,7 +77,7 @@ impl UserStore for DieselStore {
 
     fn lookup_named(&self, name: &str) -> Result<Option<User>, StoreError> {
         users::table
-            .filter(users::name.eq(name))
+            .filter(users::name.eq(backend::text(name).into_owned()))
             .order((users::created_at, users::id))
             .select(UserRow::as_select())
             .first(&mut *self.reader()?)
@@ -94,11 +99,11 @@ impl UserStore for DieselStore {
     }
 
     fn add(&self, user: &User) -> Result<(), StoreError> {
-        self.write(|conn| {
+        self.write(|conn, _| {
             diesel::insert_into(users::table)
                 .values((
                     users::id.eq(Id(*user.id.as_uuid())),
-                    users::name.eq(&user.name),
+                    users::name.eq(backend::text(&user.name).into_owned()),
                     users::role.eq(user.role.as_str()),
                     users::created_at.eq(At(user.created_at)),
                 ))
@@ -135,11 +140,11 @@ impl KeyStore for DieselStore {
     }
 
     fn add(&self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError> {
-        self.write(|conn| {
+        self.write(|conn, _| {
             diesel::insert_into(api_keys::table)
                 .values((
                     api_keys::id.eq(Id(*key.id.as_uuid())),
-                    api_keys::name.eq(&key.name),
+                    api_keys::name.eq(backend::text(&key.name).into_owned()),
                     api_keys::user_id.eq(Id(*key.user_id.as_uuid())),
                     api_keys::prefix.eq(&key.prefix),
                     api_keys::hash.eq(&hash.0[..]),
@@ -161,11 +166,11 @@ impl KeyStore for DieselStore {
     }
 
     fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
-        self.write(|conn| Ok(diesel::delete(api_keys::table.find(Id(*id.as_uuid()))).execute(conn)? > 0))
+        self.write(|conn, _| Ok(diesel::delete(api_keys::table.find(Id(*id.as_uuid()))).execute(conn)? > 0))
     }
 
     fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError> {
-        self.write(|conn| {
+        self.write(|conn, _| {
             diesel::update(api_keys::table.find(Id(*id.as_uuid())))
                 .set(api_keys::last_used_at.eq(At(at)))
                 .execute(conn)?;

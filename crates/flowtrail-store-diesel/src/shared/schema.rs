@@ -42,6 +42,7 @@ diesel::table! {
         created_at -> AtSql,
         updated_at -> AtSql,
         deleted_at -> Nullable<AtSql>,
+        retention -> Nullable<Text>,
     }
 }
 
@@ -98,6 +99,9 @@ diesel::table! {
         end_digest -> Nullable<Binary>,
         created_at -> AtSql,
         updated_at -> AtSql,
+        bytes -> BigInt,
+        packed -> Bool,
+        written -> BigInt,
     }
 }
 
@@ -111,6 +115,7 @@ diesel::table! {
         error -> Nullable<Binary>,
         start_capture -> Nullable<Binary>,
         end_capture -> Nullable<Binary>,
+        packed -> Nullable<Binary>,
     }
 }
 
@@ -151,14 +156,61 @@ diesel::table! {
     flow_stats (flow_id, period, bucket, slot) {
         flow_id -> IdSql,
         period -> Text,
-        bucket -> BigInt,
+        bucket -> AtSql,
         slot -> Integer,
         pending -> BigInt,
         fulfilled -> BigInt,
         error -> BigInt,
         aborted -> BigInt,
         duration_us -> BigInt,
-        last_started_at -> Nullable<AtSql>,
+        bytes -> BigInt,
+        durations -> Binary,
+        removed_fulfilled -> BigInt,
+        removed_error -> BigInt,
+        removed_aborted -> BigInt,
+        removed_duration_us -> BigInt,
+        removed_bytes -> BigInt,
+        removed_durations -> Binary,
+        last_recorded_at -> Nullable<AtSql>,
+    }
+}
+
+diesel::table! {
+    recount_wanted (id) {
+        id -> Integer,
+    }
+}
+
+diesel::table! {
+    use super::super::backend::sql::*;
+    prunes (flow_id) {
+        flow_id -> IdSql,
+        mark -> BigInt,
+        below_at -> Nullable<AtSql>,
+        below_id -> Nullable<IdSql>,
+        resume_at -> Nullable<AtSql>,
+        resume_id -> Nullable<IdSql>,
+        edge_fulfilled -> BigInt,
+        edge_error -> BigInt,
+        edge_aborted -> BigInt,
+        edge_duration_us -> BigInt,
+        edge_bytes -> BigInt,
+        edge_durations -> Binary,
+    }
+}
+
+diesel::table! {
+    use super::super::backend::sql::*;
+    prune_late (flow_id, bucket, slot) {
+        flow_id -> IdSql,
+        bucket -> AtSql,
+        slot -> Integer,
+        fulfilled -> BigInt,
+        error -> BigInt,
+        aborted -> BigInt,
+        duration_us -> BigInt,
+        bytes -> BigInt,
+        durations -> Binary,
     }
 }
 
@@ -180,4 +232,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     execution_payloads,
     node_executions,
     flow_stats,
+    prunes,
+    prune_late,
 );

@@ -1,19 +1,17 @@
 //! The accessor, its connections, and the processes that use it.
 
 use std::fmt::{self, Debug};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, PooledConnection};
-use flowtrail_store::{ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, UserStore};
-use flowtrail_types::InstanceId;
-use time::OffsetDateTime;
+use flowtrail_store::{
+    ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, Upkeep, UserStore,
+};
 
 use super::Schema;
-use super::backend::{self, Conn, Liveness, Readers};
-use super::schema::instances;
+use super::backend::{self, Address, Conn, Own, Readers};
+use super::statistics::{Slots, StatsWriter};
 use crate::DatabaseUrl;
-use crate::columns::{At, Id};
 
 /// A store in a database.
 ///
@@ -21,9 +19,17 @@ use crate::columns::{At, Id};
 /// the database's lock; a few others read.
 pub struct DieselStore {
     url: DatabaseUrl,
-    writer: Mutex<Conn>,
+    address: Address,
+    writer: Mutex<Writer>,
     readers: Readers,
-    liveness: Liveness,
+    own: Own,
+}
+
+/// The connection that writes, and what is known of what it wrote.
+struct Writer {
+    /// Absent while the database is away.
+    conn: Option<Conn>,
+    stats: StatsWriter,
 }
 
 impl DieselStore {
@@ -31,14 +37,15 @@ impl DieselStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the file cannot be opened or is no database;
+    /// [`StoreError::Unavailable`] when it cannot be opened or is none;
     /// [`StoreError::Schema`] when a newer version made it, or a migration fails.
     pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let mut schema = Schema::open(url)?;
+        let address = backend::address(url)?;
+        let mut schema = Schema::open(&address)?;
         for migration in schema.up()? {
             log::info!("applied migration {migration}");
         }
-        Self::with(url, schema)
+        Self::with(url, address, schema)
     }
 
     /// Opens a database whose schema must be current already.
@@ -47,33 +54,94 @@ impl DieselStore {
     ///
     /// As [`open`](Self::open), and [`StoreError::Schema`] when migrations are missing.
     pub fn open_without_migrating(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let mut schema = Schema::open_existing(url)?;
+        let address = backend::address(url)?;
+        let mut schema = Schema::open_existing(&address)?;
         schema.check()?;
-        Self::with(url, schema)
+        Self::with(url, address, schema)
     }
 
-    fn with(url: &DatabaseUrl, schema: Schema) -> Result<Self, StoreError> {
+    fn with(url: &DatabaseUrl, address: Address, schema: Schema) -> Result<Self, StoreError> {
         Ok(Self {
             url: url.clone(),
-            writer: Mutex::new(schema.into_connection()),
-            readers: backend::open_readers(url.path())?,
-            // Whatever name the file was reached by, all who have it open must find each other.
-            liveness: Liveness::beside(&backend::real_path(url.path())?),
+            writer: Mutex::new(Writer {
+                conn: Some(schema.into_connection()),
+                stats: StatsWriter::default(),
+            }),
+            readers: backend::open_readers(&address)?,
+            own: Own::open(&address)?,
+            address,
         })
     }
 
     /// Runs `work` as one transaction that writes.
-    pub(super) fn write<T>(
+    pub(crate) fn write<T>(
         &self,
-        work: impl FnOnce(&mut Conn) -> Result<T, WriteError>,
+        work: impl FnOnce(&mut Conn, &mut StatsWriter) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
-        let mut conn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        backend::write(&mut conn, work).map_err(WriteError::into_store_error)
+        let mut writer = self.lock_writer();
+        let Writer { conn, stats } = &mut *writer;
+        let open = match conn {
+            Some(open) => open,
+            None => conn.insert(backend::open_writer(&self.address)?),
+        };
+        backend::prepare(open, &self.own, &self.address);
+        let result = backend::write(open, |conn| work(conn, stats)).map_err(WriteError::into_store_error);
+        stats.settle(result.is_ok());
+        if backend::is_lost(open, result.as_ref().err()) {
+            // The next write opens another one. What this one held in the database's locks is gone with it.
+            *conn = None;
+            stats.forget_slot();
+        }
+        result
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` on the connection that writes, outside of a transaction.
+    #[allow(dead_code, reason = "only one of the databases needs it")]
+    pub(crate) fn on_writer<T>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> diesel::QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.lock_writer();
+        let conn = match &mut writer.conn {
+            Some(open) => open,
+            closed => closed.insert(backend::open_writer(&self.address)?),
+        };
+        work(conn).map_err(backend::translate)
     }
 
     /// A connection for reading.
-    pub(super) fn reader(&self) -> Result<PooledConnection<ConnectionManager<Conn>>, StoreError> {
-        self.readers.get().map_err(|error| StoreError::Busy(Some(Box::new(error))))
+    pub(crate) fn reader(&self) -> Result<PooledConnection<ConnectionManager<Conn>>, StoreError> {
+        backend::checked_out(self.readers.get())
+    }
+
+    /// Reads what belongs together, in one snapshot.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut conn = self.reader()?;
+        backend::snapshot(&mut conn, |conn| work(conn).map_err(WriteError::Store))
+            .map_err(WriteError::into_store_error)
+    }
+
+    /// Where this process gets its place in the statistics from.
+    pub(super) fn slots(&self) -> &impl Slots {
+        &self.own
+    }
+
+    /// What this process has of its own in the database.
+    pub(crate) fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// Where the database is.
+    #[allow(dead_code, reason = "only one of the databases needs it")]
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 }
 
@@ -84,7 +152,7 @@ impl Debug for DieselStore {
 }
 
 /// Why a transaction was rolled back: the database failed, or the store's own rules refuse it.
-pub(super) enum WriteError {
+pub(crate) enum WriteError {
     Diesel(diesel::result::Error),
     Store(StoreError),
 }
@@ -102,7 +170,7 @@ impl From<StoreError> for WriteError {
 }
 
 impl WriteError {
-    fn into_store_error(self) -> StoreError {
+    pub(crate) fn into_store_error(self) -> StoreError {
         match self {
             Self::Diesel(error) => backend::translate(error),
             Self::Store(error) => error,
@@ -131,59 +199,16 @@ impl Store for DieselStore {
         self
     }
 
+    fn upkeep(&self) -> &dyn Upkeep {
+        self
+    }
+
     fn check(&self) -> Result<(), StoreError> {
         // Asked of a connection of its own, so that a write that takes long does not look like a dead database.
-        Schema::open_existing(&self.url)?.check()
+        Schema::open_existing(&self.address)?.check()
     }
 
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {
-        let mut conn = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        backend::foreign_changes(&mut conn).map_err(backend::translate)
-    }
-}
-
-impl InstanceStore for DieselStore {
-    fn register(&self, id: InstanceId, at: OffsetDateTime) -> Result<(), StoreError> {
-        self.liveness.show(id)?;
-        self.write(|conn| {
-            diesel::insert_into(instances::table)
-                .values((instances::id.eq(Id(*id.as_uuid())), instances::started_at.eq(At(at))))
-                .on_conflict_do_nothing()
-                .execute(conn)?;
-            Ok(())
-        })
-    }
-
-    fn list_dead(&self) -> Result<Vec<InstanceId>, StoreError> {
-        let registered: Vec<Id> = instances::table
-            .select(instances::id)
-            .order(instances::id)
-            .load(&mut *self.reader()?)
-            .map_err(backend::translate)?;
-        let mut dead = Vec::new();
-        for Id(uuid) in registered {
-            let id = InstanceId::from_uuid(uuid);
-            match self.liveness.is_alive(id) {
-                Ok(true) => {}
-                Ok(false) => dead.push(id),
-                // Of one that cannot be looked at nothing is known: it counts as alive, and hides no other.
-                Err(error) => log::warn!("whether {id} lives cannot be told: {error}"),
-            }
-        }
-        Ok(dead)
-    }
-
-    fn forget(&self, id: InstanceId) -> Result<(), StoreError> {
-        self.write(|conn| {
-            diesel::delete(instances::table.find(Id(*id.as_uuid()))).execute(conn)?;
-            Ok(())
-        })?;
-        self.liveness.forget(id);
-        Ok(())
-    }
-
-    fn release(&self, id: InstanceId) -> Result<(), StoreError> {
-        self.liveness.release(id);
-        Ok(())
+        backend::foreign_changes(self)
     }
 }

@@ -8,9 +8,14 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use flowtrail_store::StoreError;
 
-pub(super) use super::liveness::Liveness;
+use crate::DatabaseUrl;
+
+pub(super) use super::ends::update_ends;
+pub(super) use super::own::{OnlySlot, Own};
+use super::shared::{DieselStore, WriteError};
 
 /// The connection.
 pub(crate) type Conn = SqliteConnection;
@@ -28,6 +33,46 @@ pub(crate) mod sql {
     pub(crate) type AtSql = BigInt;
 }
 
+/// Where a database is.
+pub(crate) type Address = PathBuf;
+
+/// The schema's versions.
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// Whether rows share a statement to save the way to the database and back. Here there is no way, and a statement for one
+/// row is prepared once.
+pub(crate) const SHARES_STATEMENTS: bool = false;
+
+/// Keeps the rows that a statement reads from others until the transaction ends. Here a transaction that writes is the
+/// only one.
+macro_rules! locked {
+    ($statement:expr) => {
+        $statement
+    };
+}
+pub(crate) use locked;
+
+/// The file that an address names.
+pub(crate) fn address(url: &DatabaseUrl) -> Result<Address, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(path) => Ok(path.clone()),
+        DatabaseUrl::Postgres(_) => Err(StoreError::Internal {
+            reason: "a store on SQLite was asked for a PostgreSQL database".to_owned(),
+            source: None,
+        }),
+    }
+}
+
+/// A text as the database keeps it.
+pub(crate) fn text(text: &str) -> std::borrow::Cow<'_, str> {
+    text.into()
+}
+
+/// A text as the database kept it.
+pub(crate) fn from_text(text: String) -> String {
+    text
+}
+
 /// How many reads may go on at once.
 const READERS: u32 = 4;
 
@@ -43,8 +88,66 @@ pub(crate) fn write<T, E: From<DieselError>>(
     conn.immediate_transaction(work)
 }
 
+/// Runs `work` as one transaction beside which nobody else migrates.
+pub(crate) fn write_alone<T, E: From<DieselError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    write(conn, work)
+}
+
+/// Runs `work` so that all it reads is of one moment.
+pub(crate) fn snapshot<T, E: From<DieselError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    conn.transaction(work)
+}
+
+/// Whether a connection is of no more use after an error. A file does not hang up.
+pub(crate) fn is_lost(_conn: &mut Conn, _error: Option<&StoreError>) -> bool {
+    false
+}
+
+/// Before a write: keeps the log small where there is a ceiling to all.
+pub(crate) fn prepare(conn: &mut Conn, own: &Own, address: &Address) {
+    let ceiling = own.ceiling.load(std::sync::atomic::Ordering::Relaxed);
+    if ceiling > 0 {
+        super::upkeep::keep_log_small(conn, address, ceiling);
+    }
+}
+
+/// A connection from the pool, or why there is none.
+pub(crate) fn checked_out<T>(got: Result<T, diesel::r2d2::PoolError>) -> Result<T, StoreError> {
+    got.map_err(|error| StoreError::Busy(Some(Box::new(error))))
+}
+
+/// The number of this batch, by which a prune tells what was written before it, and whether there is any prune.
+pub(crate) fn next_mark(conn: &mut Conn) -> Result<(i64, bool), WriteError> {
+    Ok(NextMark.get_result(conn)?)
+}
+
+/// Prepared once, unlike `sql_query`.
+#[derive(diesel::query_builder::QueryId)]
+struct NextMark;
+
+impl diesel::query_builder::QueryFragment<Db> for NextMark {
+    fn walk_ast<'b>(&'b self, mut out: diesel::query_builder::AstPass<'_, 'b, Db>) -> QueryResult<()> {
+        out.push_sql(
+            "UPDATE write_mark SET mark = mark + 1 RETURNING mark, EXISTS (SELECT 1 FROM prunes) AS has_prunes",
+        );
+        Ok(())
+    }
+}
+
+impl diesel::query_builder::Query for NextMark {
+    type SqlType = (diesel::sql_types::BigInt, diesel::sql_types::Bool);
+}
+
+impl diesel::RunQueryDsl<Conn> for NextMark {}
+
 /// Opens the connection that writes, making the file if there is none.
-pub(crate) fn open_writer(path: &Path) -> Result<Conn, StoreError> {
+pub(crate) fn open_writer(path: &Address) -> Result<Conn, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| cannot_open(path, &error.to_string(), error))?;
     }
@@ -86,7 +189,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Conn, StoreError> {
 }
 
 /// Makes the file for its owner's eyes only, if there is none; SQLite gives its other files the same mode.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
@@ -99,7 +202,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens a database that must be there, for a look at its schema.
-pub(crate) fn open_existing(path: &Path) -> Result<Conn, StoreError> {
+pub(crate) fn open_existing(path: &Address) -> Result<Conn, StoreError> {
     if path.is_file() {
         return open_writer(path);
     }
@@ -134,7 +237,7 @@ pub(crate) fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Opens the connections that read.
-pub(crate) fn open_readers(path: &Path) -> Result<Readers, StoreError> {
+pub(crate) fn open_readers(path: &Address) -> Result<Readers, StoreError> {
     Pool::builder()
         .max_size(READERS)
         .min_idle(Some(0))
@@ -157,15 +260,17 @@ impl CustomizeConnection<Conn, diesel::r2d2::Error> for ReadOnly {
 
 /// A number that changes when another process commits. Asked of the connection that writes, since on that one
 /// this process's own commits do not count.
-pub(crate) fn foreign_changes(conn: &mut Conn) -> QueryResult<Option<i64>> {
+pub(crate) fn foreign_changes(store: &DieselStore) -> Result<Option<i64>, StoreError> {
     use diesel::sql_types::BigInt;
     #[derive(QueryableByName)]
     struct DataVersion {
         #[diesel(sql_type = BigInt)]
         data_version: i64,
     }
-    let row: DataVersion = diesel::sql_query("PRAGMA data_version").get_result(conn)?;
-    Ok(Some(row.data_version))
+    store.on_writer(|conn| {
+        let row: DataVersion = diesel::sql_query("PRAGMA data_version").get_result(conn)?;
+        Ok(Some(row.data_version))
+    })
 }
 
 fn cannot_open(path: &Path, reason: &str, source: impl Error + Send + Sync + 'static) -> StoreError {

@@ -25,6 +25,11 @@ impl Liveness {
         Self { folder: PathBuf::from(folder), held: Mutex::default() }
     }
 
+    /// The folder that they are in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Shows that a process lives. To be called before its row is written: a row without a lock is a dead one.
     pub(crate) fn show(&self, id: InstanceId) -> Result<(), StoreError> {
         let file = std::fs::create_dir_all(&self.folder)

@@ -1,11 +1,14 @@
 //! SQLite: the shared source, compiled with SQLite's names.
 
 mod backend;
+mod backup;
+mod ends;
+mod instances;
 mod liveness;
-mod schema;
-
+mod own;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod upkeep;
 
-pub use schema::{AppliedMigration, MigrationStatus, Schema};
 pub use shared::DieselStore as SqliteStore;
+pub(crate) use shared::Schema;

@@ -161,6 +161,7 @@ pub(super) fn flow(number: u8, tool_name: &str) -> Flow {
         timeout: Some(std::time::Duration::from_secs(30)),
         access: Access::default(),
         capture: CapturePolicy::Full,
+        retention: None,
         owner_id: OWNER,
         created_at: T0,
         updated_at: T0,

@@ -2,7 +2,7 @@
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    CaptureMark, Digest, ErrorInfo, ErrorKind, ExecutionStatus, InstanceId, NodeStatus, Payload,
+    CaptureMark, Digest, ErrorInfo, ErrorKind, ExecutionStatus, InstanceId, NodeStatus, Payload, StatsScope,
 };
 use serde_json::json;
 use time::Duration;
@@ -66,8 +66,7 @@ pub fn a_whole_record_is_read_back(store: &dyn Store) {
     let mut begun = start(1);
     begun.parent_id = Some(execution_id(7));
     begun.replay_of = Some(execution_id(8));
-    let command =
-        Command::Record { start: Box::new(begun), nodes: vec![node(1), failed], end: Box::new(whole) };
+    let command = Command::record(begun, vec![node(1), failed], whole).unwrap().unwrap();
     assert_eq!(apply(store, command.clone()), Ok(Applied::Written));
 
     let execution = read(store, 1);
@@ -279,15 +278,20 @@ pub fn pending_overdue_and_cancelled_are_listed(store: &dyn Store) {
     let executions = store.executions();
     assert_eq!(executions.list_pending(instance, 10).unwrap(), [execution_id(2), execution_id(3)]);
     assert_eq!(executions.list_pending(instance, 1).unwrap(), [execution_id(2)]);
-    assert_eq!(executions.list_overdue(at(30), 10).unwrap(), [execution_id(2), execution_id(3)]);
-    assert_eq!(executions.list_overdue(at(30), 1).unwrap().len(), 1);
-    assert_eq!(executions.list_overdue(at(19), 10).unwrap(), []);
+    assert_eq!(executions.list_overdue(instance, at(30), 10).unwrap(), [execution_id(2), execution_id(3)]);
+    assert_eq!(executions.list_overdue(instance, at(30), 1).unwrap().len(), 1);
+    assert_eq!(executions.list_overdue(instance, at(19), 10).unwrap(), []);
+    let other = InstanceId::from_uuid(Uuid::from_u128(2));
+    assert_eq!(executions.list_overdue(other, at(60), 10).unwrap(), [execution_id(4)], "nobody's");
     assert_eq!(executions.list_cancel_requested(instance).unwrap(), [execution_id(3)]);
 }
 
 /// The counters equal a recount after every kind of change.
 pub fn counters_follow_every_change(store: &dyn Store) {
-    let counts = |flow| store.executions().status_counts(flow).unwrap();
+    let counts = |flow: Option<flowtrail_types::FlowId>| {
+        let scope = flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
+        store.executions().status_counts(&scope).unwrap()
+    };
     commit(store, &[start_command(1), start_command(2), start_command(3), start_command(1)]);
     let mut elsewhere = start(4);
     elsewhere.flow_id = flow_id(2);
@@ -321,7 +325,7 @@ pub fn concurrent_commits_are_all_there(store: &dyn Store) {
             });
         }
     });
-    assert_eq!(store.executions().status_counts(None).unwrap().fulfilled, 100);
+    assert_eq!(store.executions().status_counts(&StatsScope::All).unwrap().fulfilled, 100);
 }
 
 /// Texts that databases are known to choke on.

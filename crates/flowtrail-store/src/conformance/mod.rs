@@ -10,6 +10,8 @@ mod build;
 pub mod executions;
 pub mod lists;
 pub mod resources;
+pub mod statistics;
+pub mod taken_away;
 
 use std::any::Any;
 use std::fmt::{self, Debug};
@@ -75,6 +77,17 @@ macro_rules! conformance_suite {
                 visibility_hides,
                 an_anchor_leaves_out_what_came_later,
                 counting_stops_at_its_bound,
+                deep_pages_are_found_by_counting,
+                lists_of_several_flows_are_merged,
+            }
+            statistics {
+                statistics_equal_a_recount_and_a_log,
+            }
+            taken_away {
+                what_is_deleted_is_gone,
+                what_is_pruned_is_gone_at_once,
+                ended_ones_are_listed_oldest_first,
+                packing_changes_no_answer,
             }
             resources {
                 flows_are_kept_with_their_versions,

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 
 use flowtrail_types::lifecycle::Told;
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId, InstanceId,
-    NodeExecution, Visibility,
+    Counting, Execution, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId, InstanceId,
+    Place, StatsQuery, StatsScope, Step, Tally, Visibility,
 };
 use time::OffsetDateTime;
 
 use super::{MemoryStore, Row, State};
-use crate::fold::{self, Ending, Insert, Knowledge, Known, Writes};
-use crate::{Applied, Command, ExecutionStore, NewNode, Refusal, StatusCounts, StoreError};
+use crate::fold::{self, Ending, Insert, Knowledge, Known, Writes, change_of};
+use crate::{
+    Applied, Command, Counted, Ended, EndedPage, EndedQuery, ExecutionStore, Found, NewNode, NewPrune,
+    PruneStep, Refusal, StatusCounts, StoreError,
+};
 
 impl ExecutionStore for MemoryStore {
     fn commit(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {
         let mut state = self.lock();
         let (writes, outcomes) = fold::fold(batch, state.knowledge(batch));
-        state.write(writes);
+        state.write(writes)?;
         Ok(outcomes)
     }
 
@@ -34,49 +37,139 @@ impl ExecutionStore for MemoryStore {
         Ok(state.executions.get(&id).map(|row| state.summary(row)))
     }
 
-    fn list(&self, query: &ExecutionQuery) -> Result<Vec<ExecutionSummary>, StoreError> {
+    fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {
         let state = self.lock();
         let mut found: Vec<&Row> = state.executions.values().filter(|row| matches(row, query)).collect();
         found.sort_by_key(|row| std::cmp::Reverse(place(row)));
         let skipped = match &query.after {
-            Some(cursor) => {
-                let end = (cursor.started_at, cursor.id);
-                found.iter().take_while(|row| place(row) >= end).count()
-            }
+            Some(cursor) => found.iter().take_while(|row| place(row) >= cursor.place()).count(),
             None => usize::try_from(query.offset).unwrap_or(usize::MAX),
         };
         let limit = query.limit as usize;
-        Ok(found.into_iter().skip(skipped).take(limit).map(|row| state.summary(row)).collect())
+        let items = found.into_iter().skip(skipped).take(limit).map(|row| state.summary(row)).collect();
+        Ok(Found { items, searched_to: None })
     }
 
-    fn count(&self, query: &ExecutionQuery, bound: u64) -> Result<u64, StoreError> {
+    fn count(&self, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError> {
         let state = self.lock();
         let found = state.executions.values().filter(|row| matches(row, query)).count() as u64;
-        Ok(found.min(bound))
+        Ok(Counted { count: found.min(u64::from(bound)), is_exact: found <= u64::from(bound) })
     }
 
-    fn status_counts(&self, flow: Option<FlowId>) -> Result<StatusCounts, StoreError> {
-        let state = self.lock();
-        let mut sum = fold::CountsDelta::default();
-        match flow {
-            Some(flow) => sum = state.counts.get(&flow).copied().unwrap_or_default(),
-            None => state.counts.values().for_each(|counts| sum.merge(counts)),
+    fn status_counts(&self, scope: &StatsScope) -> Result<StatusCounts, StoreError> {
+        let query = StatsQuery { scope: scope.clone(), ..StatsQuery::of_all() };
+        Ok(StatusCounts::of_tally(&self.tally(&query)?))
+    }
+
+    fn tally(&self, query: &StatsQuery) -> Result<Tally, StoreError> {
+        let mut sum = Tally::default();
+        for (_, tally) in self.tally_by(query, Step::Day)? {
+            sum.merge(&tally, 1);
         }
-        let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        Ok(StatusCounts {
-            pending: count(sum.pending),
-            fulfilled: count(sum.fulfilled),
-            error: count(sum.error),
-            aborted: count(sum.aborted),
-        })
+        Ok(sum)
+    }
+
+    fn tally_by(&self, query: &StatsQuery, step: Step) -> Result<Vec<(OffsetDateTime, Tally)>, StoreError> {
+        let state = self.lock();
+        let (from, to) = query.hours();
+        let is_wanted = |flow: &FlowId, hour: &OffsetDateTime| {
+            let in_scope = match &query.scope {
+                StatsScope::All => true,
+                StatsScope::Flows(flows) => flows.contains(flow),
+            };
+            in_scope && from.is_none_or(|from| *hour >= from) && to.is_none_or(|to| *hour < to)
+        };
+        let mut tallies: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
+        let mut add = |changes: &fold::Changes, times: i64| {
+            for ((flow, hour), change) in changes {
+                if is_wanted(flow, hour) {
+                    tallies.entry(step.begin(*hour)).or_default().merge(&change.tally, times);
+                }
+            }
+        };
+        add(&state.recorded, 1);
+        if query.counting == Counting::Stored {
+            add(&state.removed, -1);
+        }
+        Ok(tallies.into_iter().filter(|(_, tally)| *tally != Tally::default()).collect())
+    }
+
+    fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError> {
+        let state = self.lock();
+        let in_scope = |row: &&Row| match scope {
+            StatsScope::All => true,
+            StatsScope::Flows(flows) => flows.contains(&row.flow_id),
+        };
+        Ok(state.executions.values().filter(in_scope).map(|row| row.execution.summary.started_at).max())
+    }
+
+    fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(self.lock().recorded.values().filter_map(|change| change.last_recorded_at).max())
+    }
+
+    fn delete(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {
+        let mut state = self.lock();
+        Ok(ids.iter().copied().filter(|id| state.remove(*id)).collect())
+    }
+
+    fn begin_prune(&self, prune: &NewPrune) -> Result<u64, StoreError> {
+        let mut state = self.lock();
+        let goes =
+            |row: &&Row| row.flow_id == prune.flow && prune.below.is_none_or(|below| place(row) < below);
+        let ids: Vec<ExecutionId> =
+            state.executions.values().filter(goes).map(|row| row.execution.summary.id).collect();
+        Ok(ids.into_iter().filter(|id| state.remove(*id)).count() as u64)
+    }
+
+    fn continue_prune(&self, _limit: u32) -> Result<PruneStep, StoreError> {
+        // Everything went at once.
+        Ok(PruneStep { deleted: 0, is_done: true })
+    }
+
+    fn list_ended(&self, query: &EndedQuery) -> Result<EndedPage, StoreError> {
+        let state = self.lock();
+        let mut rows: Vec<&Row> = state
+            .executions
+            .values()
+            .filter(|row| query.flow.is_none_or(|flow| row.flow_id == flow))
+            .filter(|row| query.before.is_none_or(|before| row.execution.summary.started_at < before))
+            .filter(|row| query.after.is_none_or(|after| place(row) > after))
+            .collect();
+        rows.sort_by_key(|row| place(row));
+        let has_more = rows.len() > query.limit as usize;
+        rows.truncate(query.limit as usize);
+        let searched_to = rows.last().filter(|_| has_more).map(|row| place(row));
+        let items = rows
+            .into_iter()
+            .filter(|row| row.execution.summary.status.is_final())
+            .map(|row| Ended {
+                place: place(row),
+                flow: row.flow_id,
+                status: row.execution.summary.status,
+                bytes: row.bytes,
+            })
+            .collect();
+        Ok(EndedPage { items, searched_to })
+    }
+
+    fn pack(&self, _ended_before: OffsetDateTime, _limit: u32) -> Result<usize, StoreError> {
+        // What is in memory is shared, not copied; there is nothing to gain.
+        Ok(0)
     }
 
     fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
         Ok(self.lock().pending(limit as usize, |row| row.execution.instance_id == Some(instance)))
     }
 
-    fn list_overdue(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        Ok(self.lock().pending(limit as usize, |row| row.deadline_at <= now))
+    fn list_overdue(
+        &self,
+        instance: InstanceId,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        Ok(self.lock().pending(limit as usize, |row| {
+            row.deadline_at <= now && row.execution.instance_id.is_none_or(|owner| owner == instance)
+        }))
     }
 
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError> {
@@ -86,8 +179,8 @@ impl ExecutionStore for MemoryStore {
     }
 }
 
-fn place(row: &Row) -> (OffsetDateTime, ExecutionId) {
-    (row.execution.summary.started_at, row.execution.summary.id)
+fn place(row: &Row) -> Place {
+    Place { started_at: row.execution.summary.started_at, id: row.execution.summary.id }
 }
 
 fn matches(row: &Row, query: &ExecutionQuery) -> bool {
@@ -126,9 +219,9 @@ impl State {
         knowledge
     }
 
-    fn write(&mut self, writes: Writes<'_>) {
+    fn write(&mut self, writes: Writes<'_>) -> Result<(), StoreError> {
         for insert in writes.inserts {
-            self.executions.insert(insert.start.id, row(&insert));
+            self.executions.insert(insert.start.id, row(&insert)?);
         }
         for (id, ending) in writes.ends {
             if let Some(row) = self.executions.get_mut(&id) {
@@ -138,7 +231,7 @@ impl State {
         for (id, node) in writes.nodes {
             if let Some(row) = self.executions.get_mut(&id) {
                 row.node_digests.insert(node.seq, node.digest);
-                row.execution.node_executions.push(node_execution(node));
+                row.execution.node_executions.push(node.clone().into_execution());
                 row.execution.node_executions.sort_by_key(|node| node.seq);
             }
         }
@@ -148,9 +241,25 @@ impl State {
                 row.execution.updated_at = at;
             }
         }
-        for (flow, delta) in writes.counts {
-            self.counts.entry(flow).or_default().merge(&delta);
+        for (key, change) in writes.changes {
+            self.recorded.entry(key).or_default().merge(&change);
         }
+        Ok(())
+    }
+
+    /// Removes an execution that ended. False when there is none.
+    fn remove(&mut self, id: ExecutionId) -> bool {
+        let Some(row) = self.executions.get(&id).filter(|row| row.execution.summary.status.is_final()) else {
+            return false;
+        };
+        let (flow, summary) = (row.flow_id, &row.execution.summary);
+        let duration_us =
+            summary.ended_at.map(|ended_at| (ended_at - summary.started_at).whole_microseconds());
+        let duration_us = duration_us.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX));
+        let change = change_of(&mut self.removed, flow, summary.started_at);
+        change.tally.add(summary.status, duration_us, row.bytes, 1);
+        self.executions.remove(&id);
+        true
     }
 
     /// The summary as it is today: with the user's name, and without the flow once it is deleted.
@@ -188,7 +297,7 @@ fn known(row: &Row) -> Known {
     }
 }
 
-fn row(insert: &Insert<'_>) -> Row {
+fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
     let start = insert.start;
     let mut row = Row {
         execution: Execution {
@@ -230,11 +339,24 @@ fn row(insert: &Insert<'_>) -> Row {
         digest: start.digest,
         end_digest: None,
         node_digests: BTreeMap::new(),
+        bytes: insert.packed.map_or(0, fold::size_of),
     };
     if let Some(ending) = &insert.end {
         end(&mut row, ending);
     }
-    row
+    if let Some(packed) = insert.packed {
+        let data = packed.unpack().map_err(|error| StoreError::Internal {
+            reason: "packed data cannot be read".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        let execution = &mut row.execution;
+        (execution.initial_params, execution.meta, execution.outputs) =
+            (data.params, data.meta, data.outputs);
+        execution.capture = data.start_capture.into_iter().chain(data.end_capture).collect();
+        execution.node_executions = data.nodes.into_iter().map(NewNode::into_execution).collect();
+        row.node_digests = execution.node_executions.iter().map(|node| (node.seq, NO_DIGEST)).collect();
+    }
+    Ok(row)
 }
 
 fn end(row: &mut Row, ending: &Ending<'_>) {
@@ -254,22 +376,5 @@ fn end(row: &mut Row, ending: &Ending<'_>) {
     row.end_digest = Some(end.digest);
 }
 
-fn node_execution(node: &NewNode) -> NodeExecution {
-    NodeExecution {
-        seq: node.seq,
-        node_id: node.node_id.clone(),
-        node_name: node.node_name.clone(),
-        node_type: node.node_type.clone(),
-        status: node.status,
-        executed_at: node.executed_at,
-        duration_us: node.duration_us,
-        input_data: node.input.clone(),
-        output_data: node.output.clone(),
-        error: node.error.clone(),
-        error_kind: node.error_kind,
-        parent_seq: node.parent_seq,
-        iteration: node.iteration,
-        attempt: node.attempt,
-        capture: node.capture.clone(),
-    }
-}
+/// The digest of a node whose own was not kept.
+const NO_DIGEST: flowtrail_types::Digest = flowtrail_types::Digest::from_bytes([0; 16]);

@@ -4,6 +4,7 @@
 
 mod executions;
 mod resources;
+mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Debug};
@@ -13,8 +14,10 @@ use flowtrail_types::{
     ApiKey, Digest, Execution, ExecutionId, Flow, FlowId, FlowVersion, InstanceId, KeyId, User, UserId,
 };
 
-use crate::fold::CountsDelta;
-use crate::{ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, Store, StoreError, UserStore};
+use crate::fold::Changes;
+use crate::{
+    ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, Store, StoreError, Upkeep, UserStore,
+};
 
 /// A store in memory.
 #[derive(Default)]
@@ -25,7 +28,9 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     executions: BTreeMap<ExecutionId, Row>,
-    counts: BTreeMap<FlowId, CountsDelta>,
+    /// What happened, by flow and hour, and what of it was taken away since.
+    recorded: Changes,
+    removed: Changes,
     flows: BTreeMap<FlowId, Flow>,
     versions: BTreeMap<(FlowId, i32), FlowVersion>,
     revision: i64,
@@ -44,6 +49,8 @@ struct Row {
     digest: Digest,
     end_digest: Option<Digest>,
     node_digests: BTreeMap<i32, Digest>,
+    /// What its data took when it was recorded at once.
+    bytes: i64,
 }
 
 impl MemoryStore {
@@ -87,6 +94,10 @@ impl Store for MemoryStore {
     }
 
     fn instances(&self) -> &dyn InstanceStore {
+        self
+    }
+
+    fn upkeep(&self) -> &dyn Upkeep {
         self
     }
 

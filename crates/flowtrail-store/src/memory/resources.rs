@@ -2,7 +2,7 @@
 
 use flowtrail_types::{
     ApiKey, ExecutionStatus, Flow, FlowActivity, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion,
-    InstanceId, KeyId, Page, User, UserId,
+    InstanceId, KeyId, Page, Step, User, UserId,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -164,7 +164,10 @@ impl State {
         let success_rate = (fulfilled + failed > 0).then(|| fulfilled as f64 / (fulfilled + failed) as f64);
         FlowActivity {
             last_statuses: runs.iter().take(20).map(|run| run.2).collect(),
-            runs_last_day: runs.iter().filter(|run| run.0 > now - Duration::DAY).count() as u64,
+            runs_last_day: runs
+                .iter()
+                .filter(|run| run.0 >= Step::Hour.begin(now) - Duration::hours(23))
+                .count() as u64,
             success_rate,
             last_execution_at: runs.first().map(|run| run.0),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowtrail_store::StoreError;
 use flowtrail_types::{
     Access, CapturePolicy, Flow, FlowActivity, FlowDefinition, FlowDraft, FlowId, FlowKind, FlowQuery,
-    FlowSummary, Page, Principal, ToolName,
+    FlowSummary, Page, Principal, Retention, ToolName,
 };
 use tokio::sync::watch;
 
@@ -32,6 +32,8 @@ pub struct FlowChange {
     pub access: Option<Access>,
     /// How much of an execution's data is kept.
     pub capture: Option<CapturePolicy>,
+    /// Which executions are kept; `Some(None)` for those that the server's rules keep.
+    pub retention: Option<Option<Retention>>,
 }
 
 /// The most characters that a flow's name may have.
@@ -118,6 +120,7 @@ impl Tracker {
             timeout: draft.timeout,
             access: sorted(draft.access),
             capture: draft.capture,
+            retention: draft.retention.filter(|rules| !rules.keeps_all()),
             owner_id: principal.id,
             created_at: now,
             updated_at: now,
@@ -176,6 +179,7 @@ impl Tracker {
             timeout: change.timeout.unwrap_or(flow.timeout),
             access: change.access.clone().map_or(flow.access, sorted),
             capture: change.capture.unwrap_or(flow.capture),
+            retention: change.retention.unwrap_or(flow.retention).filter(|rules| !rules.keeps_all()),
             // Later than before, whatever the clock says: by this time a change is told from the next one.
             updated_at: self.inner.clock.now().max(flow.updated_at + tick),
             version,

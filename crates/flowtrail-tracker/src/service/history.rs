@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use flowtrail_store::Command;
+use flowtrail_store::{Command, Found};
 use flowtrail_types::{
     Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary,
-    FlowId, Page, PageRequest, Principal, SortDirection, SortKey, Visibility,
+    FlowId, Page, PageRequest, Place, Principal, SortDirection, SortKey, StatsScope, Visibility,
 };
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use crate::access::{self, Rights};
 use crate::recorder::Patience;
 use crate::{Ack, Tracker, TrackerError};
 
 /// How far executions are counted when no counter knows their number.
-const COUNT_BOUND: u64 = 10_000;
+const COUNT_BOUND: u32 = 10_000;
 
 /// One page of executions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +24,10 @@ pub struct ExecutionPage {
     /// The page.
     #[serde(flatten)]
     pub page: Page<ExecutionSummary>,
+    /// How far was searched, when a filter without an index of its own stopped the search before the page was full; the
+    /// page's cursor goes on from there.
+    #[serde(with = "flowtrail_types::timestamp::option", skip_serializing_if = "Option::is_none")]
+    pub searched_to: Option<OffsetDateTime>,
     /// Whether any execution that the filter's flow, or the principal's flows, have is still pending.
     pub has_pending_executions: bool,
 }
@@ -40,8 +45,13 @@ impl Tracker {
         request: PageRequest,
     ) -> Result<ExecutionPage, TrackerError> {
         let visibility = self.visibility(principal, filter.flow)?;
-        let as_of = request.as_of.unwrap_or_else(|| self.inner.clock.now());
         let executions = self.inner.store.executions();
+        // The anchor is a time that something was recorded at, not that of this process's clock: another process's may be
+        // an hour ahead, and what it recorded is shown all the same.
+        let as_of = match request.as_of {
+            Some(as_of) => as_of,
+            None => executions.last_recorded_at()?.unwrap_or_else(|| self.inner.clock.now()),
+        };
         let mut query = ExecutionQuery {
             filter: filter.clone(),
             visibility,
@@ -51,20 +61,28 @@ impl Tracker {
             // One more than is shown tells whether there are more.
             limit: request.limit + 1,
         };
-        let mut items = executions.list(&query)?;
+        let Found { mut items, searched_to } = executions.list(&query)?;
         let has_more = items.len() > request.limit as usize;
         items.truncate(request.limit as usize);
-        let after = items.last().filter(|_| has_more).map(|last| {
+        let last =
+            items.last().filter(|_| has_more).map(|last| Place { started_at: last.started_at, id: last.id });
+        let after = last.or(searched_to).map(|Place { started_at, id }| {
             let fingerprint = filter.fingerprint(SortKey::default(), SortDirection::default());
-            Cursor { started_at: last.started_at, id: last.id, filter: fingerprint }.encode()
+            Cursor { started_at, id, filter: fingerprint }.encode()
         });
 
         query.after = None;
-        // Counters tell of everybody's executions, so they are asked only for who may see all of them.
-        let counters = match query.visibility {
-            Visibility::All => Some(executions.status_counts(filter.flow)?),
+        // Counters tell of everybody's executions, so they are asked only for flows that are seen whole.
+        let scope = match &query.visibility {
+            Visibility::All => {
+                Some(filter.flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow])))
+            }
+            Visibility::Limited { flows, own_in, .. } if own_in.is_empty() => {
+                Some(StatsScope::Flows(flows.clone()))
+            }
             Visibility::Limited { .. } => None,
         };
+        let counters = scope.map(|scope| executions.status_counts(&scope)).transpose()?;
         // They know what is there now; what was there at an earlier anchor is counted.
         let (total, total_is_exact) = match &counters {
             Some(counts) if filter.is_counted() && request.as_of.is_none() => {
@@ -72,7 +90,7 @@ impl Tracker {
             }
             _ => {
                 let counted = executions.count(&query, COUNT_BOUND)?;
-                (counted, counted < COUNT_BOUND)
+                (counted.count, counted.is_exact)
             }
         };
         let has_pending_executions = match &counters {
@@ -84,14 +102,15 @@ impl Tracker {
                     status: Some(ExecutionStatus::Pending),
                     ..ExecutionFilter::default()
                 };
-                executions.count(&query, 1)? > 0
+                executions.count(&query, 1_000)?.count > 0
             }
         };
         let mut page = Page::exact(items, total, &request);
         page.total_is_exact = total_is_exact;
         page.as_of = Some(as_of);
         page.after = after;
-        Ok(ExecutionPage { page, has_pending_executions })
+        let searched_to = searched_to.filter(|_| !has_more).map(|place| place.started_at);
+        Ok(ExecutionPage { page, searched_to, has_pending_executions })
     }
 
     /// What of a flow's history, or of all, the principal may see.
@@ -114,7 +133,7 @@ impl Tracker {
     }
 
     /// What the principal may do with a flow, deleted or not.
-    fn rights_in(&self, principal: &Principal, id: FlowId) -> Result<Rights, TrackerError> {
+    pub(super) fn rights_in(&self, principal: &Principal, id: FlowId) -> Result<Rights, TrackerError> {
         let flow = self.inner.store.flows().lookup(id)?;
         Ok(flow.map_or(Rights::None, |flow| access::rights(principal, &flow)))
     }
@@ -131,7 +150,11 @@ impl Tracker {
         if access::may_see(principal, held, &execution.summary) { Ok(execution) } else { Err(missing) }
     }
 
-    fn rights_of(&self, principal: &Principal, execution: &ExecutionSummary) -> Result<Rights, TrackerError> {
+    pub(super) fn rights_of(
+        &self,
+        principal: &Principal,
+        execution: &ExecutionSummary,
+    ) -> Result<Rights, TrackerError> {
         // An administrator may see also what no flow guards.
         if principal.is_admin() {
             return Ok(Rights::Write);

@@ -87,7 +87,7 @@ impl Tracker {
         parts.extend(nodes.iter().map(|node| &node.digest.as_bytes()[..]));
         new.digest = Digest::of(&parts);
         let id = new.id;
-        let command = Command::Record { start: Box::new(new), nodes, end: Box::new(end) };
+        let command = Command::record(new, nodes, end)??;
         let receiver = inner.recorder.submit(command, Patience::Refusable);
         Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
     }

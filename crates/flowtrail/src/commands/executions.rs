@@ -6,7 +6,7 @@ use flowtrail_types::{
     Payload, Principal, timestamp,
 };
 
-use super::find;
+use super::{find, prune};
 use crate::cli::ExecutionsCommand;
 use crate::terminal::{self, Table, say};
 use crate::wiring::{Access, Wiring};
@@ -25,6 +25,9 @@ pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Fai
                 ..ExecutionFilter::default()
             };
             list(&tracker, &me, &filter, PageRequest::numbered(page, limit), json)
+        }
+        ExecutionsCommand::Prune { flow, keep, older_than, dry_run, json } => {
+            prune::run(&tracker, &me, &prune::Wish { flow, keep, older_than, dry_run, json })
         }
         ExecutionsCommand::Show { id, json } => {
             let id: ExecutionId = id.parse().map_err(|_| {

@@ -20,3 +20,11 @@ pub(super) fn flow(tracker: &Tracker, principal: &Principal, named: &str) -> Res
         other => other.into(),
     })
 }
+
+/// A flow's id, also once the flow is deleted and only its history is left.
+pub(super) fn flow_id(tracker: &Tracker, principal: &Principal, named: &str) -> Result<FlowId, Failure> {
+    match named.parse::<FlowId>() {
+        Ok(id) => Ok(id),
+        Err(_) => flow(tracker, principal, named).map(|flow| flow.id),
+    }
+}

@@ -1,5 +1,7 @@
 //! One file for each command.
 
+mod backup;
+mod db;
 mod demo;
 mod executions;
 mod find;
@@ -7,7 +9,9 @@ mod flow;
 mod key;
 mod mcp;
 mod migrate;
+mod prune;
 mod serve;
+mod stats;
 
 use std::future::Future;
 
@@ -37,7 +41,12 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Flow(command) => flow::run(&config()?, command),
         Command::Executions(command) => executions::run(&config()?, command),
         Command::Key(command) => key::run(&config()?, command),
+        Command::Stats { flow, by, recorded, json } => {
+            stats::run(&config()?, flow.as_deref(), by.as_deref(), recorded, json)
+        }
         Command::Migrate(command) => migrate::run(&config()?, &command),
+        Command::Db(command) => db::run(&config()?, &command),
+        Command::Backup { file } => backup::run(&config()?, &file),
     }
 }
 

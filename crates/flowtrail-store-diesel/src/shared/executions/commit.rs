@@ -1,102 +1,157 @@
 //! A batch of commands, in one transaction: read what they depend on, fold, write each row once.
 
-use std::marker::PhantomData;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::prelude::*;
-use flowtrail_store::fold::{self, CountsDelta, Knowledge, Known, Writes};
-use flowtrail_store::{Applied, Command, Refusal, StoreError};
-use flowtrail_types::lifecycle::Told;
-use flowtrail_types::{Digest, ErrorInfo, ExecutionId, FlowId};
+use flowtrail_store::fold::{self, Changes, Knowledge, Known, Writes};
+use flowtrail_store::{Applied, Command, ExecutionData, Refusal, StoreError};
+use flowtrail_types::{Digest, ExecutionId, FlowId, Place, StatsScope, Step, Tally};
 
-use super::super::backend::sql::{AtSql, IdSql};
-use super::super::backend::{self, Conn, Db};
+use super::super::backend::{self, Conn};
+use super::super::prune::{self, ActivePrune, Tallies};
 use super::super::schema::{execution_payloads, execution_tags, executions, node_executions};
+use super::super::statistics::{StatsWriter, ended_part};
 use super::super::store::WriteError;
 use super::super::{DieselStore, corrupt};
-use super::rows::{
-    NewExecutionRow, NewNodeRow, NewPayloadRow, NewTagRow, digest_of, write_json, write_marks,
-};
+use super::pack;
+use super::rows::{EndRow, NewExecutionRow, NewNodeRow, NewPayloadRow, NewTagRow, digest_of};
 use crate::columns::{At, Id};
-use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
 
 type Outcomes = Vec<Result<Applied, Refusal>>;
 
 /// A batch is written at the second try at the latest: the first trusts fresh ids, the second trusts nothing.
 pub(super) fn commit(store: &DieselStore, batch: &[Command]) -> Result<Outcomes, StoreError> {
-    let first = store.write(|conn| write_batch(conn, batch, true));
+    let first = store.write(|conn, stats| write_batch(store, conn, stats, batch, true));
     match first {
         // An id that was trusted to be fresh is taken; nothing has been written.
-        Err(StoreError::Taken { .. }) => store.write(|conn| write_batch(conn, batch, false)),
+        Err(StoreError::Taken { .. }) => {
+            store.write(|conn, stats| write_batch(store, conn, stats, batch, false))
+        }
         other => other,
     }
 }
 
-fn write_batch(conn: &mut Conn, batch: &[Command], trust_fresh_ids: bool) -> Result<Outcomes, WriteError> {
-    let knowledge = read_knowledge(conn, batch, trust_fresh_ids)?;
-    let (writes, outcomes) = fold::fold(batch, knowledge);
-    insert_executions(conn, &writes)?;
+fn write_batch(
+    store: &DieselStore,
+    conn: &mut Conn,
+    stats: &mut StatsWriter,
+    batch: &[Command],
+    trust_fresh_ids: bool,
+) -> Result<Outcomes, WriteError> {
+    let (mark, has_prunes) = backend::next_mark(conn)?;
+    let prunes = if has_prunes { prune::active(conn, &StatsScope::All)? } else { Vec::new() };
+    let (knowledge, packed) = read_knowledge(conn, batch, trust_fresh_ids, &prunes)?;
+    let over: HashSet<ExecutionId> =
+        knowledge.executions.iter().filter(|(_, known)| known.status.is_final()).map(|(id, _)| *id).collect();
+    let (mut writes, outcomes) = fold::fold(batch, knowledge);
+    unpack_touched(conn, &mut writes, &packed)?;
+    insert_executions(conn, &writes, mark)?;
     insert_nodes(conn, &writes)?;
-    update_ends(conn, &writes)?;
+    mark_late_nodes(conn, &writes, &over, mark)?;
+    let ends: Vec<EndRow<'_>> =
+        writes.ends.iter().map(|(id, ending)| EndRow::new(*id, ending, mark)).collect();
+    backend::update_ends(conn, &ends)?;
     update_cancels(conn, &writes)?;
-    add_counts(conn, &writes)?;
+    stats.add(conn, store.slots(), &writes.changes, &BTreeMap::new())?;
+    if !prunes.is_empty() {
+        let slot = stats.slot(conn, store.slots())?;
+        prune::note_late(conn, &prunes, slot, &ended_tallies(&writes.changes))?;
+    }
     Ok(outcomes)
 }
 
-type KnownRow = (Id, Id, String, bool, At, Option<At>, Vec<u8>, Option<Vec<u8>>, bool);
+fn ended_tallies(changes: &Changes) -> Tallies {
+    changes.iter().map(|(key, change)| (*key, ended_part(change.tally.clone()))).collect()
+}
+
+type KnownRow = (Id, Id, String, bool, At, Option<At>, Vec<u8>, Option<Vec<u8>>, bool, bool, i64, i64);
+
+/// The executions among those that a batch depends on whose data is packed, with their flows, and what it takes.
+type PackedOnes = HashMap<ExecutionId, (FlowId, i64)>;
 
 fn read_knowledge(
     conn: &mut Conn,
     batch: &[Command],
     trust_fresh_ids: bool,
-) -> Result<Knowledge, WriteError> {
+    prunes: &[ActivePrune],
+) -> Result<(Knowledge, PackedOnes), WriteError> {
     let mut knowledge = Knowledge::default();
+    let mut packed_ones = PackedOnes::new();
     let wanted: Vec<Id> =
         fold::executions_to_read(batch, trust_fresh_ids).iter().map(|id| Id(*id.as_uuid())).collect();
     for ids in wanted.chunks(backend::MAX_BINDS) {
-        let rows: Vec<KnownRow> = executions::table
-            .filter(executions::id.eq_any(ids))
-            .select((
-                executions::id,
-                executions::flow_id,
-                executions::status,
-                executions::inferred,
-                executions::started_at,
-                executions::ended_at,
-                executions::digest,
-                executions::end_digest,
-                executions::cancel_requested,
-            ))
-            .load(conn)?;
-        for (id, flow_id, status, inferred, started_at, ended_at, digest, end_digest, cancel_requested) in
-            rows
-        {
-            let status =
+        // In the order of the ids, and kept from others until the end of the transaction.
+        let rows: Vec<KnownRow> = backend::locked!(
+            executions::table
+                .filter(executions::id.eq_any(ids))
+                .select((
+                    executions::id,
+                    executions::flow_id,
+                    executions::status,
+                    executions::inferred,
+                    executions::started_at,
+                    executions::ended_at,
+                    executions::digest,
+                    executions::end_digest,
+                    executions::cancel_requested,
+                    executions::packed,
+                    executions::bytes,
+                    executions::written,
+                ))
+                .order(executions::id)
+        )
+        .load(conn)?;
+        for row in rows {
+            let (
+                id,
+                flow_id,
+                status,
+                inferred,
+                started_at,
+                ended_at,
+                digest,
+                end_digest,
+                cancel,
+                packed,
+                bytes,
+                written,
+            ) = row;
+            let status: flowtrail_types::ExecutionStatus =
                 status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
+            let execution = ExecutionId::from_uuid(id.0);
+            let place = Place { started_at: started_at.0, id: execution };
+            let is_gone = prunes
+                .iter()
+                .any(|prune| prune.flow == flow_id && prune.covers(place, status.is_final(), written));
             let known = Known {
                 flow_id: FlowId::from_uuid(flow_id.0),
                 status,
-                inferred,
+                // What was taken away is not corrected any more.
+                inferred: inferred && !is_gone,
                 started_at: started_at.0,
                 ended_at: ended_at.map(|at| at.0),
                 digest: digest_of("executions", id, &digest)?,
                 end_digest: end_digest.map(|bytes| digest_of("executions", id, &bytes)).transpose()?,
-                cancel_requested,
+                cancel_requested: cancel,
             };
-            knowledge.executions.insert(ExecutionId::from_uuid(id.0), known);
+            if packed {
+                packed_ones.insert(execution, (known.flow_id, bytes));
+            }
+            knowledge.executions.insert(execution, known);
         }
     }
     let nodes = fold::nodes_to_read(batch, &knowledge.executions);
     for of_one in nodes.chunk_by(|a, b| a.0 == b.0) {
         // Sorted by number: whatever the batch names lies between the first and the last.
-        let [(id, first), .., (_, last)] = of_one else {
-            if let [(id, only)] = of_one {
-                read_node_digests(conn, &mut knowledge, *id, *only, *only)?;
-            }
-            continue;
-        };
-        read_node_digests(conn, &mut knowledge, *id, *first, *last)?;
+        let (Some((id, first)), Some((_, last))) = (of_one.first(), of_one.last()) else { continue };
+        if packed_ones.contains_key(id) {
+            let data = pack::read(conn, *id)?;
+            knowledge.nodes.extend(data.nodes.iter().map(|node| ((*id, node.seq), node.digest)));
+        } else {
+            read_node_digests(conn, &mut knowledge, *id, *first, *last)?;
+        }
     }
-    Ok(knowledge)
+    Ok((knowledge, packed_ones))
 }
 
 fn read_node_digests(
@@ -119,6 +174,24 @@ fn read_node_digests(
     Ok(())
 }
 
+/// Puts the data of packed executions that change once more back where it came from. It is packed again later.
+fn unpack_touched(conn: &mut Conn, writes: &mut Writes<'_>, packed: &PackedOnes) -> Result<(), WriteError> {
+    if packed.is_empty() {
+        return Ok(());
+    }
+    let mut touched: HashSet<ExecutionId> = writes.ends.iter().map(|(id, _)| *id).collect();
+    touched.extend(writes.nodes.iter().map(|(id, _)| *id));
+    for id in touched {
+        let Some((flow, bytes)) = packed.get(&id) else { continue };
+        let data: ExecutionData = pack::read(conn, id)?;
+        let started_at = pack::write_apart(conn, id, &data)?;
+        let less = Tally { bytes: -bytes, ..Tally::default() };
+        let change = writes.changes.entry((*flow, Step::Hour.begin(started_at))).or_default();
+        change.tally.merge(&less, 1);
+    }
+    Ok(())
+}
+
 /// Rows of one table that fit into one statement.
 const fn rows_at_once(columns: usize) -> usize {
     // Longer statements are no faster, and cost memory to prepare.
@@ -126,9 +199,10 @@ const fn rows_at_once(columns: usize) -> usize {
     if by_binds < 64 { by_binds } else { 64 }
 }
 
-fn insert_executions(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> {
-    for inserts in writes.inserts.chunks(rows_at_once(25)) {
-        let rows: Vec<NewExecutionRow<'_>> = inserts.iter().map(NewExecutionRow::new).collect();
+fn insert_executions(conn: &mut Conn, writes: &Writes<'_>, mark: i64) -> Result<(), WriteError> {
+    for inserts in writes.inserts.chunks(rows_at_once(28)) {
+        let rows: Vec<NewExecutionRow<'_>> =
+            inserts.iter().map(|insert| NewExecutionRow::new(insert, mark)).collect();
         let inserted = diesel::insert_into(executions::table)
             .values(&rows)
             .on_conflict(executions::id)
@@ -156,70 +230,20 @@ fn insert_nodes(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> 
     Ok(())
 }
 
-statement! {
-    /// Ends an execution.
-    EndExecution<'a> {
-        id: Id,
-        status: &'a str,
-        inferred: bool,
-        ended_at: At,
-        duration_us: i64,
-        error_summary: Option<String>,
-        failed_node_id: Option<&'a str>,
-        end_digest: &'a [u8],
-        updated_at: At,
-    }
-    "UPDATE executions SET deadline_at = NULL, status = " [status: Text],
-    ", inferred = " [inferred: Bool],
-    ", ended_at = " [ended_at: AtSql],
-    ", duration_us = " [duration_us: BigInt],
-    ", error_summary = " [error_summary: Nullable<Text>],
-    ", failed_node_id = " [failed_node_id: Nullable<Text>],
-    ", end_digest = " [end_digest: Binary],
-    ", updated_at = " [updated_at: AtSql],
-    " WHERE id = " [id: IdSql]
-}
-
-statement! {
-    /// The wide half of an end.
-    EndPayload<'a> {
-        id: Id,
-        outputs: Option<&'a [u8]>,
-        error: Option<Vec<u8>>,
-        end_capture: Option<Vec<u8>>,
-    }
-    "UPDATE execution_payloads SET outputs = " [outputs: Nullable<Binary>],
-    ", error = " [error: Nullable<Binary>],
-    ", end_capture = " [end_capture: Nullable<Binary>],
-    " WHERE execution_id = " [id: IdSql]
-}
-
-fn update_ends(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> {
-    for (execution, ending) in &writes.ends {
-        let id = Id(*execution.as_uuid());
-        let end = ending.end;
-        let error = end.outcome.error();
-        EndExecution {
-            id,
-            status: end.outcome.status().as_str(),
-            inferred: end.told == Told::Inferred,
-            ended_at: At(ending.ended_at),
-            duration_us: ending.duration_us,
-            error_summary: error.map(ErrorInfo::summary),
-            failed_node_id: error.and_then(|error| error.node_id.as_deref()),
-            end_digest: end.digest.as_bytes(),
-            updated_at: At(end.recorded_at),
-            _borrowed: PhantomData,
-        }
-        .execute(conn)?;
-        EndPayload {
-            id,
-            outputs: end.outputs.as_ref().map(|outputs| outputs.as_str().as_bytes()),
-            error: error.and_then(write_json),
-            end_capture: write_marks(&end.capture),
-            _borrowed: PhantomData,
-        }
-        .execute(conn)?;
+/// Nodes that come after the end are rare. That they came must be seen by whoever is packing the execution.
+fn mark_late_nodes(
+    conn: &mut Conn,
+    writes: &Writes<'_>,
+    over: &HashSet<ExecutionId>,
+    mark: i64,
+) -> Result<(), WriteError> {
+    let mut late: Vec<Id> =
+        writes.nodes.iter().filter(|(id, _)| over.contains(id)).map(|(id, _)| Id(*id.as_uuid())).collect();
+    late.dedup();
+    for ids in late.chunks(backend::MAX_BINDS / 2) {
+        diesel::update(executions::table.filter(executions::id.eq_any(ids)))
+            .set(executions::written.eq(mark))
+            .execute(conn)?;
     }
     Ok(())
 }
@@ -230,72 +254,5 @@ fn update_cancels(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError
             .set((executions::cancel_requested.eq(true), executions::updated_at.eq(At(*at))))
             .execute(conn)?;
     }
-    Ok(())
-}
-
-statement! {
-    /// Adds to a flow's counters.
-    AddCounts<'a> {
-        flow_id: Id,
-        slot: i32,
-        pending: i64,
-        fulfilled: i64,
-        error: i64,
-        aborted: i64,
-        duration_us: i64,
-        last_started_at: Option<At>,
-    }
-    "INSERT INTO flow_stats (flow_id, period, bucket, slot, pending, fulfilled, error, aborted, duration_us, \
-     last_started_at) VALUES (" [flow_id: IdSql],
-    ", 'all', 0, " [slot: diesel::sql_types::Integer],
-    ", " [pending: BigInt],
-    ", " [fulfilled: BigInt],
-    ", " [error: BigInt],
-    ", " [aborted: BigInt],
-    ", " [duration_us: BigInt],
-    ", " [last_started_at: Nullable<AtSql>],
-    ") ON CONFLICT (flow_id, period, bucket, slot) DO UPDATE SET \
-     pending = flow_stats.pending + excluded.pending, \
-     fulfilled = flow_stats.fulfilled + excluded.fulfilled, \
-     error = flow_stats.error + excluded.error, \
-     aborted = flow_stats.aborted + excluded.aborted, \
-     duration_us = flow_stats.duration_us + excluded.duration_us, \
-     last_started_at = CASE WHEN flow_stats.last_started_at IS NULL \
-         OR excluded.last_started_at > flow_stats.last_started_at \
-         THEN excluded.last_started_at ELSE flow_stats.last_started_at END"
-}
-
-/// The counters of all flows together stand under the nil id.
-pub(super) const ALL_FLOWS: Id = Id(uuid::Uuid::nil());
-
-/// SQLite has one writer at a time, so that one slot serves all processes.
-const SLOT: i32 = 0;
-
-fn add_counts(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> {
-    let mut all = CountsDelta::default();
-    // The nil id sorts first; it is written last, when its sum is known.
-    for (flow, counts) in &writes.counts {
-        all.merge(counts);
-        add(conn, Id(*flow.as_uuid()), counts)?;
-    }
-    add(conn, ALL_FLOWS, &all)
-}
-
-fn add(conn: &mut Conn, flow_id: Id, counts: &CountsDelta) -> Result<(), WriteError> {
-    if *counts == CountsDelta::default() {
-        return Ok(());
-    }
-    AddCounts {
-        flow_id,
-        slot: SLOT,
-        pending: counts.pending,
-        fulfilled: counts.fulfilled,
-        error: counts.error,
-        aborted: counts.aborted,
-        duration_us: counts.duration_us,
-        last_started_at: counts.last_started_at.map(At),
-        _borrowed: PhantomData,
-    }
-    .execute(conn)?;
     Ok(())
 }

@@ -1,16 +1,28 @@
-//! Executions: written by [`commit`], read by [`read`].
+//! Executions: written by [`commit`], listed by [`list`] and [`walk`], read by [`lookup`], packed by [`pack`].
 
 mod commit;
-mod read;
+mod housekeeping;
+mod list;
+mod lookup;
+mod pack;
 mod rows;
+mod seek;
+mod walk;
 
-pub(super) use read::status_counts;
+pub(crate) use list::newest;
+pub(crate) use pack::unpack_all;
+pub(crate) use rows::EndRow;
 
-use flowtrail_store::{Applied, Command, ExecutionStore, Refusal, StatusCounts, StoreError};
-use flowtrail_types::{Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId};
+use flowtrail_store::{
+    Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, Found, NewPrune, PruneStep, Refusal,
+    StatusCounts, StoreError,
+};
+use flowtrail_types::{
+    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, InstanceId, StatsQuery, StatsScope, Step, Tally,
+};
 use time::OffsetDateTime;
 
-use super::DieselStore;
+use super::{DieselStore, prune, statistics};
 
 impl ExecutionStore for DieselStore {
     fn commit(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {
@@ -18,34 +30,75 @@ impl ExecutionStore for DieselStore {
     }
 
     fn lookup(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        read::lookup(&mut *self.reader()?, id)
+        lookup::lookup(&mut *self.reader()?, id)
     }
 
     fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError> {
-        read::lookup_summary(&mut *self.reader()?, id)
+        lookup::lookup_summary(&mut *self.reader()?, id)
     }
 
-    fn list(&self, query: &ExecutionQuery) -> Result<Vec<ExecutionSummary>, StoreError> {
-        read::list(&mut *self.reader()?, query)
+    fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {
+        list::list(&mut *self.reader()?, query)
     }
 
-    fn count(&self, query: &ExecutionQuery, bound: u64) -> Result<u64, StoreError> {
-        read::count(&mut *self.reader()?, query, bound)
+    fn count(&self, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError> {
+        list::count(&mut *self.reader()?, query, bound)
     }
 
-    fn status_counts(&self, flow: Option<FlowId>) -> Result<StatusCounts, StoreError> {
-        read::status_counts(&mut *self.reader()?, flow)
+    fn status_counts(&self, scope: &StatsScope) -> Result<StatusCounts, StoreError> {
+        self.read(|conn| statistics::status_counts(conn, scope))
+    }
+
+    fn tally(&self, query: &StatsQuery) -> Result<Tally, StoreError> {
+        self.read(|conn| statistics::tally(conn, query))
+    }
+
+    fn tally_by(&self, query: &StatsQuery, step: Step) -> Result<Vec<(OffsetDateTime, Tally)>, StoreError> {
+        self.read(|conn| statistics::tally_by(conn, query, step))
+    }
+
+    fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError> {
+        list::last_started_at(&mut *self.reader()?, scope)
+    }
+
+    fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError> {
+        statistics::last_recorded_at(&mut *self.reader()?)
+    }
+
+    fn delete(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {
+        prune::delete(self, ids)
+    }
+
+    fn begin_prune(&self, wish: &NewPrune) -> Result<u64, StoreError> {
+        prune::begin(self, wish)
+    }
+
+    fn continue_prune(&self, limit: u32) -> Result<PruneStep, StoreError> {
+        prune::step(self, limit)
+    }
+
+    fn list_ended(&self, query: &EndedQuery) -> Result<EndedPage, StoreError> {
+        list::list_ended(&mut *self.reader()?, query)
+    }
+
+    fn pack(&self, ended_before: OffsetDateTime, limit: u32) -> Result<usize, StoreError> {
+        pack::pack(self, ended_before, limit)
     }
 
     fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        read::list_pending(&mut *self.reader()?, instance, limit)
+        housekeeping::list_pending(&mut *self.reader()?, instance, limit)
     }
 
-    fn list_overdue(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        read::list_overdue(&mut *self.reader()?, now, limit)
+    fn list_overdue(
+        &self,
+        instance: InstanceId,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError> {
+        housekeeping::list_overdue(&mut *self.reader()?, instance, now, limit)
     }
 
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError> {
-        read::list_cancel_requested(&mut *self.reader()?, instance)
+        housekeeping::list_cancel_requested(&mut *self.reader()?, instance)
     }
 }

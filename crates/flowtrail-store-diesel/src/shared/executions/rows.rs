@@ -1,18 +1,19 @@
 //! Rows as they are written and read. They never leave this crate.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use flowtrail_store::fold::Insert;
-use flowtrail_store::{NewNode, StoreError};
+use flowtrail_store::fold::{Ending, Insert, size_of};
+use flowtrail_store::{ExecutionData, NewNode, Packed, StoreError};
 use flowtrail_types::lifecycle::Told;
 use flowtrail_types::{
     CaptureMarks, Digest, ErrorInfo, ErrorKind, Execution, ExecutionId, ExecutionSummary, FlowId, InstanceId,
-    NodeExecution, Payload, UserId,
+    Payload, UserId,
 };
 use serde::Serialize;
 
-use super::super::backend::Db;
+use super::super::backend::{Db, from_text, text};
 use super::super::corrupt;
 use super::super::schema::{execution_payloads, execution_tags, executions, node_executions};
 use crate::columns::{At, Id};
@@ -22,8 +23,8 @@ use crate::columns::{At, Id};
 pub(super) struct NewExecutionRow<'a> {
     id: Id,
     flow_id: Id,
-    flow_name: &'a str,
-    flow_tool_name: Option<&'a str>,
+    flow_name: Cow<'a, str>,
+    flow_tool_name: Option<Cow<'a, str>>,
     flow_version: Option<i32>,
     user_id: Option<Id>,
     source: &'a str,
@@ -35,9 +36,9 @@ pub(super) struct NewExecutionRow<'a> {
     deadline_at: Option<At>,
     instance_id: Option<Id>,
     cancel_requested: bool,
-    preview: Option<&'a str>,
+    preview: Option<Cow<'a, str>>,
     error_summary: Option<String>,
-    failed_node_id: Option<&'a str>,
+    failed_node_id: Option<Cow<'a, str>>,
     parent_id: Option<Id>,
     replay_of: Option<Id>,
     capture_policy: &'a str,
@@ -45,18 +46,21 @@ pub(super) struct NewExecutionRow<'a> {
     end_digest: Option<&'a [u8]>,
     created_at: At,
     updated_at: At,
+    bytes: i64,
+    packed: bool,
+    written: i64,
 }
 
 impl<'a> NewExecutionRow<'a> {
-    pub(super) fn new(insert: &'a Insert<'a>) -> Self {
+    pub(super) fn new(insert: &'a Insert<'a>, mark: i64) -> Self {
         let start = insert.start;
         let end = insert.end.as_ref();
         let error = end.and_then(|ending| ending.end.outcome.error());
         Self {
             id: Id(*start.id.as_uuid()),
             flow_id: Id(*start.flow_id.as_uuid()),
-            flow_name: &start.flow_name,
-            flow_tool_name: start.flow_tool_name.as_deref(),
+            flow_name: text(&start.flow_name),
+            flow_tool_name: start.flow_tool_name.as_deref().map(text),
             flow_version: start.flow_version,
             user_id: start.user_id.map(|id| Id(*id.as_uuid())),
             source: start.source.as_str(),
@@ -68,9 +72,9 @@ impl<'a> NewExecutionRow<'a> {
             deadline_at: end.is_none().then_some(At(start.deadline_at)),
             instance_id: start.instance_id.map(|id| Id(*id.as_uuid())),
             cancel_requested: insert.cancel_requested,
-            preview: start.preview.as_deref(),
-            error_summary: error.map(ErrorInfo::summary),
-            failed_node_id: error.and_then(|error| error.node_id.as_deref()),
+            preview: start.preview.as_deref().map(text),
+            error_summary: error.map(|error| text(&error.summary()).into_owned()),
+            failed_node_id: error.and_then(|error| error.node_id.as_deref()).map(text),
             parent_id: start.parent_id.map(|id| Id(*id.as_uuid())),
             replay_of: start.replay_of.map(|id| Id(*id.as_uuid())),
             capture_policy: start.capture_policy.as_str(),
@@ -78,6 +82,48 @@ impl<'a> NewExecutionRow<'a> {
             end_digest: end.map(|ending| &ending.end.digest.as_bytes()[..]),
             created_at: At(start.recorded_at),
             updated_at: At(insert.updated_at),
+            bytes: insert.packed.map_or(0, size_of),
+            packed: insert.packed.is_some(),
+            written: mark,
+        }
+    }
+}
+
+/// How an execution that was there ends.
+pub(crate) struct EndRow<'a> {
+    pub(crate) id: Id,
+    pub(crate) status: &'a str,
+    pub(crate) inferred: bool,
+    pub(crate) ended_at: At,
+    pub(crate) duration_us: i64,
+    pub(crate) error_summary: Option<String>,
+    pub(crate) failed_node_id: Option<&'a str>,
+    pub(crate) end_digest: &'a [u8],
+    pub(crate) updated_at: At,
+    pub(crate) written: i64,
+    pub(crate) outputs: Option<&'a [u8]>,
+    pub(crate) error: Option<Vec<u8>>,
+    pub(crate) end_capture: Option<Vec<u8>>,
+}
+
+impl<'a> EndRow<'a> {
+    pub(super) fn new(id: ExecutionId, ending: &'a Ending<'a>, mark: i64) -> Self {
+        let end = ending.end;
+        let error = end.outcome.error();
+        Self {
+            id: Id(*id.as_uuid()),
+            status: end.outcome.status().as_str(),
+            inferred: end.told == Told::Inferred,
+            ended_at: At(ending.ended_at),
+            duration_us: ending.duration_us,
+            error_summary: error.map(ErrorInfo::summary),
+            failed_node_id: error.and_then(|error| error.node_id.as_deref()),
+            end_digest: end.digest.as_bytes(),
+            updated_at: At(end.recorded_at),
+            written: mark,
+            outputs: end.outputs.as_ref().map(bytes),
+            error: error.and_then(write_json),
+            end_capture: write_marks(&end.capture),
         }
     }
 }
@@ -92,19 +138,34 @@ pub(super) struct NewPayloadRow<'a> {
     error: Option<Vec<u8>>,
     start_capture: Option<Vec<u8>>,
     end_capture: Option<Vec<u8>>,
+    packed: Option<&'a [u8]>,
 }
 
 impl<'a> NewPayloadRow<'a> {
     pub(super) fn new(insert: &'a Insert<'a>) -> Self {
         let end = insert.end.as_ref().map(|ending| ending.end);
+        let execution_id = Id(*insert.start.id.as_uuid());
+        if let Some(packed) = insert.packed {
+            return Self {
+                execution_id,
+                params: None,
+                meta: None,
+                outputs: None,
+                error: None,
+                start_capture: None,
+                end_capture: None,
+                packed: Some(packed.as_bytes()),
+            };
+        }
         Self {
-            execution_id: Id(*insert.start.id.as_uuid()),
+            execution_id,
             params: insert.start.params.as_ref().map(bytes),
             meta: insert.start.meta.as_ref().map(bytes),
             outputs: end.and_then(|end| end.outputs.as_ref()).map(bytes),
             error: end.and_then(|end| end.outcome.error()).and_then(write_json),
             start_capture: write_marks(&insert.start.capture),
             end_capture: end.and_then(|end| write_marks(&end.capture)),
+            packed: None,
         }
     }
 }
@@ -113,14 +174,18 @@ impl<'a> NewPayloadRow<'a> {
 #[diesel(table_name = execution_tags, treat_none_as_default_value = false)]
 pub(super) struct NewTagRow<'a> {
     execution_id: Id,
-    key: &'a str,
-    value: &'a str,
+    key: Cow<'a, str>,
+    value: Cow<'a, str>,
 }
 
 impl<'a> NewTagRow<'a> {
     pub(super) fn all(insert: &'a Insert<'a>) -> impl Iterator<Item = Self> {
         let execution_id = Id(*insert.start.id.as_uuid());
-        insert.start.tags.iter().map(move |(key, value)| Self { execution_id, key, value })
+        insert.start.tags.iter().map(move |(key, value)| Self {
+            execution_id,
+            key: text(key),
+            value: text(value),
+        })
     }
 }
 
@@ -129,15 +194,15 @@ impl<'a> NewTagRow<'a> {
 pub(super) struct NewNodeRow<'a> {
     execution_id: Id,
     seq: i32,
-    node_id: &'a str,
-    node_name: &'a str,
-    node_type: &'a str,
+    node_id: Cow<'a, str>,
+    node_name: Cow<'a, str>,
+    node_type: Cow<'a, str>,
     status: &'a str,
     executed_at: At,
     duration_us: i64,
     input: Option<&'a [u8]>,
     output: Option<&'a [u8]>,
-    error: Option<&'a str>,
+    error: Option<Cow<'a, str>>,
     error_kind: Option<&'a str>,
     parent_seq: Option<i32>,
     iteration: Option<i32>,
@@ -151,15 +216,15 @@ impl<'a> NewNodeRow<'a> {
         Self {
             execution_id: Id(*execution.as_uuid()),
             seq: node.seq,
-            node_id: &node.node_id,
-            node_name: &node.node_name,
-            node_type: &node.node_type,
+            node_id: text(&node.node_id),
+            node_name: text(&node.node_name),
+            node_type: text(&node.node_type),
             status: node.status.as_str(),
             executed_at: At(node.executed_at),
             duration_us: node.duration_us,
             input: node.input.as_ref().map(bytes),
             output: node.output.as_ref().map(bytes),
-            error: node.error.as_deref(),
+            error: node.error.as_deref().map(text),
             error_kind: node.error_kind.map(ErrorKind::as_str),
             parent_seq: node.parent_seq,
             iteration: node.iteration,
@@ -174,8 +239,8 @@ impl<'a> NewNodeRow<'a> {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = executions, check_for_backend(Db))]
 pub(super) struct SummaryRow {
-    id: Id,
-    flow_id: Id,
+    pub(super) id: Id,
+    pub(super) flow_id: Id,
     flow_name: String,
     flow_tool_name: Option<String>,
     flow_version: Option<i32>,
@@ -183,11 +248,13 @@ pub(super) struct SummaryRow {
     source: String,
     status: String,
     inferred: bool,
-    started_at: At,
-    ended_at: Option<At>,
+    pub(super) started_at: At,
+    pub(super) ended_at: Option<At>,
     duration_us: Option<i64>,
     preview: Option<String>,
     error_summary: Option<String>,
+    pub(super) packed: bool,
+    pub(super) written: i64,
 }
 
 impl SummaryRow {
@@ -202,11 +269,11 @@ impl SummaryRow {
         Ok(ExecutionSummary {
             id: ExecutionId::from_uuid(id),
             flow_id: flow_lives.then_some(flow),
-            flow_name: self.flow_name,
-            flow_tool_name: self.flow_tool_name,
+            flow_name: from_text(self.flow_name),
+            flow_tool_name: self.flow_tool_name.map(from_text),
             flow_version: self.flow_version,
             user_id: self.user_id.map(|user| UserId::from_uuid(user.0)),
-            user_name,
+            user_name: user_name.map(from_text),
             status: self
                 .status
                 .parse()
@@ -219,8 +286,8 @@ impl SummaryRow {
             started_at: self.started_at.0,
             ended_at: self.ended_at.map(|at| at.0),
             duration_ms: self.duration_us.map(|us| us / 1_000),
-            initial_params_preview: self.preview,
-            error: self.error_summary,
+            initial_params_preview: self.preview.map(from_text),
+            error: self.error_summary.map(from_text),
             guarding_flow_id: flow,
         })
     }
@@ -249,30 +316,44 @@ pub(super) struct PayloadRow {
     error: Option<Vec<u8>>,
     start_capture: Option<Vec<u8>>,
     end_capture: Option<Vec<u8>>,
+    packed: Option<Vec<u8>>,
+}
+
+impl PayloadRow {
+    /// The data that the row has, packed or not. Nodes that stand in rows of their own are not among it.
+    pub(super) fn into_data(self, id: ExecutionId) -> Result<ExecutionData, StoreError> {
+        const TABLE: &str = "execution_payloads";
+        if let Some(packed) = self.packed {
+            return Packed::from_bytes(&packed).unpack().map_err(|error| corrupt(TABLE, "packed", id, error));
+        }
+        let error = self.error.map(|json| serde_json::from_slice(&json)).transpose();
+        Ok(ExecutionData {
+            params: read_payload(TABLE, "params", id, self.params)?,
+            meta: read_payload(TABLE, "meta", id, self.meta)?,
+            outputs: read_payload(TABLE, "outputs", id, self.outputs)?,
+            error: error.map_err(|error| corrupt(TABLE, "error", id, error))?,
+            start_capture: read_marks(TABLE, "start_capture", id, self.start_capture)?,
+            end_capture: read_marks(TABLE, "end_capture", id, self.end_capture)?,
+            nodes: Vec::new(),
+        })
+    }
 }
 
 pub(super) fn into_execution(
     summary: ExecutionSummary,
     detail: DetailRow,
-    wide: PayloadRow,
-    node_executions: Vec<NodeExecution>,
+    data: ExecutionData,
     tags: BTreeMap<String, String>,
 ) -> Result<Execution, StoreError> {
-    const TABLE: &str = "execution_payloads";
     let id = summary.id;
-    let error_info: Option<ErrorInfo> = wide
-        .error
-        .map(|json| serde_json::from_slice(&json))
-        .transpose()
-        .map_err(|error| corrupt(TABLE, "error", id, error))?;
-    let mut capture = read_marks(TABLE, "start_capture", id, wide.start_capture)?;
-    capture.extend(read_marks(TABLE, "end_capture", id, wide.end_capture)?);
+    let mut capture = data.start_capture;
+    capture.extend(data.end_capture);
     Ok(Execution {
-        initial_params: read_payload(TABLE, "params", id, wide.params)?,
-        outputs: read_payload(TABLE, "outputs", id, wide.outputs)?,
-        node_executions,
-        error_info,
-        meta: read_payload(TABLE, "meta", id, wide.meta)?,
+        initial_params: data.params,
+        outputs: data.outputs,
+        node_executions: data.nodes.into_iter().map(NewNode::into_execution).collect(),
+        error_info: data.error,
+        meta: data.meta,
         tags,
         parent_execution_id: detail.parent_id.map(|parent| ExecutionId::from_uuid(parent.0)),
         replay_of: detail.replay_of.map(|original| ExecutionId::from_uuid(original.0)),
@@ -307,23 +388,24 @@ pub(super) struct NodeRow {
     iteration: Option<i32>,
     attempt: i32,
     capture: Option<Vec<u8>>,
+    digest: Vec<u8>,
 }
 
 impl NodeRow {
-    pub(super) fn into_node(self, execution: ExecutionId) -> Result<NodeExecution, StoreError> {
+    pub(super) fn into_node(self, execution: ExecutionId) -> Result<NewNode, StoreError> {
         const TABLE: &str = "node_executions";
         let id = format!("{execution}/{}", self.seq);
-        Ok(NodeExecution {
+        Ok(NewNode {
             seq: self.seq,
-            node_id: self.node_id,
-            node_name: self.node_name,
-            node_type: self.node_type,
+            node_id: from_text(self.node_id),
+            node_name: from_text(self.node_name),
+            node_type: from_text(self.node_type),
             status: self.status.parse().map_err(|error| corrupt(TABLE, "status", &id, format!("{error}")))?,
             executed_at: self.executed_at.0,
             duration_us: self.duration_us,
-            input_data: read_payload(TABLE, "input", &id, self.input)?,
-            output_data: read_payload(TABLE, "output", &id, self.output)?,
-            error: self.error,
+            input: read_payload(TABLE, "input", &id, self.input)?,
+            output: read_payload(TABLE, "output", &id, self.output)?,
+            error: self.error.map(from_text),
             error_kind: self
                 .error_kind
                 .map(|kind| kind.parse())
@@ -333,6 +415,7 @@ impl NodeRow {
             iteration: self.iteration,
             attempt: self.attempt,
             capture: read_marks(TABLE, "capture", &id, self.capture)?,
+            digest: digest_of(TABLE, Id(*execution.as_uuid()), &self.digest)?,
         })
     }
 }

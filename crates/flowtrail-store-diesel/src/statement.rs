@@ -8,12 +8,12 @@ macro_rules! statement {
     (
         $(#[$meta:meta])*
         $name:ident<$life:lifetime> { $($field:ident: $type:ty),* $(,)? }
-        $($text:literal $([$bound:ident: $sql:ty])?),* $(,)?
+        $($text:literal $([$bound:ident $(. $part:ident)?: $sql:ty])?),* $(,)?
     ) => {
         $(#[$meta])*
-        pub(super) struct $name<$life> {
-            $(pub(super) $field: $type,)*
-            pub(super) _borrowed: std::marker::PhantomData<&$life ()>,
+        struct $name<$life> {
+            $($field: $type,)*
+            _borrowed: std::marker::PhantomData<&$life ()>,
         }
 
         impl diesel::query_builder::QueryId for $name<'_> {
@@ -28,7 +28,7 @@ macro_rules! statement {
             ) -> diesel::QueryResult<()> {
                 $(
                     out.push_sql($text);
-                    $(out.push_bind_param::<$sql, _>(&self.$bound)?;)?
+                    $(out.push_bind_param::<$sql, _>(&self.$bound $(. $part)?)?;)?
                 )*
                 Ok(())
             }

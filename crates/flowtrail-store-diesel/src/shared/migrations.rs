@@ -1,30 +1,22 @@
 //! The schema's versions: up, down, and what is there.
 
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::MigrationHarness;
 use flowtrail_store::StoreError;
 
-use super::backend::{self, Conn, Db};
-use crate::DatabaseUrl;
+use super::backend::{self, Address, Conn, Db, MIGRATIONS};
+use super::executions;
+use super::statistics;
+use super::store::WriteError;
+use crate::schema::{AppliedMigration, MigrationStatus};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+/// The migration before which data was not packed.
+const PACKING: &str = "20261122000000";
 
 /// A database's schema.
-pub struct Schema {
+pub(crate) struct Schema {
     conn: Conn,
 }
-
-/// A migration, and whether it has been applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MigrationStatus {
-    /// Its name.
-    pub name: String,
-    /// Whether it has been applied.
-    pub applied: bool,
-}
-
-/// The name of a migration that was applied, or taken back.
-pub type AppliedMigration = String;
 
 impl Schema {
     /// Opens a database, making it if there is none, without touching its schema.
@@ -32,8 +24,8 @@ impl Schema {
     /// # Errors
     ///
     /// When it cannot be opened.
-    pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Ok(Self { conn: backend::open_writer(url.path())? })
+    pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
+        Ok(Self { conn: backend::open_writer(address)? })
     }
 
     /// Opens a database that must be there.
@@ -41,8 +33,8 @@ impl Schema {
     /// # Errors
     ///
     /// [`StoreError::Schema`] when there is none, otherwise as [`open`](Self::open).
-    pub fn open_existing(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        Ok(Self { conn: backend::open_existing(url.path())? })
+    pub(crate) fn open_existing(address: &Address) -> Result<Self, StoreError> {
+        Ok(Self { conn: backend::open_existing(address)? })
     }
 
     pub(super) fn into_connection(self) -> Conn {
@@ -56,13 +48,14 @@ impl Schema {
     ///
     /// [`StoreError::Schema`] when the database was made by a newer version, or a migration fails; a migration
     /// that failed has changed nothing.
-    pub fn up(&mut self) -> Result<Vec<AppliedMigration>, StoreError> {
+    pub(crate) fn up(&mut self) -> Result<Vec<AppliedMigration>, StoreError> {
         self.refuse_newer()?;
-        // The write lock is taken before looking, so that what is missing is still missing when it is applied.
-        backend::write(&mut self.conn, |conn| -> Result<_, MigrationFailed> {
-            conn.run_pending_migrations(MIGRATIONS)
-                .map(|versions| versions.iter().map(ToString::to_string).collect())
-                .map_err(MigrationFailed::Migration)
+        // The lock is taken before looking, so that what is missing is still missing when it is applied.
+        backend::write_alone(&mut self.conn, |conn| -> Result<_, MigrationFailed> {
+            let versions = conn.run_pending_migrations(MIGRATIONS).map_err(MigrationFailed::Migration)?;
+            let applied: Vec<AppliedMigration> = versions.iter().map(ToString::to_string).collect();
+            statistics::recount_if_wanted(conn, &backend::OnlySlot)?;
+            Ok(applied)
         })
         .map_err(MigrationFailed::into_store_error)
     }
@@ -72,18 +65,18 @@ impl Schema {
     /// # Errors
     ///
     /// [`StoreError::Schema`] when the database was made by a newer version, or a migration fails.
-    pub fn down(&mut self, steps: u32) -> Result<Vec<AppliedMigration>, StoreError> {
+    pub(crate) fn down(&mut self, steps: u32) -> Result<Vec<AppliedMigration>, StoreError> {
         self.refuse_newer()?;
         let mut reverted = Vec::new();
         for _ in 0..steps {
-            if self.applied()?.is_empty() {
-                break;
-            }
-            let version = self
-                .conn
-                .revert_last_migration(MIGRATIONS)
-                .map_err(|error| StoreError::Schema(format!("a migration cannot be taken back: {error}")))?;
-            reverted.push(version.to_string());
+            let Some(last) = self.applied()?.into_iter().max() else { break };
+            let version = backend::write_alone(&mut self.conn, |conn| -> Result<_, MigrationFailed> {
+                if last.to_string() == PACKING {
+                    executions::unpack_all(conn)?;
+                }
+                conn.revert_last_migration(MIGRATIONS).map_err(MigrationFailed::Migration)
+            });
+            reverted.push(version.map_err(MigrationFailed::into_store_error)?.to_string());
         }
         Ok(reverted)
     }
@@ -93,7 +86,7 @@ impl Schema {
     /// # Errors
     ///
     /// When the database does not answer.
-    pub fn status(&mut self) -> Result<Vec<MigrationStatus>, StoreError> {
+    pub(crate) fn status(&mut self) -> Result<Vec<MigrationStatus>, StoreError> {
         let applied = self.applied()?;
         Ok(known()?
             .into_iter()
@@ -106,7 +99,7 @@ impl Schema {
     /// # Errors
     ///
     /// [`StoreError::Schema`] when it is newer or older.
-    pub fn check(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn check(&mut self) -> Result<(), StoreError> {
         self.refuse_newer()?;
         let missing = self.status()?.into_iter().filter(|migration| !migration.applied).count();
         if missing == 0 {
@@ -121,7 +114,7 @@ impl Schema {
         let (tables, of_migrations) = backend::count_tables(&mut self.conn).map_err(backend::translate)?;
         if tables > 0 && of_migrations == 0 {
             return Err(StoreError::Schema(
-                "this is another program's database, and nothing in it was changed: name another file"
+                "this is another program's database, and nothing in it was changed: name another one"
                     .to_owned(),
             ));
         }
@@ -161,12 +154,18 @@ fn known() -> Result<Vec<(String, MigrationVersion<'static>)>, StoreError> {
 
 enum MigrationFailed {
     Migration(Box<dyn std::error::Error + Send + Sync>),
-    Diesel(diesel::result::Error),
+    Write(WriteError),
 }
 
 impl From<diesel::result::Error> for MigrationFailed {
     fn from(error: diesel::result::Error) -> Self {
-        Self::Diesel(error)
+        Self::Write(error.into())
+    }
+}
+
+impl From<WriteError> for MigrationFailed {
+    fn from(error: WriteError) -> Self {
+        Self::Write(error)
     }
 }
 
@@ -174,7 +173,7 @@ impl MigrationFailed {
     fn into_store_error(self) -> StoreError {
         match self {
             Self::Migration(error) => StoreError::Schema(format!("a migration failed: {error}")),
-            Self::Diesel(error) => backend::translate(error),
+            Self::Write(error) => error.into_store_error(),
         }
     }
 }

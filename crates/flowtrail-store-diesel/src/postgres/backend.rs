@@ -1,0 +1,341 @@
+//! All that the shared source must know of PostgreSQL.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PoolError};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::sql_types::{BigInt, Bool};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use flowtrail_store::StoreError;
+
+pub(super) use super::ends::update_ends;
+pub(super) use super::own::{OnlySlot, Own};
+use super::shared::{DieselStore, WriteError};
+use crate::DatabaseUrl;
+
+/// The connection.
+pub(crate) type Conn = PgConnection;
+/// Diesel's name of the database.
+pub(crate) type Db = diesel::pg::Pg;
+/// A pool of connections for reading.
+pub(crate) type Readers = Pool<ConnectionManager<Conn>>;
+/// Where a database is, as libpq takes it.
+pub(crate) type Address = String;
+
+/// The column types that differ between databases, by the names that the schema uses.
+pub(crate) mod sql {
+    pub(crate) use diesel::sql_types::*;
+    /// An id.
+    pub(crate) type IdSql = Uuid;
+    /// A time.
+    pub(crate) type AtSql = Timestamptz;
+}
+
+/// The schema's versions.
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// How many reads may go on at once.
+const READERS: u32 = 8;
+
+/// How many values one statement may bind: the protocol's limit is 65,535.
+pub(crate) const MAX_BINDS: usize = 30_000;
+
+/// Whether rows share a statement to save the way to the database and back, which costs more than anything else.
+pub(crate) const SHARES_STATEMENTS: bool = true;
+
+/// Keeps the rows that a statement reads from others until the transaction ends.
+macro_rules! locked {
+    ($statement:expr) => {
+        $statement.for_update()
+    };
+}
+pub(crate) use locked;
+
+/// The address that libpq takes, with bounds to how long it waits.
+pub(crate) fn address(url: &DatabaseUrl) -> Result<Address, StoreError> {
+    let DatabaseUrl::Postgres(address) = url else {
+        return Err(StoreError::Internal {
+            reason: "a store on PostgreSQL was asked for another database".to_owned(),
+            source: None,
+        });
+    };
+    let mut address = address.clone();
+    // A database that went away without a word must not be waited for by the system's own, very long bounds.
+    for (option, value) in [
+        ("connect_timeout", "5"),
+        ("tcp_user_timeout", "10000"),
+        ("keepalives_idle", "10"),
+        ("application_name", "flowtrail"),
+    ] {
+        if !address.contains(&format!("{option}=")) {
+            address.push(if address.contains('?') { '&' } else { '?' });
+            address.push_str(&format!("{option}={value}"));
+        }
+    }
+    Ok(address)
+}
+
+/// The character that stands before a character which PostgreSQL's texts cannot hold, or which is it itself.
+const ESCAPE: char = '\u{1a}';
+
+/// A text as the database keeps it: U+0000 is written as two characters.
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    if text.contains(['\0', ESCAPE]) {
+        Cow::Owned(text.replace(ESCAPE, "\u{1a}\u{1a}").replace('\0', "\u{1a}0"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A text as the database kept it.
+pub(crate) fn from_text(text: String) -> String {
+    if !text.contains(ESCAPE) {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, character == ESCAPE) {
+            (_, true) => plain.push(if characters.next() == Some('0') { '\0' } else { ESCAPE }),
+            (character, false) => plain.push(character),
+        }
+    }
+    plain
+}
+
+/// Runs `work` as one transaction that writes.
+pub(crate) fn write<T, E: From<DieselError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    conn.build_transaction().read_committed().read_write().run(work)
+}
+
+/// A number of Flowtrail's own, so that its locks are not taken for another program's in the same database.
+pub(super) const LOCK_CLASS: i32 = 0x666c_6f77;
+/// The lock of whoever migrates. Slots of statistics have the numbers from 0 on.
+const MIGRATING: i32 = -1;
+
+/// Runs `work` as one transaction beside which nobody else migrates.
+pub(crate) fn write_alone<T, E: From<DieselError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    write(conn, |conn| {
+        conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {MIGRATING})"))?;
+        work(conn)
+    })
+}
+
+/// Runs `work` so that all it reads is of one moment.
+pub(crate) fn snapshot<T, E: From<DieselError>>(
+    conn: &mut Conn,
+    work: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    conn.build_transaction().repeatable_read().read_only().run(work)
+}
+
+/// Whether a connection is of no more use after an error.
+pub(crate) fn is_lost(conn: &mut Conn, error: Option<&StoreError>) -> bool {
+    use diesel::connection::TransactionManager;
+    type Manager = <Conn as Connection>::TransactionManager;
+    matches!(error, Some(StoreError::Unavailable { .. })) || Manager::is_broken_transaction_manager(conn)
+}
+
+/// A connection from the pool, or why there is none.
+pub(crate) fn checked_out<T>(got: Result<T, PoolError>) -> Result<T, StoreError> {
+    got.map_err(|error| {
+        let reason = error.to_string();
+        // Without a reason of the database's own all connections were in use.
+        if reason.trim_end() == "timed out waiting for connection" {
+            StoreError::Busy(Some(Box::new(error)))
+        } else {
+            StoreError::Unavailable { reason: in_one_line(&reason), source: Some(Box::new(error)) }
+        }
+    })
+}
+
+/// The number of this batch, by which a prune tells what was written before it, and whether there is any prune.
+pub(crate) fn next_mark(conn: &mut Conn) -> Result<(i64, bool), WriteError> {
+    Ok(NextMark.get_result(conn)?)
+}
+
+/// Prepared once, unlike `sql_query`.
+#[derive(diesel::query_builder::QueryId)]
+struct NextMark;
+
+impl diesel::query_builder::QueryFragment<Db> for NextMark {
+    fn walk_ast<'b>(&'b self, mut out: diesel::query_builder::AstPass<'_, 'b, Db>) -> QueryResult<()> {
+        out.push_sql("SELECT nextval('write_mark'), EXISTS (SELECT 1 FROM prunes)");
+        Ok(())
+    }
+}
+
+impl diesel::query_builder::Query for NextMark {
+    type SqlType = (BigInt, Bool);
+}
+
+impl diesel::RunQueryDsl<Conn> for NextMark {}
+
+/// Opens the connection that writes.
+pub(crate) fn open_writer(address: &Address) -> Result<Conn, StoreError> {
+    let mut conn = Conn::establish(address).map_err(cannot_connect)?;
+    settle(&mut conn).map_err(translate)?;
+    Ok(conn)
+}
+
+/// What every connection of ours relies on, whatever the database's or the role's own settings are.
+fn settle(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute(
+        "SET TIME ZONE 'UTC';
+         SET lock_timeout = '10s';
+         SET idle_in_transaction_session_timeout = '60s';
+         SELECT set_config('synchronous_commit', 'on', false)
+             WHERE current_setting('synchronous_commit') IN ('off', 'local');",
+    )
+}
+
+fn cannot_connect(error: ConnectionError) -> StoreError {
+    let reason = format!("cannot connect to PostgreSQL: {}", in_one_line(&error.to_string()));
+    StoreError::Unavailable { reason, source: Some(Box::new(error)) }
+}
+
+/// libpq's messages have several lines.
+fn in_one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Opens a database that must be there. A server that answers has one.
+pub(crate) fn open_existing(address: &Address) -> Result<Conn, StoreError> {
+    open_writer(address)
+}
+
+/// How many tables a database has, and how many of them tell of migrations.
+pub(crate) fn count_tables(conn: &mut Conn) -> QueryResult<(i64, i64)> {
+    #[derive(QueryableByName)]
+    struct Tables {
+        #[diesel(sql_type = BigInt)]
+        tables: i64,
+        #[diesel(sql_type = BigInt)]
+        of_migrations: i64,
+    }
+    let row: Tables = diesel::sql_query(
+        "SELECT count(*) AS tables, \
+         count(*) FILTER (WHERE table_name = '__diesel_schema_migrations') AS of_migrations \
+         FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'",
+    )
+    .get_result(conn)?;
+    Ok((row.tables, row.of_migrations))
+}
+
+/// Opens the connections that read.
+pub(crate) fn open_readers(address: &Address) -> Result<Readers, StoreError> {
+    Pool::builder()
+        .max_size(READERS)
+        .min_idle(Some(0))
+        .connection_timeout(Duration::from_secs(5))
+        // One that was lost while nobody used it is found out here, and not by who reads.
+        .test_on_check_out(true)
+        .connection_customizer(Box::new(Settled))
+        .build(ConnectionManager::new(address))
+        .map_err(|error| StoreError::Unavailable {
+            reason: in_one_line(&error.to_string()),
+            source: Some(Box::new(error)),
+        })
+}
+
+#[derive(Debug)]
+struct Settled;
+
+impl CustomizeConnection<Conn, diesel::r2d2::Error> for Settled {
+    fn on_acquire(&self, conn: &mut Conn) -> Result<(), diesel::r2d2::Error> {
+        settle(conn).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+/// Before a write: nothing here.
+pub(crate) fn prepare(_conn: &mut Conn, _own: &Own, _address: &Address) {}
+
+/// Nothing tells cheaper than looking whether another process has written.
+pub(crate) fn foreign_changes(_store: &DieselStore) -> Result<Option<i64>, StoreError> {
+    Ok(None)
+}
+
+/// Diesel's error in the words of the store. The only place that does it.
+pub(crate) fn translate(error: DieselError) -> StoreError {
+    let (kind, message, constraint) = match &error {
+        DieselError::DatabaseError(kind, info) => {
+            (kind, in_one_line(info.message()), info.constraint_name().map(str::to_owned))
+        }
+        DieselError::BrokenTransactionManager => {
+            let reason = "the connection was lost within a transaction".to_owned();
+            return StoreError::Unavailable { reason, source: Some(Box::new(error)) };
+        }
+        other => {
+            let reason = other.to_string();
+            return StoreError::Internal { reason, source: Some(Box::new(error)) };
+        }
+    };
+    let says = |text: &str| message.contains(text);
+    match kind {
+        DatabaseErrorKind::UniqueViolation => {
+            let is_tool_name = constraint.is_some_and(|name| name == "flows_tool_name");
+            return StoreError::Taken { field: if is_tool_name { "toolName" } else { "id" } };
+        }
+        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+            return StoreError::Unavailable { reason: message, source: Some(Box::new(error)) };
+        }
+        DatabaseErrorKind::SerializationFailure => return StoreError::Busy(Some(Box::new(error))),
+        DatabaseErrorKind::ReadOnlyTransaction => {
+            return StoreError::NotWritable { reason: message, source: Some(Box::new(error)) };
+        }
+        _ => {}
+    }
+    if says("deadlock detected") || says("lock timeout") || says("could not obtain lock") {
+        StoreError::Busy(Some(Box::new(error)))
+    } else if says("No space left on device") || says("disk full") || says("could not extend file") {
+        StoreError::NotWritable { reason: message, source: Some(Box::new(error)) }
+    } else if says("server closed the connection")
+        || says("terminating connection")
+        || says("the database system is")
+        || says("too many clients")
+        || says("remaining connection slots")
+        || says("could not connect")
+        || says("connection to server")
+        || says("could not receive data")
+        || says("no connection to the server")
+        || says("SSL connection has been closed")
+        || says("SSL SYSCALL")
+    {
+        StoreError::Unavailable { reason: message, source: Some(Box::new(error)) }
+    } else {
+        StoreError::Internal { reason: message, source: Some(Box::new(error)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back() {
+        for plain in ["", "plain", "a\0b", "\0", "\u{1a}", "\u{1a}0", "\u{1a}\0\u{1a}0ü"] {
+            let kept = text(plain).into_owned();
+            assert!(!kept.contains('\0'), "{plain:?}");
+            assert_eq!(from_text(kept), plain);
+        }
+    }
+
+    #[test]
+    fn what_the_address_says_is_not_overruled() {
+        let of = |text: &str| address(&text.parse().unwrap()).unwrap();
+        assert!(of("postgres://h/db").contains("?connect_timeout=5&"));
+        assert!(
+            of("postgres://h/db?connect_timeout=9&sslmode=require")
+                .contains("connect_timeout=9&sslmode=require&tcp")
+        );
+    }
+}

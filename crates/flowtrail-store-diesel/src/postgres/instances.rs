@@ -1,0 +1,42 @@
+//! Processes that run executions, on PostgreSQL.
+
+use diesel::prelude::*;
+use flowtrail_store::{InstanceStore, StoreError};
+use flowtrail_types::InstanceId;
+use time::OffsetDateTime;
+
+use super::backend;
+use super::lease;
+use super::shared::{DieselStore, instances};
+use crate::columns::Id;
+
+impl InstanceStore for DieselStore {
+    fn register(&self, id: InstanceId, _at: OffsetDateTime) -> Result<(), StoreError> {
+        // The database's clock, not this machine's.
+        self.own().leases.hold(&mut *self.reader()?, id)
+    }
+
+    fn list_dead(&self) -> Result<Vec<InstanceId>, StoreError> {
+        let may_judge = self.own().leases.may_judge();
+        lease::run_out(&mut *self.reader()?, may_judge).map_err(backend::translate)
+    }
+
+    fn forget(&self, id: InstanceId) -> Result<(), StoreError> {
+        self.own().leases.release(id);
+        self.write(|conn, _| {
+            diesel::delete(instances::table.find(Id(*id.as_uuid()))).execute(conn)?;
+            Ok(())
+        })
+    }
+
+    fn release(&self, id: InstanceId) -> Result<(), StoreError> {
+        self.own().leases.release(id);
+        // Who says so itself need not be waited for.
+        self.write(|conn, _| {
+            diesel::sql_query("UPDATE instances SET renewed_at = '-infinity' WHERE id = $1")
+                .bind::<diesel::sql_types::Uuid, _>(Id(*id.as_uuid()))
+                .execute(conn)?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,14 @@
+//! PostgreSQL: the shared source, compiled with PostgreSQL's names.
+
+mod backend;
+mod ends;
+mod instances;
+mod lease;
+mod own;
+#[path = "../shared/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "one source, compiled with the names of each database")]
+mod shared;
+mod upkeep;
+
+pub use shared::DieselStore as PostgresStore;
+pub(crate) use shared::Schema;

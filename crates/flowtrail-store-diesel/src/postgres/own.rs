@@ -1,0 +1,108 @@
+//! What a process has of its own in a PostgreSQL database: its lease, its slot in the statistics, the jobs that it does.
+//! Slots and jobs are advisory locks, which the server frees when the connection that holds them ends.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Integer};
+use flowtrail_store::{Job, StoreError};
+
+use super::backend::{self, Address, Conn, LOCK_CLASS};
+use super::lease::Leases;
+use super::shared::{Slots, WriteError};
+
+/// The lease and the locks of this process.
+pub(crate) struct Own {
+    pub(super) leases: Leases,
+    /// The connection that holds the locks of jobs, and which ones.
+    jobs: Mutex<Option<(Conn, Vec<Job>)>>,
+    address: Address,
+    /// In bytes; 0 for no ceiling.
+    pub(super) ceiling: AtomicU64,
+}
+
+/// Locks of jobs have the numbers below that of migrations.
+fn lock_of(job: Job) -> i32 {
+    match job {
+        Job::Upkeep => -2,
+    }
+}
+
+impl Own {
+    pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
+        Ok(Self {
+            leases: Leases::new(address),
+            jobs: Mutex::default(),
+            address: address.clone(),
+            ceiling: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether this process does a job, now or still.
+    pub(super) fn lead(&self, job: Job) -> Result<bool, StoreError> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((conn, held)) = &mut *jobs
+            && held.contains(&job)
+        {
+            // The lock is held as long as the connection is: that is asked, not assumed.
+            match conn.batch_execute("SELECT 1") {
+                Ok(()) => return Ok(true),
+                Err(error) => {
+                    *jobs = None;
+                    return Err(backend::translate(error));
+                }
+            }
+        }
+        let (conn, held) = match &mut *jobs {
+            Some(open) => open,
+            closed => closed.insert((backend::open_writer(&self.address)?, Vec::new())),
+        };
+        #[derive(QueryableByName)]
+        struct Locked {
+            #[diesel(sql_type = Bool)]
+            locked: bool,
+        }
+        let asked = diesel::sql_query("SELECT pg_try_advisory_lock($1, $2) AS locked")
+            .bind::<Integer, _>(LOCK_CLASS)
+            .bind::<Integer, _>(lock_of(job))
+            .get_result::<Locked>(conn);
+        match asked {
+            Ok(Locked { locked: true }) => {
+                held.push(job);
+                Ok(true)
+            }
+            Ok(Locked { locked: false }) => Ok(false),
+            Err(error) => {
+                *jobs = None;
+                Err(backend::translate(error))
+            }
+        }
+    }
+}
+
+impl Slots for Own {
+    fn take(&self, conn: &mut Conn) -> Result<i32, WriteError> {
+        #[derive(QueryableByName)]
+        struct Slot {
+            #[diesel(sql_type = Integer)]
+            slot: i32,
+        }
+        let slot: Slot = diesel::sql_query(
+            "SELECT slot FROM generate_series(0, 9999) AS slot WHERE pg_try_advisory_lock($1, slot) LIMIT 1",
+        )
+        .bind::<Integer, _>(LOCK_CLASS)
+        .get_result(conn)?;
+        Ok(slot.slot)
+    }
+}
+
+/// The slot of whoever has the database for itself.
+pub(crate) struct OnlySlot;
+
+impl Slots for OnlySlot {
+    fn take(&self, _conn: &mut Conn) -> Result<i32, WriteError> {
+        Ok(0)
+    }
+}

@@ -1,0 +1,89 @@
+//! One execution.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use flowtrail_store::StoreError;
+use flowtrail_types::{Execution, ExecutionId, ExecutionSummary, FlowId, Place, StatsScope};
+
+use super::super::backend::{self, Conn};
+use super::super::prune;
+use super::super::schema::{execution_payloads, execution_tags, executions, flows, node_executions, users};
+use super::rows::{DetailRow, NodeRow, PayloadRow, SummaryRow, into_execution};
+use crate::columns::Id;
+
+/// A row, the id of its flow unless it was deleted, and the user's name.
+pub(super) type Joined = (SummaryRow, Option<Id>, Option<String>);
+
+pub(super) fn into_summary((row, flow, user_name): Joined) -> Result<ExecutionSummary, StoreError> {
+    row.into_summary(flow.is_some(), user_name)
+}
+
+/// The narrow rows with what two small tables know of them, by their primary keys.
+#[diesel::dsl::auto_type]
+pub(super) fn joined() -> _ {
+    executions::table
+        .left_join(flows::table.on(flows::id.eq(executions::flow_id).and(flows::deleted_at.is_null())))
+        .left_join(users::table.on(users::id.nullable().eq(executions::user_id)))
+}
+
+pub(super) fn lookup(conn: &mut Conn, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+    // One snapshot for all of its tables, so that an end that comes in meanwhile is seen whole or not at all.
+    let found = backend::snapshot(conn, |conn| -> QueryResult<_> {
+        let key = Id(*id.as_uuid());
+        let Some(summary) = summary_row(conn, id)? else { return Ok(None) };
+        let detail = executions::table.find(key).select(DetailRow::as_select()).first(conn)?;
+        let wide = execution_payloads::table.find(key).select(PayloadRow::as_select()).first(conn)?;
+        let nodes: Vec<NodeRow> = if summary.0.packed {
+            Vec::new()
+        } else {
+            node_executions::table
+                .filter(node_executions::execution_id.eq(key))
+                .order(node_executions::seq)
+                .select(NodeRow::as_select())
+                .load(conn)?
+        };
+        let tags: Vec<(String, String)> = execution_tags::table
+            .filter(execution_tags::execution_id.eq(key))
+            .select((execution_tags::key, execution_tags::value))
+            .load(conn)?;
+        Ok(Some((summary, detail, wide, nodes, tags)))
+    })
+    .map_err(backend::translate)?;
+    let Some((summary, detail, wide, nodes, tags)) = found else { return Ok(None) };
+    if is_gone(conn, &summary.0)? {
+        return Ok(None);
+    }
+    let mut data = wide.into_data(id)?;
+    for node in nodes {
+        data.nodes.push(node.into_node(id)?);
+    }
+    let text = backend::from_text;
+    let tags: BTreeMap<String, String> =
+        tags.into_iter().map(|(key, value)| (text(key), text(value))).collect();
+    into_execution(into_summary(summary)?, detail, data, tags).map(Some)
+}
+
+pub(super) fn lookup_summary(
+    conn: &mut Conn,
+    id: ExecutionId,
+) -> Result<Option<ExecutionSummary>, StoreError> {
+    let Some(found) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(None) };
+    if is_gone(conn, &found.0)? { Ok(None) } else { into_summary(found).map(Some) }
+}
+
+fn summary_row(conn: &mut Conn, id: ExecutionId) -> QueryResult<Option<Joined>> {
+    joined()
+        .filter(executions::id.eq(Id(*id.as_uuid())))
+        .select((SummaryRow::as_select(), flows::id.nullable(), users::name.nullable()))
+        .first(conn)
+        .optional()
+}
+
+/// Whether a prune has taken a row out of every answer.
+fn is_gone(conn: &mut Conn, row: &SummaryRow) -> Result<bool, StoreError> {
+    let flow = FlowId::from_uuid(row.flow_id.0);
+    let place = Place { started_at: row.started_at.0, id: ExecutionId::from_uuid(row.id.0) };
+    let prunes = prune::active(conn, &StatsScope::Flows(vec![flow]))?;
+    Ok(prunes.iter().any(|prune| prune.covers(place, row.ended_at.is_some(), row.written)))
+}

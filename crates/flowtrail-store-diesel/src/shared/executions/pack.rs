@@ -1,0 +1,163 @@
+//! Packing an execution's data into one value once it has ended, and taking it apart again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::prelude::*;
+use flowtrail_store::fold::{Change, Changes, size_of};
+use flowtrail_store::{ExecutionData, NodeDigests, Packed, StoreError};
+use flowtrail_types::{ExecutionId, FlowId, StatsScope, Step, Tally};
+use time::OffsetDateTime;
+
+use super::super::DieselStore;
+use super::super::backend::Conn;
+use super::super::prune;
+use super::super::schema::{execution_payloads, executions, node_executions};
+use super::super::store::WriteError;
+use super::rows::{NewNodeRow, NodeRow, PayloadRow, write_json, write_marks};
+use crate::columns::{At, Id};
+
+/// The data of an execution, packed or not.
+pub(super) fn read(conn: &mut Conn, id: ExecutionId) -> Result<ExecutionData, WriteError> {
+    let key = Id(*id.as_uuid());
+    let wide: PayloadRow = execution_payloads::table.find(key).select(PayloadRow::as_select()).first(conn)?;
+    let mut data = wide.into_data(id)?;
+    if data.nodes.is_empty() {
+        let rows: Vec<NodeRow> = node_executions::table
+            .filter(node_executions::execution_id.eq(key))
+            .order(node_executions::seq)
+            .select(NodeRow::as_select())
+            .load(conn)?;
+        data.nodes = rows.into_iter().map(|row| row.into_node(id)).collect::<Result<_, _>>()?;
+    }
+    Ok(data)
+}
+
+pub(super) fn pack(
+    store: &DieselStore,
+    ended_before: OffsetDateTime,
+    limit: u32,
+) -> Result<usize, StoreError> {
+    let is_unpacked = || {
+        executions::table
+            .filter(executions::packed.eq(false).and(executions::ended_at.is_not_null()))
+            .filter(executions::ended_at.lt(At(ended_before)))
+            .order(executions::ended_at)
+            .limit(i64::from(limit))
+    };
+    // Reading and compressing is done outside of the transaction; what has changed meanwhile is left for the next time.
+    let mut reader = store.reader()?;
+    let rows: Vec<(Id, Id, At, i64)> = is_unpacked()
+        .select((executions::id, executions::flow_id, executions::started_at, executions::written))
+        .load(&mut *reader)
+        .map_err(super::super::backend::translate)?;
+    let mut packed: Vec<(Id, Packed)> = Vec::with_capacity(rows.len());
+    for (id, ..) in &rows {
+        let data = read(&mut reader, ExecutionId::from_uuid(id.0)).map_err(WriteError::into_store_error)?;
+        let one = data.pack(NodeDigests::Kept).map_err(|error| StoreError::Internal {
+            reason: "an execution's data cannot be packed".to_owned(),
+            source: Some(Box::new(error)),
+        })?;
+        packed.push((*id, one));
+    }
+    drop(reader);
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let of: HashMap<Id, (Id, At, i64)> =
+        rows.into_iter().map(|(id, flow, started_at, written)| (id, (flow, started_at, written))).collect();
+    store.write(|conn, stats| {
+        let mut changes = Changes::new();
+        let mut done = 0;
+        // What a prune has still to delete is counted with what it takes now.
+        let pruned: Vec<Id> = prune::active(conn, &StatsScope::All)?.iter().map(|prune| prune.flow).collect();
+        for (id, packed) in &packed {
+            let Some((flow, started_at, written)) = of.get(id) else { continue };
+            if pruned.contains(flow) {
+                continue;
+            }
+            // Nobody else writes this row between here and the end of the transaction. Late nodes change `written`.
+            let is_unchanged = diesel::update(executions::table.find(*id))
+                .filter(executions::written.eq(*written).and(executions::packed.eq(false)))
+                .set((executions::packed.eq(true), executions::bytes.eq(size_of(packed))))
+                .execute(conn)?
+                == 1;
+            if !is_unchanged {
+                continue;
+            }
+            diesel::update(execution_payloads::table.find(*id))
+                .set((
+                    execution_payloads::params.eq(None::<Vec<u8>>),
+                    execution_payloads::meta.eq(None::<Vec<u8>>),
+                    execution_payloads::outputs.eq(None::<Vec<u8>>),
+                    execution_payloads::error.eq(None::<Vec<u8>>),
+                    execution_payloads::start_capture.eq(None::<Vec<u8>>),
+                    execution_payloads::end_capture.eq(None::<Vec<u8>>),
+                    execution_payloads::packed.eq(Some(packed.as_bytes())),
+                ))
+                .execute(conn)?;
+            diesel::delete(node_executions::table.filter(node_executions::execution_id.eq(*id)))
+                .execute(conn)?;
+            let key = (FlowId::from_uuid(flow.0), Step::Hour.begin(started_at.0));
+            let bytes = Tally { bytes: size_of(packed), ..Tally::default() };
+            changes.entry(key).or_default().merge(&Change { tally: bytes, last_recorded_at: None });
+            done += 1;
+        }
+        stats.add(conn, store.slots(), &changes, &BTreeMap::new())?;
+        Ok(done)
+    })
+}
+
+/// Writes data to where it stands before it is packed. Tells when the execution began.
+pub(super) fn write_apart(
+    conn: &mut Conn,
+    id: ExecutionId,
+    data: &ExecutionData,
+) -> Result<OffsetDateTime, WriteError> {
+    let key = Id(*id.as_uuid());
+    let bytes = |payload: &Option<flowtrail_types::Payload>| {
+        payload.as_ref().map(|payload| payload.as_str().as_bytes().to_vec())
+    };
+    diesel::update(execution_payloads::table.find(key))
+        .set((
+            execution_payloads::params.eq(bytes(&data.params)),
+            execution_payloads::meta.eq(bytes(&data.meta)),
+            execution_payloads::outputs.eq(bytes(&data.outputs)),
+            execution_payloads::error.eq(data.error.as_ref().and_then(write_json)),
+            execution_payloads::start_capture.eq(write_marks(&data.start_capture)),
+            execution_payloads::end_capture.eq(write_marks(&data.end_capture)),
+            execution_payloads::packed.eq(None::<Vec<u8>>),
+        ))
+        .execute(conn)?;
+    for nodes in data.nodes.chunks(64) {
+        let rows: Vec<NewNodeRow<'_>> = nodes.iter().map(|node| NewNodeRow::new(id, node)).collect();
+        diesel::insert_into(node_executions::table).values(&rows).execute(conn)?;
+    }
+    diesel::update(executions::table.find(key))
+        .set((executions::packed.eq(false), executions::bytes.eq(0)))
+        .execute(conn)?;
+    let started_at: At = executions::table.find(key).select(executions::started_at).first(conn)?;
+    Ok(started_at.0)
+}
+
+/// Takes all packed data apart again, within the transaction that goes on.
+pub(crate) fn unpack_all(conn: &mut Conn) -> Result<(), WriteError> {
+    let mut count = 0;
+    loop {
+        let packed: Vec<Id> = executions::table
+            .filter(executions::packed.eq(true))
+            .order(executions::id)
+            .limit(1_000)
+            .select(executions::id)
+            .load(conn)?;
+        if packed.is_empty() {
+            return Ok(());
+        }
+        for id in &packed {
+            let id = ExecutionId::from_uuid(id.0);
+            let data = read(conn, id)?;
+            write_apart(conn, id, &data)?;
+        }
+        count += packed.len();
+        log::info!("unpacked {count} executions");
+    }
+}

@@ -1,0 +1,116 @@
+//! Finding a deep page by the counters instead of walking to it.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use flowtrail_types::{ExecutionStatus, Step};
+use time::OffsetDateTime;
+
+use super::super::backend::{Conn, Db};
+use super::super::schema::{executions, flow_stats};
+use super::walk::Walk;
+use crate::columns::{At, Id};
+
+/// Where a page begins: before this time, after so many executions that began before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) before: OffsetDateTime,
+    pub(super) offset: i64,
+}
+
+type Counted = (At, i64, i64, i64, i64, Option<At>);
+
+/// How many executions of one hour or day there are, and when the last of them was recorded.
+#[derive(Debug, Clone, Copy, Default)]
+struct Part {
+    count: i64,
+    last_recorded_at: Option<OffsetDateTime>,
+}
+
+/// Where the page begins that so many executions stand before, newest first; None when there are not so many. Nothing of
+/// the flow is being pruned, and nothing but flow, status and anchor is filtered by.
+pub(super) fn find(conn: &mut Conn, walk: &Walk<'_>, offset: i64) -> QueryResult<Option<Start>> {
+    let flow = walk.filter.flow.map_or(super::super::statistics::ALL_FLOWS, |flow| Id(*flow.as_uuid()));
+    let status = walk.filter.status;
+    let mut left = offset;
+    for (day, part) in parts(conn, flow, status, "day", None)?.into_iter().rev() {
+        // A day to which something was added after the anchor is counted hour by hour.
+        if is_clean(walk, &part) && part.count <= left {
+            left -= part.count;
+            continue;
+        }
+        for (hour, part) in parts(conn, flow, status, "hour", Some(day))?.into_iter().rev() {
+            let count = if is_clean(walk, &part) { part.count } else { count_hour(conn, walk, hour)? };
+            if count > left {
+                return Ok(Some(Start { before: Step::Hour.after(hour), offset: left }));
+            }
+            left -= count;
+        }
+    }
+    Ok(None)
+}
+
+fn is_clean(walk: &Walk<'_>, part: &Part) -> bool {
+    match (walk.as_of, part.last_recorded_at) {
+        (Some(as_of), Some(last)) => last <= as_of,
+        (None, _) | (_, None) => true,
+    }
+}
+
+fn parts(
+    conn: &mut Conn,
+    flow: Id,
+    status: Option<ExecutionStatus>,
+    period: &str,
+    within: Option<OffsetDateTime>,
+) -> QueryResult<BTreeMap<OffsetDateTime, Part>> {
+    let mut wanted = flow_stats::table
+        .filter(flow_stats::flow_id.eq(flow).and(flow_stats::period.eq(period)))
+        .select((
+            flow_stats::bucket,
+            flow_stats::pending,
+            flow_stats::fulfilled - flow_stats::removed_fulfilled,
+            flow_stats::error - flow_stats::removed_error,
+            flow_stats::aborted - flow_stats::removed_aborted,
+            flow_stats::last_recorded_at,
+        ))
+        .into_boxed::<Db>();
+    if let Some(day) = within {
+        wanted = wanted
+            .filter(flow_stats::bucket.ge(At(day)))
+            .filter(flow_stats::bucket.lt(At(Step::Day.after(day))));
+    }
+    let mut parts: BTreeMap<OffsetDateTime, Part> = BTreeMap::new();
+    for (bucket, pending, fulfilled, error, aborted, last_recorded_at) in wanted.load::<Counted>(conn)? {
+        let part = parts.entry(bucket.0).or_default();
+        part.count += match status {
+            None => pending + fulfilled + error + aborted,
+            Some(ExecutionStatus::Pending) => pending,
+            Some(ExecutionStatus::Fulfilled) => fulfilled,
+            Some(ExecutionStatus::Error) => error,
+            Some(ExecutionStatus::Aborted) => aborted,
+        };
+        part.last_recorded_at = part.last_recorded_at.max(last_recorded_at.map(|at| at.0));
+    }
+    Ok(parts)
+}
+
+/// Counts the rows of an hour up to the anchor.
+fn count_hour(conn: &mut Conn, walk: &Walk<'_>, hour: OffsetDateTime) -> QueryResult<i64> {
+    let mut wanted = executions::table
+        .filter(
+            executions::started_at.ge(At(hour)).and(executions::started_at.lt(At(Step::Hour.after(hour)))),
+        )
+        .count()
+        .into_boxed::<Db>();
+    if let Some(flow) = walk.filter.flow {
+        wanted = wanted.filter(executions::flow_id.eq(Id(*flow.as_uuid())));
+    }
+    if let Some(status) = walk.filter.status {
+        wanted = wanted.filter(executions::status.eq(status.as_str()));
+    }
+    if let Some(as_of) = walk.as_of {
+        wanted = wanted.filter(executions::created_at.le(At(as_of)));
+    }
+    wanted.get_result(conn)
+}

@@ -1,0 +1,227 @@
+//! A walk along one index, newest first, that reads a bounded number of rows.
+
+use diesel::prelude::*;
+use flowtrail_store::{Counted, StoreError};
+use flowtrail_types::{ExecutionFilter, ExecutionId, ExecutionStatus, FlowId, Place, Source, UserId};
+use time::OffsetDateTime;
+
+use super::super::backend::{self, Conn, Db};
+use super::super::prune::{ActivePrune, shown};
+use super::super::schema::{executions, flows, prunes, users};
+use super::lookup::{Joined, joined};
+use super::rows::SummaryRow;
+use crate::columns::{At, Id};
+
+/// How many rows are looked at for one page when a filter has no index of its own.
+const MOST: i64 = 20_000;
+
+/// What is walked: executions that one index has in the order of lists, and what is wanted of them.
+#[derive(Debug, Clone)]
+pub(super) struct Walk<'a> {
+    pub(super) filter: &'a ExecutionFilter,
+    /// Of these flows only.
+    pub(super) flows: Option<&'a [FlowId]>,
+    /// Of this user only, whoever the filter names besides.
+    pub(super) only_of: Option<UserId>,
+    pub(super) as_of: Option<OffsetDateTime>,
+    pub(super) prunes: &'a [ActivePrune],
+    /// Below this place.
+    pub(super) upper: Option<Place>,
+    /// Before this time.
+    pub(super) before: Option<OffsetDateTime>,
+    /// At this place or above it.
+    pub(super) lower: Option<Place>,
+}
+
+/// Some rows, and how far was searched when it was not far enough.
+#[derive(Default)]
+pub(super) struct Walked {
+    pub(super) rows: Vec<Joined>,
+    pub(super) searched_to: Option<Place>,
+}
+
+/// Keeps a boxed statement to the part of an index between two places.
+macro_rules! between {
+    ($statement:expr, $walk:expr) => {{
+        let mut statement = $statement;
+        // The first condition of each pair bounds the walk of the index, the second breaks ties.
+        if let Some(upper) = $walk.upper {
+            let (at, id) = (At(upper.started_at), Id(*upper.id.as_uuid()));
+            statement = statement
+                .filter(executions::started_at.le(at))
+                .filter(executions::started_at.lt(at).or(executions::id.lt(id)));
+        }
+        if let Some(lower) = $walk.lower {
+            let (at, id) = (At(lower.started_at), Id(*lower.id.as_uuid()));
+            statement = statement
+                .filter(executions::started_at.ge(at))
+                .filter(executions::started_at.gt(at).or(executions::id.ge(id)));
+        }
+        if let Some(before) = $walk.before {
+            statement = statement.filter(executions::started_at.lt(At(before)));
+        }
+        if let Some(from) = $walk.filter.from {
+            statement = statement.filter(executions::started_at.ge(At(from)));
+        }
+        if let Some(to) = $walk.filter.to {
+            statement = statement.filter(executions::started_at.lt(At(to)));
+        }
+        statement
+    }};
+}
+
+/// Keeps a boxed statement to what one index has in one piece.
+macro_rules! along_index {
+    ($statement:expr, $walk:expr) => {{
+        let mut statement = between!($statement, $walk);
+        let ExecutionFilter { flow, status, source, .. } = $walk.filter;
+        let user = $walk.only_of.or($walk.filter.user);
+        if let Some(flow) = flow {
+            statement = statement.filter(executions::flow_id.eq(Id(*flow.as_uuid())));
+        }
+        match status {
+            // Each of them has an index of its own: what is pending is little, and most is fulfilled.
+            Some(ExecutionStatus::Pending) => {
+                statement = statement.filter(executions::deadline_at.is_not_null());
+            }
+            Some(ExecutionStatus::Error) => statement = statement.filter(executions::status.eq("error")),
+            Some(ExecutionStatus::Aborted) => statement = statement.filter(executions::status.eq("aborted")),
+            Some(ExecutionStatus::Fulfilled) | None => {
+                if flow.is_none() {
+                    if let Some(user) = user {
+                        statement = statement.filter(executions::user_id.eq(Id(*user.as_uuid())));
+                    } else if let Some(source) = source {
+                        statement = statement.filter(executions::source.eq(Source::as_str(*source)));
+                    }
+                }
+            }
+        }
+        statement
+    }};
+}
+
+/// Keeps a boxed statement to all that is wanted.
+macro_rules! wanted {
+    ($statement:expr, $walk:expr) => {{
+        let mut statement = along_index!($statement, $walk);
+        let ExecutionFilter { status, source, user, .. } = $walk.filter;
+        if *status == Some(ExecutionStatus::Fulfilled) {
+            statement = statement.filter(executions::status.eq("fulfilled"));
+        }
+        if let Some(source) = source {
+            statement = statement.filter(executions::source.eq(Source::as_str(*source)));
+        }
+        for user in [user.as_ref(), $walk.only_of.as_ref()].into_iter().flatten() {
+            statement = statement.filter(executions::user_id.eq(Id(*user.as_uuid())));
+        }
+        if let Some(flows) = $walk.flows {
+            let flows: Vec<Id> = flows.iter().map(|flow| Id(*flow.as_uuid())).collect();
+            statement = statement.filter(executions::flow_id.eq_any(flows));
+        }
+        if let Some(as_of) = $walk.as_of {
+            statement = statement.filter(executions::created_at.le(At(as_of)));
+        }
+        shown!($walk.prunes, statement)
+    }};
+}
+
+impl Walk<'_> {
+    /// Whether rows of the index have to be passed over, without a bound to how many.
+    fn passes_over(&self) -> bool {
+        let ExecutionFilter { flow, status, source, user, .. } = self.filter;
+        let has_status_index = matches!(
+            status,
+            Some(ExecutionStatus::Pending | ExecutionStatus::Error | ExecutionStatus::Aborted)
+        );
+        let by_user = self.only_of.or(*user).is_some();
+        let is_narrowed_already = flow.is_some() || has_status_index;
+        *status == Some(ExecutionStatus::Fulfilled)
+            || self.flows.is_some()
+            || !self.prunes.is_empty()
+            || (by_user && is_narrowed_already)
+            || (source.is_some() && (is_narrowed_already || by_user))
+    }
+
+    /// At most so many rows, after so many that are left out.
+    pub(super) fn rows(&self, conn: &mut Conn, offset: i64, limit: i64) -> Result<Walked, StoreError> {
+        if !self.passes_over() {
+            let rows = self.page(conn, offset, limit).map_err(backend::translate)?;
+            return Ok(Walked { rows, searched_to: None });
+        }
+        // In parts of which each is bounded by its two ends, so that no part reads more than its rows.
+        let mut part = self.clone();
+        let (mut left_out, mut walked, mut step) = (offset, 0, 500);
+        let mut found = Walked::default();
+        loop {
+            let end = part.place_at(conn, step - 1).map_err(backend::translate)?;
+            part.lower = farther(end, self.lower);
+            let wanted = limit - i64::try_from(found.rows.len()).unwrap_or(limit);
+            let rows = part.page(conn, 0, wanted + left_out).map_err(backend::translate)?;
+            let skipped = left_out.min(i64::try_from(rows.len()).unwrap_or(left_out));
+            left_out -= skipped;
+            found.rows.extend(rows.into_iter().skip(usize::try_from(skipped).unwrap_or(0)));
+            if found.rows.len() as i64 >= limit {
+                return Ok(found);
+            }
+            let Some(end) = end else { return Ok(found) };
+            walked += step;
+            if walked >= MOST {
+                found.searched_to = Some(end);
+                return Ok(found);
+            }
+            step = (step * 4).min(MOST - walked);
+            part.upper = Some(end);
+        }
+    }
+
+    fn page(&self, conn: &mut Conn, offset: i64, limit: i64) -> QueryResult<Vec<Joined>> {
+        let selected = joined()
+            .select((SummaryRow::as_select(), flows::id.nullable(), users::name.nullable()))
+            .into_boxed::<Db>();
+        wanted!(selected, self)
+            .order((executions::started_at.desc(), executions::id.desc()))
+            .limit(limit)
+            .offset(offset)
+            .load(conn)
+    }
+
+    /// The place of a row of the index, whether it is wanted or not, by its number from 0.
+    pub(super) fn place_at(&self, conn: &mut Conn, number: i64) -> QueryResult<Option<Place>> {
+        let selected = executions::table.select((executions::started_at, executions::id)).into_boxed::<Db>();
+        let place: Option<(At, Id)> = along_index!(selected, self)
+            .order((executions::started_at.desc(), executions::id.desc()))
+            .limit(1)
+            .offset(number)
+            .first(conn)
+            .optional()?;
+        Ok(place.map(|(at, id)| Place { started_at: at.0, id: ExecutionId::from_uuid(id.0) }))
+    }
+
+    /// How many are wanted, looking at no more than so many rows.
+    pub(super) fn count(&self, conn: &mut Conn, bound: u32) -> Result<Counted, StoreError> {
+        let bound = i64::from(bound);
+        let mut part = self.clone();
+        let end = part.place_at(conn, bound - 1).map_err(backend::translate)?;
+        let is_exact = match end {
+            None => true,
+            Some(end) => {
+                part.upper = Some(end);
+                let has_more = part.place_at(conn, 0).map_err(backend::translate)?.is_some();
+                part.upper = self.upper;
+                part.lower = farther(Some(end), self.lower);
+                !has_more
+            }
+        };
+        let selected = executions::table.count().into_boxed::<Db>();
+        let count: i64 = wanted!(selected, part).get_result(conn).map_err(backend::translate)?;
+        Ok(Counted { count: u64::try_from(count).unwrap_or(0), is_exact })
+    }
+}
+
+/// The greater of two lower ends.
+fn farther(a: Option<Place>, b: Option<Place>) -> Option<Place> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,128 @@
+//! Rows of statistics as they are written and read.
+
+use diesel::prelude::*;
+use flowtrail_store::StoreError;
+use flowtrail_types::{Durations, Tally};
+use time::OffsetDateTime;
+
+use super::super::corrupt;
+use super::Period;
+use super::backend::Db;
+use super::schema::flow_stats;
+use crate::columns::{At, Id};
+
+/// Which row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(super) flow: Id,
+    pub(super) period: Period,
+    pub(super) bucket: At,
+}
+
+/// What a row says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    pub(super) recorded: Tally,
+    pub(super) removed: Tally,
+    pub(super) last_recorded_at: Option<OffsetDateTime>,
+}
+
+impl Counts {
+    pub(super) fn stored(mut self) -> Tally {
+        self.recorded.merge(&self.removed, -1);
+        self.recorded
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.recorded.merge(&other.recorded, 1);
+        self.removed.merge(&other.removed, 1);
+        self.last_recorded_at = self.last_recorded_at.max(other.last_recorded_at);
+    }
+}
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = flow_stats, check_for_backend(Db), treat_none_as_default_value = false)]
+pub(super) struct StatsRow {
+    pub(super) flow_id: Id,
+    pub(super) period: String,
+    pub(super) bucket: At,
+    pub(super) slot: i32,
+    pub(super) pending: i64,
+    pub(super) fulfilled: i64,
+    pub(super) error: i64,
+    pub(super) aborted: i64,
+    pub(super) duration_us: i64,
+    pub(super) bytes: i64,
+    pub(super) durations: Vec<u8>,
+    pub(super) removed_fulfilled: i64,
+    pub(super) removed_error: i64,
+    pub(super) removed_aborted: i64,
+    pub(super) removed_duration_us: i64,
+    pub(super) removed_bytes: i64,
+    pub(super) removed_durations: Vec<u8>,
+    pub(super) last_recorded_at: Option<At>,
+}
+
+impl StatsRow {
+    pub(super) fn new(key: &Key, slot: i32, counts: &Counts) -> Self {
+        let Counts { recorded, removed, last_recorded_at } = counts;
+        Self {
+            flow_id: key.flow,
+            period: key.period.as_str().to_owned(),
+            bucket: key.bucket,
+            slot,
+            pending: recorded.pending,
+            fulfilled: recorded.fulfilled,
+            error: recorded.error,
+            aborted: recorded.aborted,
+            duration_us: recorded.duration_us,
+            bytes: recorded.bytes,
+            durations: recorded.durations.encode(),
+            removed_fulfilled: removed.fulfilled,
+            removed_error: removed.error,
+            removed_aborted: removed.aborted,
+            removed_duration_us: removed.duration_us,
+            removed_bytes: removed.bytes,
+            removed_durations: removed.durations.encode(),
+            last_recorded_at: last_recorded_at.map(At),
+        }
+    }
+
+    pub(super) fn counts(&self) -> Result<Counts, StoreError> {
+        let recorded = Tally {
+            pending: self.pending,
+            fulfilled: self.fulfilled,
+            error: self.error,
+            aborted: self.aborted,
+            duration_us: self.duration_us,
+            bytes: self.bytes,
+            durations: decode("flow_stats", "durations", self.flow_id, &self.durations)?,
+        };
+        let removed = Tally {
+            pending: 0,
+            fulfilled: self.removed_fulfilled,
+            error: self.removed_error,
+            aborted: self.removed_aborted,
+            duration_us: self.removed_duration_us,
+            bytes: self.removed_bytes,
+            durations: decode("flow_stats", "removed_durations", self.flow_id, &self.removed_durations)?,
+        };
+        Ok(Counts { recorded, removed, last_recorded_at: self.last_recorded_at.map(|at| at.0) })
+    }
+}
+
+/// A histogram of a row.
+pub(crate) fn decode(
+    table: &'static str,
+    column: &'static str,
+    id: Id,
+    bytes: &[u8],
+) -> Result<Durations, StoreError> {
+    Durations::decode(bytes).map_err(|error| corrupt(table, column, id.0, error))
+}
+
+/// A tally without what is pending: durations and bytes are of ended executions alone already.
+pub(crate) fn ended_part(mut tally: Tally) -> Tally {
+    tally.pending = 0;
+    tally
+}

@@ -1,0 +1,84 @@
+//! What a process has of its own on a SQLite file: locks on files beside it, which the system frees when it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
+
+use flowtrail_store::{Job, StoreError};
+
+use super::backend::{self, Address, Conn};
+use super::liveness::Liveness;
+use super::shared::{Slots, WriteError};
+
+/// The locks that this process holds, and how large its database may become.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(super) liveness: Liveness,
+    jobs: Mutex<Vec<(Job, File)>>,
+    slot: Mutex<Option<File>>,
+    /// In bytes, with the log; 0 for no ceiling.
+    pub(super) ceiling: AtomicU64,
+}
+
+impl Own {
+    pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
+        // Whatever name the file was reached by, all who have it open must find each other.
+        let liveness = Liveness::beside(&backend::real_path(address)?);
+        Ok(Self { liveness, jobs: Mutex::default(), slot: Mutex::default(), ceiling: AtomicU64::new(0) })
+    }
+
+    /// Whether this process does a job, now or already.
+    pub(super) fn lead(&self, job: Job) -> Result<bool, StoreError> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs.iter().any(|(held, _)| *held == job) {
+            return Ok(true);
+        }
+        let lock = self.try_lock(&format!("job-{}", job.as_str()))?;
+        Ok(lock.map(|file| jobs.push((job, file))).is_some())
+    }
+
+    /// The lock of that name, unless another process holds it.
+    fn try_lock(&self, name: &str) -> Result<Option<File>, StoreError> {
+        let folder = self.liveness.folder();
+        let failed = |error: io::Error| StoreError::NotWritable {
+            reason: format!("cannot lock {name} in {}: {error}", folder.display()),
+            source: Some(Box::new(error)),
+        };
+        let file = std::fs::create_dir_all(folder)
+            .and_then(|()| {
+                let mut options = OpenOptions::new();
+                options.create(true).truncate(false).write(true).open(folder.join(format!("{name}.lock")))
+            })
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+/// More processes than could ever share a file.
+const SLOTS: i32 = 10_000;
+
+impl Slots for Own {
+    fn take(&self, _conn: &mut Conn) -> Result<i32, WriteError> {
+        for slot in 0..SLOTS {
+            if let Some(file) = self.try_lock(&format!("slot-{slot}"))? {
+                *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+                return Ok(slot);
+            }
+        }
+        Err(StoreError::Busy(None).into())
+    }
+}
+
+/// The slot of whoever has the database for itself.
+pub(crate) struct OnlySlot;
+
+impl Slots for OnlySlot {
+    fn take(&self, _conn: &mut Conn) -> Result<i32, WriteError> {
+        Ok(0)
+    }
+}

@@ -1,0 +1,134 @@
+//! What a SQLite file takes, and how it is kept within bounds.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use flowtrail_store::{Job, StorageSize, StoreError, TableSize, Upkeep};
+
+use super::backend::{self, Conn};
+use super::backup;
+use super::shared::DieselStore;
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = BigInt)]
+    value: i64,
+}
+
+fn number(conn: &mut Conn, pragma: &str) -> QueryResult<u64> {
+    let row: Number =
+        diesel::sql_query(format!("SELECT {pragma} AS value FROM pragma_{pragma}")).get_result(conn)?;
+    Ok(u64::try_from(row.value).unwrap_or(0))
+}
+
+/// The file of the log beside a database.
+fn wal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+fn file_size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// How much of a ceiling is left to the log: as much as some batches take before they are moved to the database.
+fn log_share(ceiling: u64) -> u64 {
+    (ceiling / 4).min(64 << 20)
+}
+
+/// Before a write: moves the log to the database when it has grown to half of its share.
+pub(super) fn keep_log_small(conn: &mut Conn, path: &Path, ceiling: u64) {
+    if file_size(&wal_of(path)) > log_share(ceiling) / 2
+        // A reader may hold it back; then the next write tries again.
+        && let Err(error) = conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    {
+        log::debug!("the log cannot be moved yet: {error}");
+    }
+}
+
+/// Bounds the pages of the file, for a connection that writes.
+pub(super) fn bound_pages(conn: &mut Conn, ceiling: u64) -> QueryResult<()> {
+    let page_size = number(conn, "page_size")?;
+    let pages = (ceiling - log_share(ceiling)) / page_size.max(1);
+    conn.batch_execute(&format!("PRAGMA max_page_count = {}", pages.max(1)))
+}
+
+#[derive(QueryableByName)]
+struct Part {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+    #[diesel(sql_type = BigInt)]
+    free: i64,
+}
+
+impl Upkeep for DieselStore {
+    fn lead(&self, job: Job) -> Result<bool, StoreError> {
+        self.own().lead(job)
+    }
+
+    fn size(&self) -> Result<StorageSize, StoreError> {
+        let conn = &mut *self.reader()?;
+        let parts: Vec<Part> = diesel::sql_query(
+            "SELECT coalesce(m.tbl_name, s.name) AS name, sum(s.pgsize) AS bytes, sum(s.unused) AS free \
+             FROM dbstat AS s LEFT JOIN sqlite_master AS m ON m.name = s.name \
+             WHERE s.aggregate = TRUE GROUP BY 1 ORDER BY 2 DESC",
+        )
+        .load(conn)
+        .map_err(backend::translate)?;
+        let bytes = |value: i64| u64::try_from(value).unwrap_or(0);
+        let tables = parts
+            .into_iter()
+            .map(|part| TableSize { name: part.name, bytes: bytes(part.bytes), free: bytes(part.free) })
+            .collect();
+        let free_pages = number(conn, "freelist_count").map_err(backend::translate)?;
+        let page_size = number(conn, "page_size").map_err(backend::translate)?;
+        Ok(StorageSize {
+            tables,
+            bytes: self.bytes_on_disk()?,
+            reclaimable: free_pages * page_size,
+            how: "freed pages are given back to the file system by incremental vacuum, in the background",
+        })
+    }
+
+    fn bytes_on_disk(&self) -> Result<u64, StoreError> {
+        let path = self.address();
+        Ok(file_size(path) + file_size(&wal_of(path)))
+    }
+
+    fn bytes_in_use(&self) -> Result<u64, StoreError> {
+        let conn = &mut *self.reader()?;
+        let used = |conn: &mut Conn| -> QueryResult<u64> {
+            let pages = number(conn, "page_count")?.saturating_sub(number(conn, "freelist_count")?);
+            Ok(pages * number(conn, "page_size")?)
+        };
+        used(conn).map_err(backend::translate)
+    }
+
+    fn set_ceiling(&self, bytes: u64) -> Result<(), StoreError> {
+        self.own().ceiling.store(bytes, Ordering::Relaxed);
+        self.on_writer(|conn| bound_pages(conn, bytes))
+    }
+
+    fn give_back(&self, most: u64) -> Result<u64, StoreError> {
+        self.on_writer(|conn| {
+            let page_size = number(conn, "page_size")?.max(1);
+            let free = number(conn, "freelist_count")?;
+            let pages = (most / page_size).min(free);
+            if pages == 0 {
+                return Ok(0);
+            }
+            conn.batch_execute(&format!("PRAGMA incremental_vacuum({pages})"))?;
+            Ok(free.saturating_sub(number(conn, "freelist_count")?) * page_size)
+        })
+    }
+
+    fn backup(&self, to: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<(), StoreError> {
+        backup::copy(self.address(), to, progress)
+    }
+}

@@ -1,0 +1,319 @@
+//! What a store must count: after anything that can happen, the stored statistics equal a recount, and the recorded
+//! ones a log of what happened.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flowtrail_types::lifecycle::{Outcome, Told};
+use flowtrail_types::{
+    Counting, ErrorInfo, ErrorKind, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, FlowId,
+    Place, StatsQuery, StatsScope, Step, Tally, Visibility,
+};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::build::{T0, end, node, start};
+use crate::{Applied, Command, EndedQuery, NewPrune, Store};
+
+/// Something that can happen to the history of two flows.
+#[derive(Debug, Clone)]
+enum Operation {
+    Start { flow: usize, minute: i64 },
+    Record { flow: usize, minute: i64, millis: i64, outcome: u8 },
+    End { which: usize, millis: i64, outcome: u8, is_inferred: bool },
+    Delete { which: usize },
+    Prune { flow: usize, below: Option<usize> },
+    ContinuePrune { limit: u32 },
+    Pack,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    // Four days, so that hours and days at the edges and in between are met.
+    let minute = 0..4 * 24 * 60i64;
+    let millis = prop_oneof![0..5i64, 0..100_000i64];
+    prop_oneof![
+        3 => (0..2usize, minute.clone()).prop_map(|(flow, minute)| Operation::Start { flow, minute }),
+        6 => (0..2usize, minute, millis.clone(), 0..3u8).prop_map(|(flow, minute, millis, outcome)| {
+            Operation::Record { flow, minute, millis, outcome }
+        }),
+        4 => (any::<prop::sample::Index>(), millis, 0..3u8, any::<bool>()).prop_map(
+            |(which, millis, outcome, is_inferred)| Operation::End {
+                which: which.index(1 << 16), millis, outcome, is_inferred
+            }
+        ),
+        2 => any::<prop::sample::Index>().prop_map(|which| Operation::Delete { which: which.index(1 << 16) }),
+        1 => (0..2usize, proptest::option::of(any::<prop::sample::Index>())).prop_map(|(flow, below)| {
+            Operation::Prune { flow, below: below.map(|index| index.index(1 << 16)) }
+        }),
+        1 => (1..4u32).prop_map(|limit| Operation::ContinuePrune { limit }),
+        1 => Just(Operation::Pack),
+    ]
+}
+
+fn outcome(number: u8) -> Outcome {
+    match number {
+        0 => Outcome::Fulfilled,
+        1 => Outcome::Error(ErrorInfo::new(ErrorKind::Failed, "it failed")),
+        _ => Outcome::Aborted(None),
+    }
+}
+
+/// What is known here of an execution.
+#[derive(Debug, Clone)]
+struct Known {
+    id: ExecutionId,
+    flow: usize,
+    started_at: OffsetDateTime,
+    status: ExecutionStatus,
+    is_inferred: bool,
+    duration_us: Option<i64>,
+    is_gone: bool,
+}
+
+/// Numbers are never used twice, so that every case has flows and executions of its own.
+static CASE: AtomicU64 = AtomicU64::new(1);
+
+struct Case<'a> {
+    store: &'a dyn Store,
+    flows: [FlowId; 2],
+    next: u64,
+    known: Vec<Known>,
+    clock: OffsetDateTime,
+}
+
+/// After any sequence of records, ends, corrections, deletions and prunes.
+pub fn statistics_equal_a_recount_and_a_log(store: &dyn Store) {
+    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new(config).run(&prop::collection::vec(operation(), 1..40), |operations| {
+        let case = CASE.fetch_add(1, Ordering::Relaxed);
+        let flow =
+            |number: u64| FlowId::from_uuid(Uuid::from_u128(u128::from(0xCA5E_0000 + case * 2 + number)));
+        let mut case =
+            Case { store, flows: [flow(0), flow(1)], next: case << 20, known: Vec::new(), clock: T0 };
+        for operation in &operations {
+            case.apply(operation);
+            case.check()?;
+        }
+        // Nothing is left to go, so that the next case begins with a quiet store.
+        while !store.executions().continue_prune(100).expect("the store answers").is_done {}
+        case.check()
+    });
+    if let Err(failure) = result {
+        panic!("{failure}");
+    }
+}
+
+impl Case<'_> {
+    fn apply(&mut self, operation: &Operation) {
+        self.clock += Duration::SECOND;
+        match operation {
+            Operation::Start { flow, minute } => {
+                let command = Command::Start(Box::new(self.new_execution(*flow, *minute)));
+                self.commit(command);
+            }
+            Operation::Record { flow, minute, millis, outcome: number } => {
+                let begun = self.new_execution(*flow, *minute);
+                let mut over = end(Told::Reported, outcome(*number));
+                over.ended_at = begun.started_at + Duration::milliseconds(*millis);
+                over.recorded_at = self.clock;
+                let known = self.known.last_mut().expect("it was added");
+                known.status = over.outcome.status();
+                known.duration_us = Some(millis * 1_000);
+                let command = Command::record(begun, vec![node(1)], over).expect("memory").expect("one node");
+                self.commit(command);
+            }
+            Operation::End { which, millis, outcome: number, is_inferred } => {
+                let Some(index) = self.pick(*which) else { return };
+                let known = &mut self.known[index];
+                let is_final = known.status.is_final();
+                if is_final && (*is_inferred || !known.is_inferred) {
+                    return;
+                }
+                let told = if *is_inferred { Told::Inferred } else { Told::Reported };
+                let mut over = end(told, outcome(*number));
+                over.ended_at = known.started_at + Duration::milliseconds(*millis);
+                over.recorded_at = self.clock;
+                // An end that says the same again is no other one.
+                over.digest = flowtrail_types::Digest::of(&[&self.next.to_le_bytes(), &[u8::from(is_final)]]);
+                self.next += 1;
+                known.status = over.outcome.status();
+                known.is_inferred = *is_inferred;
+                known.duration_us = Some(millis * 1_000);
+                let command = Command::End { execution: known.id, end: Box::new(over) };
+                self.commit(command);
+            }
+            Operation::Delete { which } => {
+                let Some(index) = self.pick(*which) else { return };
+                let id = self.known[index].id;
+                let deleted = self.store.executions().delete(&[id]).expect("the store answers");
+                let is_final = self.known[index].status.is_final();
+                assert_eq!(deleted, if is_final { vec![id] } else { vec![] });
+                self.known[index].is_gone = is_final;
+            }
+            Operation::Prune { flow, below } => {
+                let below = below.and_then(|which| self.pick(which)).map(|index| self.known[index].place());
+                let gone = self
+                    .store
+                    .executions()
+                    .begin_prune(&NewPrune { flow: self.flows[*flow], below })
+                    .expect("the store answers");
+                let mut expected = 0;
+                for known in self.known.iter_mut().filter(|known| known.flow == *flow && !known.is_gone) {
+                    if known.status.is_final() && below.is_none_or(|below| known.place() < below) {
+                        known.is_gone = true;
+                        expected += 1;
+                    }
+                }
+                assert_eq!(gone, expected, "as many as were there");
+            }
+            Operation::ContinuePrune { limit } => {
+                self.store.executions().continue_prune(*limit).expect("the store answers");
+            }
+            Operation::Pack => {
+                self.store.executions().pack(self.clock, 3).expect("the store answers");
+            }
+        }
+    }
+
+    fn new_execution(&mut self, flow: usize, minute: i64) -> crate::NewExecution {
+        let mut begun = start(self.next);
+        self.next += 1;
+        begun.flow_id = self.flows[flow];
+        begun.started_at = T0 + Duration::minutes(minute);
+        begun.recorded_at = self.clock;
+        self.known.push(Known {
+            id: begun.id,
+            flow,
+            started_at: begun.started_at,
+            status: ExecutionStatus::Pending,
+            is_inferred: false,
+            duration_us: None,
+            is_gone: false,
+        });
+        begun
+    }
+
+    #[track_caller]
+    fn commit(&self, command: Command) {
+        let outcomes = self.store.executions().commit(&[command]).expect("the batch is written");
+        assert!(matches!(outcomes[..], [Ok(Applied::Written | Applied::Corrected)]), "{outcomes:?}");
+    }
+
+    /// One of those that are there still.
+    fn pick(&self, which: usize) -> Option<usize> {
+        let there: Vec<usize> = (0..self.known.len()).filter(|index| !self.known[*index].is_gone).collect();
+        (!there.is_empty()).then(|| there[which % there.len()])
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let executions = self.store.executions();
+        for (number, flow) in self.flows.into_iter().enumerate() {
+            let scope = StatsScope::Flows(vec![flow]);
+            // A recount, from what the lists show.
+            let query = ExecutionQuery {
+                filter: ExecutionFilter::of_flow(flow),
+                visibility: Visibility::All,
+                as_of: None,
+                after: None,
+                offset: 0,
+                limit: 1_000,
+            };
+            let listed = executions.list(&query).expect("the store answers");
+            prop_assert_eq!(listed.searched_to, None);
+            let ended = EndedQuery { flow: Some(flow), before: None, after: None, limit: 1_000 };
+            let bytes: BTreeMap<ExecutionId, i64> = executions
+                .list_ended(&ended)
+                .expect("the store answers")
+                .items
+                .into_iter()
+                .map(|ended| (ended.id(), ended.bytes))
+                .collect();
+            let mut recount: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
+            for item in &listed.items {
+                let duration =
+                    item.ended_at.map(|at| i64::try_from((at - item.started_at).whole_microseconds()));
+                let duration = duration.map(|micros| micros.expect("a short duration"));
+                let bytes = bytes.get(&item.id).copied().unwrap_or_default();
+                let hour = recount.entry(Step::Hour.begin(item.started_at)).or_default();
+                hour.add(item.status, duration, bytes, 1);
+            }
+            let there: Vec<ExecutionId> = listed.items.iter().map(|item| item.id).collect();
+            let mut expected: Vec<&Known> =
+                self.known.iter().filter(|known| known.flow == number && !known.is_gone).collect();
+            expected.sort_by_key(|known| std::cmp::Reverse(known.place()));
+            prop_assert_eq!(&there, &expected.iter().map(|known| known.id).collect::<Vec<_>>());
+            for known in self.known.iter().filter(|known| known.flow == number && known.is_gone) {
+                prop_assert!(executions.lookup_summary(known.id).expect("the store answers").is_none());
+            }
+            self.compare(&scope, Counting::Stored, &recount)?;
+            let newest = listed.items.iter().map(|item| item.started_at).max();
+            prop_assert_eq!(executions.last_started_at(&scope).expect("the store answers"), newest);
+
+            // A log of what happened. What data takes is not part of it: packing changes that later.
+            let mut log: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
+            for known in self.known.iter().filter(|known| known.flow == number) {
+                let hour = log.entry(Step::Hour.begin(known.started_at)).or_default();
+                hour.add(known.status, known.duration_us, 0, 1);
+            }
+            self.compare(&scope, Counting::Recorded, &log)?;
+        }
+        Ok(())
+    }
+
+    /// The statistics by hour, by day, of all time and of some hours in the middle equal what was counted by hour.
+    fn compare(
+        &self,
+        scope: &StatsScope,
+        counting: Counting,
+        by_hour: &BTreeMap<OffsetDateTime, Tally>,
+    ) -> Result<(), TestCaseError> {
+        let executions = self.store.executions();
+        let plain = |mut tally: Tally| {
+            if counting == Counting::Recorded {
+                tally.bytes = 0;
+            }
+            tally
+        };
+        let begin = T0 + Duration::hours(7);
+        for (from, to) in
+            [(None, None), (Some(begin), None), (Some(begin), Some(begin + Duration::hours(50)))]
+        {
+            let query = StatsQuery { scope: scope.clone(), from, to, counting };
+            let (first, after) = query.hours();
+            let within = |hour: &OffsetDateTime| {
+                first.is_none_or(|first| *hour >= first) && after.is_none_or(|after| *hour < after)
+            };
+            let mut total = Tally::default();
+            let mut by_day: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
+            let mut hours = Vec::new();
+            for (hour, tally) in
+                by_hour.iter().filter(|(hour, tally)| within(hour) && **tally != Tally::default())
+            {
+                total.merge(tally, 1);
+                by_day.entry(Step::Day.begin(*hour)).or_default().merge(tally, 1);
+                hours.push((*hour, tally.clone()));
+            }
+            prop_assert_eq!(plain(executions.tally(&query).expect("the store answers")), total.clone());
+            let series = |step| {
+                let series = executions.tally_by(&query, step).expect("the store answers");
+                series.into_iter().map(|(at, tally)| (at, plain(tally))).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(series(Step::Hour), hours);
+            prop_assert_eq!(series(Step::Day), by_day.into_iter().collect::<Vec<_>>());
+            if from.is_none() && counting == Counting::Stored {
+                let counts = executions.status_counts(scope).expect("the store answers");
+                prop_assert_eq!(i64::try_from(counts.total()), Ok(total.total()));
+                prop_assert_eq!(i64::try_from(counts.pending), Ok(total.pending));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    fn place(&self) -> Place {
+        Place { started_at: self.started_at, id: self.id }
+    }
+}

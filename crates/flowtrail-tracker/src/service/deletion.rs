@@ -1,0 +1,237 @@
+//! What is deleted because somebody says so.
+
+use flowtrail_store::{EndedQuery, NewPrune};
+use flowtrail_types::{
+    ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal, StatsScope, Visibility,
+};
+
+use crate::access::{self, Rights};
+use crate::{Tracker, TrackerError};
+
+/// Up to so many executions are deleted in one transaction, instead of being taken out first and deleted later.
+pub(crate) const AT_ONCE: u32 = 500;
+
+/// Which of a flow's executions a prune keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The newest so many, and what is pending.
+    Newest(u64),
+    /// What began at this time or later, and what is pending.
+    Since(time::OffsetDateTime),
+}
+
+impl Tracker {
+    /// Deletes an execution. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights; [`TrackerError::Pending`] while
+    /// it runs.
+    pub fn delete_execution(&self, principal: &Principal, id: ExecutionId) -> Result<(), TrackerError> {
+        let missing = TrackerError::NotFound("execution");
+        let executions = self.inner.store.executions();
+        let execution = executions.lookup_summary(id)?.ok_or_else(|| missing.clone())?;
+        let held = self.rights_of(principal, &execution)?;
+        if !access::may_see(principal, held, &execution) {
+            return Err(missing);
+        }
+        if held < Rights::Write {
+            return Err(TrackerError::Forbidden("delete executions of this flow"));
+        }
+        if !execution.status.is_final() {
+            return Err(TrackerError::Pending);
+        }
+        executions.delete(&[id])?;
+        Ok(())
+    }
+
+    /// Deletes the older part of a flow's history, and tells how many executions that are. They are gone from every answer
+    /// and statistic when this returns; their space is given back in the background. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights.
+    pub fn prune(&self, principal: &Principal, flow: FlowId, keep: Keep) -> Result<u64, TrackerError> {
+        self.require_write(principal, flow)?;
+        let Some(below) = self.prune_bound(flow, keep)? else { return Ok(0) };
+        self.inner.prune(flow, below)
+    }
+
+    /// How many executions [`prune`](Self::prune) would delete. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`prune`](Self::prune).
+    pub fn count_prunable(
+        &self,
+        principal: &Principal,
+        flow: FlowId,
+        keep: Keep,
+    ) -> Result<u64, TrackerError> {
+        self.require_write(principal, flow)?;
+        let Some(below) = self.prune_bound(flow, keep)? else { return Ok(0) };
+        let executions = self.inner.store.executions();
+        if let Keep::Newest(keep) = keep {
+            // All but the newest, and but those of the others that are pending.
+            let counts = executions.status_counts(&StatsScope::Flows(vec![flow]))?;
+            let pending = self.inner.count_pending_below(flow, below)?;
+            return Ok(counts.total().saturating_sub(keep).saturating_sub(pending));
+        }
+        let mut query = EndedQuery {
+            flow: Some(flow),
+            before: below.map(|below| below.started_at),
+            after: None,
+            limit: 10_000,
+        };
+        let mut count = 0;
+        loop {
+            let page = executions.list_ended(&query)?;
+            count += page.items.len() as u64;
+            match page.searched_to {
+                Some(place) => query.after = Some(place),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    /// Deletes of all flows what began before a time and has ended, the oldest first, and tells how many executions that
+    /// were. For administrators. Blocks; `progress` is told how many went so far.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Forbidden`] for others, [`TrackerError::Invalid`] when a number is to be kept of each.
+    pub fn prune_all(
+        &self,
+        principal: &Principal,
+        keep: Keep,
+        progress: &dyn Fn(u64),
+    ) -> Result<u64, TrackerError> {
+        let executions = self.inner.store.executions();
+        let mut deleted = 0;
+        self.each_prunable(principal, keep, |ids| {
+            deleted += executions.delete(ids)?.len() as u64;
+            progress(deleted);
+            Ok(())
+        })?;
+        Ok(deleted)
+    }
+
+    /// How many executions [`prune_all`](Self::prune_all) would delete. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`prune_all`](Self::prune_all).
+    pub fn count_prunable_of_all(&self, principal: &Principal, keep: Keep) -> Result<u64, TrackerError> {
+        let mut count = 0;
+        self.each_prunable(principal, keep, |ids| {
+            count += ids.len() as u64;
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    fn each_prunable(
+        &self,
+        principal: &Principal,
+        keep: Keep,
+        mut with: impl FnMut(&[ExecutionId]) -> Result<(), TrackerError>,
+    ) -> Result<(), TrackerError> {
+        if !principal.is_admin() {
+            return Err(TrackerError::Forbidden("delete executions of all flows"));
+        }
+        let Keep::Since(before) = keep else {
+            return Err(TrackerError::invalid("flow", "name the flow of which so many are kept"));
+        };
+        let mut query = EndedQuery { flow: None, before: Some(before), after: None, limit: AT_ONCE };
+        loop {
+            let page = self.inner.store.executions().list_ended(&query)?;
+            let ids: Vec<ExecutionId> = page.items.iter().map(flowtrail_store::Ended::id).collect();
+            with(&ids)?;
+            match page.searched_to {
+                Some(place) => query.after = Some(place),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn require_write(&self, principal: &Principal, flow: FlowId) -> Result<(), TrackerError> {
+        match self.rights_in(principal, flow)? {
+            Rights::None => Err(TrackerError::NotFound("flow")),
+            Rights::Public | Rights::Read => Err(TrackerError::Forbidden("delete executions of this flow")),
+            Rights::Write => Ok(()),
+        }
+    }
+
+    /// Below which place everything goes (`Some(None)`: all of it), or None when nothing does.
+    #[expect(clippy::option_option, reason = "nothing, everything, or what stands below a place")]
+    fn prune_bound(&self, flow: FlowId, keep: Keep) -> Result<Option<Option<Place>>, TrackerError> {
+        match keep {
+            Keep::Newest(0) => Ok(Some(None)),
+            Keep::Newest(keep) => {
+                let place = self.inner.place_of(flow, keep - 1)?;
+                Ok(place.map(Some))
+            }
+            Keep::Since(at) => {
+                let id = ExecutionId::from_uuid(uuid::Uuid::nil());
+                Ok(Some(Some(Place { started_at: at, id })))
+            }
+        }
+    }
+}
+
+impl crate::tracker::Inner {
+    /// The place of the execution of a flow that so many newer ones stand before.
+    pub(crate) fn place_of(&self, flow: FlowId, newer: u64) -> Result<Option<Place>, TrackerError> {
+        let query = ExecutionQuery {
+            filter: ExecutionFilter::of_flow(flow),
+            visibility: Visibility::All,
+            as_of: None,
+            after: None,
+            offset: newer,
+            limit: 1,
+        };
+        let found = self.store.executions().list(&query)?;
+        Ok(found.items.first().map(|item| Place { started_at: item.started_at, id: item.id }))
+    }
+
+    fn count_pending_below(&self, flow: FlowId, below: Option<Place>) -> Result<u64, TrackerError> {
+        let filter = ExecutionFilter {
+            status: Some(flowtrail_types::ExecutionStatus::Pending),
+            to: below.map(|below| below.started_at),
+            ..ExecutionFilter::of_flow(flow)
+        };
+        let query = ExecutionQuery {
+            filter,
+            visibility: Visibility::All,
+            as_of: None,
+            after: None,
+            offset: 0,
+            limit: 1,
+        };
+        Ok(self.store.executions().count(&query, 1_000_000)?.count)
+    }
+
+    /// Takes all that ended below a place out of a flow's history: the little at once, the much step by step.
+    pub(crate) fn prune(&self, flow: FlowId, below: Option<Place>) -> Result<u64, TrackerError> {
+        let executions = self.store.executions();
+        let query = EndedQuery {
+            flow: Some(flow),
+            before: below.map(|below| below.started_at + time::Duration::MICROSECOND),
+            after: None,
+            limit: AT_ONCE,
+        };
+        let page = executions.list_ended(&query)?;
+        if page.searched_to.is_none() {
+            let ids: Vec<ExecutionId> = page
+                .items
+                .iter()
+                .filter(|ended| below.is_none_or(|below| ended.place < below))
+                .map(flowtrail_store::Ended::id)
+                .collect();
+            return Ok(executions.delete(&ids)?.len() as u64);
+        }
+        let gone = executions.begin_prune(&NewPrune { flow, below })?;
+        self.upkeep_wanted();
+        Ok(gone)
+    }
+}

@@ -1,0 +1,416 @@
+//! What one process does for all that share a database, in small steps: retention, deleting the rows of what was pruned,
+//! packing what has ended, giving back space.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use flowtrail_store::{Ended, EndedQuery, Job, Store, StoreError};
+use flowtrail_types::{ExecutionId, ExecutionStatus, Flow, FlowId, Place, Retention, StatsScope};
+use time::OffsetDateTime;
+
+use crate::service::AT_ONCE;
+use crate::tracker::Inner;
+use crate::{Tracker, TrackerError};
+
+/// What one round of upkeep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// Executions that retention rules took away.
+    pub pruned: u64,
+    /// Executions that were deleted to stay below the ceiling of the disk.
+    pub evicted: u64,
+    /// Executions whose rows were deleted that had been taken away before.
+    pub deleted: u64,
+    /// Executions whose data was packed.
+    pub packed: u64,
+    /// Bytes that were given back to the file system.
+    pub given_back: u64,
+}
+
+impl Kept {
+    fn is_idle(self) -> bool {
+        self.evicted + self.deleted + self.packed + self.given_back == 0
+    }
+}
+
+/// Where retention stopped looking for what has come of age, so that it need not look again at what it has kept.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    looked: HashMap<(Option<FlowId>, bool), Place>,
+}
+
+/// How long an execution must have ended before its data is packed: a retry or a late node finds it unpacked.
+const PACKED_AFTER: time::Duration = time::Duration::seconds(5);
+/// How many executions are packed in one transaction.
+const PACKED_AT_ONCE: u32 = 200;
+/// How many bytes are given back in one transaction.
+const GIVEN_BACK_AT_ONCE: u64 = 4 << 20;
+/// Space that is left for what comes next rather than given back and asked for again.
+const KEPT_FREE: u64 = 8 << 20;
+
+impl Tracker {
+    /// Does one whole round of upkeep now, whichever process it is the job of, and tells what was done. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer; what was done until then stays done.
+    pub fn keep_up(&self) -> Result<Kept, TrackerError> {
+        let mut kept = Kept::default();
+        self.inner.apply_retention(&mut kept)?;
+        loop {
+            let before = kept;
+            self.inner.stay_below_ceiling(&mut kept)?;
+            let step = self.inner.store.executions().continue_prune(AT_ONCE)?;
+            kept.deleted += step.deleted;
+            self.inner.pack(&mut kept)?;
+            if step.is_done && kept == before {
+                break;
+            }
+        }
+        self.inner.give_back(&mut kept, 0)?;
+        Ok(kept)
+    }
+
+    /// Deletes the rows of at most so many executions that were taken out of every answer before, and tells how many went
+    /// and whether that were all. The upkeep does so by itself. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn continue_prune(&self) -> Result<(u64, bool), TrackerError> {
+        let step = self.inner.store.executions().continue_prune(AT_ONCE)?;
+        Ok((step.deleted, step.is_done))
+    }
+}
+
+impl Inner {
+    /// Says that there is something to do at once.
+    pub(crate) fn upkeep_wanted(&self) {
+        let (is_wanted, wake) = &*self.upkeep_signal;
+        *is_wanted.lock().unwrap_or_else(PoisonError::into_inner) = Signal::Wanted;
+        wake.notify_all();
+    }
+
+    /// Deletes what the rules no longer keep.
+    fn apply_retention(&self, kept: &mut Kept) -> Result<(), TrackerError> {
+        let now = self.clock.now();
+        let flows = self.store.flows().list_all()?;
+        let own: Vec<&Flow> = flows.iter().filter(|flow| flow.retention.is_some()).collect();
+        for flow in &own {
+            if let Some(rules) = &flow.retention {
+                self.apply_rules(Some(flow.id), rules, &[], now, kept)?;
+            }
+        }
+        if !self.retention.keeps_all() {
+            // A flow with rules of its own goes by those.
+            let excepted: Vec<FlowId> = own.iter().map(|flow| flow.id).collect();
+            self.apply_rules(None, &self.retention, &excepted, now, kept)?;
+        }
+        Ok(())
+    }
+
+    /// Applies the rules of one flow, or those that hold for all others together.
+    fn apply_rules(
+        &self,
+        flow: Option<FlowId>,
+        rules: &Retention,
+        excepted: &[FlowId],
+        now: OffsetDateTime,
+        kept: &mut Kept,
+    ) -> Result<(), TrackerError> {
+        if let Some(age) = rules.max_age {
+            // Failed ones may be kept for another time.
+            let with_errors = rules.max_error_age.is_none();
+            let wanted = move |status| with_errors || status != ExecutionStatus::Error;
+            self.delete_older(flow, now - age.0, (false, &wanted), excepted, kept)?;
+        }
+        if let Some(age) = rules.max_error_age {
+            let wanted = |status| status == ExecutionStatus::Error;
+            self.delete_older(flow, now - age.0, (true, &wanted), excepted, kept)?;
+        }
+        match (rules.max_count, flow) {
+            (Some(most), Some(id)) => {
+                if self.count_of(&StatsScope::Flows(vec![id]))? > most {
+                    // The newest that goes stands where so many newer ones stand before it.
+                    if most == 0 {
+                        kept.pruned += self.prune(id, None)?;
+                    } else if let Some(place) = self.place_of(id, most - 1)? {
+                        kept.pruned += self.prune(id, Some(place))?;
+                    }
+                }
+            }
+            (Some(most), None) => {
+                let over = |inner: &Self| Ok(inner.count_of(&StatsScope::All)?.saturating_sub(most));
+                self.delete_oldest_while(None, excepted, over, kept)?;
+            }
+            (None, _) => {}
+        }
+        if let Some(most) = rules.max_bytes {
+            let scope = flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
+            let over = move |inner: &Self| {
+                let query = flowtrail_types::StatsQuery {
+                    scope: scope.clone(),
+                    ..flowtrail_types::StatsQuery::of_all()
+                };
+                let bytes = u64::try_from(inner.store.executions().tally(&query)?.bytes).unwrap_or(0);
+                Ok(u64::from(bytes > most) * u64::from(AT_ONCE))
+            };
+            self.delete_oldest_while(flow, excepted, over, kept)?;
+        }
+        Ok(())
+    }
+
+    fn count_of(&self, scope: &StatsScope) -> Result<u64, StoreError> {
+        Ok(self.store.executions().status_counts(scope)?.total())
+    }
+
+    /// Deletes what ended and began before a time, from where the last round stopped.
+    fn delete_older(
+        &self,
+        flow: Option<FlowId>,
+        before: OffsetDateTime,
+        (of_errors, wanted): (bool, &dyn Fn(ExecutionStatus) -> bool),
+        excepted: &[FlowId],
+        kept: &mut Kept,
+    ) -> Result<(), TrackerError> {
+        let executions = self.store.executions();
+        let key = (flow, of_errors);
+        let mut query = EndedQuery { flow, before: Some(before), after: None, limit: AT_ONCE };
+        let looked = || self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        query.after = looked().looked.get(&key).copied();
+        loop {
+            let page = executions.list_ended(&query)?;
+            let ids: Vec<ExecutionId> = page
+                .items
+                .iter()
+                .filter(|ended| wanted(ended.status) && !excepted.contains(&ended.flow))
+                .map(Ended::id)
+                .collect();
+            kept.pruned += executions.delete(&ids)?.len() as u64;
+            let Some(place) = page.searched_to else { return Ok(()) };
+            query.after = Some(place);
+            looked().looked.insert(key, place);
+        }
+    }
+
+    /// Deletes the oldest as long as there are too many, a batch after the other.
+    fn delete_oldest_while(
+        &self,
+        flow: Option<FlowId>,
+        excepted: &[FlowId],
+        over: impl Fn(&Self) -> Result<u64, TrackerError>,
+        kept: &mut Kept,
+    ) -> Result<(), TrackerError> {
+        let mut after = None;
+        loop {
+            let excess = over(self)?;
+            if excess == 0 {
+                return Ok(());
+            }
+            let limit = u32::try_from(excess).unwrap_or(u32::MAX).min(AT_ONCE);
+            let (deleted, searched_to) = delete_oldest(&*self.store, flow, excepted, after, limit)?;
+            kept.pruned += deleted;
+            match searched_to {
+                Some(place) => after = Some(place),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn stay_below_ceiling(&self, kept: &mut Kept) -> Result<(), StoreError> {
+        if let Some(ceiling) = self.max_disk {
+            kept.evicted += make_room(&*self.store, ceiling)?;
+        }
+        Ok(())
+    }
+
+    fn pack(&self, kept: &mut Kept) -> Result<(), StoreError> {
+        let ended_before = self.clock.now() - PACKED_AFTER;
+        let packed = self.store.executions().pack(ended_before, PACKED_AT_ONCE)?;
+        kept.packed += packed as u64;
+        Ok(())
+    }
+
+    fn give_back(&self, kept: &mut Kept, keep_free: u64) -> Result<(), StoreError> {
+        let upkeep = self.store.upkeep();
+        loop {
+            let free = upkeep.bytes_on_disk()?.saturating_sub(upkeep.bytes_in_use()?);
+            if free <= keep_free {
+                return Ok(());
+            }
+            let given = upkeep.give_back(GIVEN_BACK_AT_ONCE.min(free - keep_free))?;
+            kept.given_back += given;
+            if given == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Deletes of the oldest executions, after a place, those that ended.
+fn delete_oldest(
+    store: &dyn Store,
+    flow: Option<FlowId>,
+    excepted: &[FlowId],
+    after: Option<Place>,
+    limit: u32,
+) -> Result<(u64, Option<Place>), StoreError> {
+    let executions = store.executions();
+    let page = executions.list_ended(&EndedQuery { flow, before: None, after, limit })?;
+    let ids: Vec<ExecutionId> =
+        page.items.iter().filter(|ended| !excepted.contains(&ended.flow)).map(Ended::id).collect();
+    Ok((executions.delete(&ids)?.len() as u64, page.searched_to))
+}
+
+/// Deletes the oldest executions while the database has more in use than leaves room for what comes next, and tells how
+/// many that were.
+pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreError> {
+    // A quarter, at most 64 MiB, is the log's; a tenth of the rest is kept free.
+    let limit = (ceiling - (ceiling / 4).min(64 << 20)) / 10 * 9;
+    let mut evicted = 0;
+    let mut after = None;
+    while store.upkeep().bytes_in_use()? > limit {
+        // What was taken out of every answer goes first: nobody misses it.
+        if store.executions().continue_prune(AT_ONCE)?.deleted > 0 {
+            continue;
+        }
+        let (deleted, searched_to) = delete_oldest(store, None, &[], after, AT_ONCE)?;
+        evicted += deleted;
+        after = searched_to;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(evicted)
+}
+
+/// What the upkeep's thread is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Signal {
+    /// Nothing.
+    #[default]
+    Quiet,
+    /// There is something to do.
+    Wanted,
+    /// The tracker is gone.
+    Stopped,
+}
+
+pub(crate) type UpkeepSignal = Arc<(Mutex<Signal>, Condvar)>;
+
+/// The thread that does it.
+#[derive(Debug)]
+pub(crate) struct UpkeepThread {
+    signal: UpkeepSignal,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How often retention rules are looked at.
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
+
+impl UpkeepThread {
+    pub(crate) fn start(inner: Weak<Inner>, signal: UpkeepSignal) -> Result<Self, TrackerError> {
+        let thread_signal = Arc::clone(&signal);
+        let thread = std::thread::Builder::new()
+            .name("flowtrail-upkeep".to_owned())
+            .spawn(move || run(&inner, &thread_signal))
+            .map_err(|error| StoreError::Internal {
+                reason: "the upkeep's thread cannot be started".to_owned(),
+                source: Some(Box::new(error)),
+            })?;
+        Ok(Self { signal, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+impl Drop for UpkeepThread {
+    fn drop(&mut self) {
+        let (signal, wake) = &*self.signal;
+        *signal.lock().unwrap_or_else(PoisonError::into_inner) = Signal::Stopped;
+        wake.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+            && thread.join().is_err()
+        {
+            log::error!("the upkeep's thread panicked");
+        }
+    }
+}
+
+fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
+    let mut retention_at: Option<Instant> = None;
+    let mut pause = Duration::from_millis(200);
+    loop {
+        let (state, wake) = signal;
+        {
+            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = wake.wait_timeout_while(state, pause, |state| *state == Signal::Quiet);
+            let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if *state == Signal::Stopped {
+                return;
+            }
+            *state = Signal::Quiet;
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        let is_retention_due = retention_at.is_none_or(|at| at.elapsed() >= RETENTION_EVERY);
+        match inner.one_round(is_retention_due) {
+            Ok(Some(kept)) => {
+                if is_retention_due {
+                    retention_at = Some(Instant::now());
+                }
+                report(kept);
+                // Each step took what a batch takes; between two of them others get their turn.
+                pause = if kept.is_idle() { Duration::from_millis(500) } else { Duration::from_millis(1) };
+            }
+            Ok(None) => pause = Duration::from_secs(1),
+            Err(TrackerError::Closed) => return,
+            Err(error) => {
+                log::warn!("upkeep: {error}");
+                pause = Duration::from_secs(1);
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// One step of each kind of work; None when another process does it.
+    fn one_round(&self, is_retention_due: bool) -> Result<Option<Kept>, TrackerError> {
+        if !self.store.upkeep().lead(Job::Upkeep)? {
+            return Ok(None);
+        }
+        let mut kept = Kept::default();
+        self.stay_below_ceiling(&mut kept)?;
+        if is_retention_due {
+            self.apply_retention(&mut kept)?;
+        }
+        kept.deleted += self.store.executions().continue_prune(AT_ONCE)?.deleted;
+        if kept.deleted == 0 {
+            self.pack(&mut kept)?;
+            self.give_back_a_little(&mut kept)?;
+        }
+        Ok(Some(kept))
+    }
+
+    fn give_back_a_little(&self, kept: &mut Kept) -> Result<(), StoreError> {
+        let upkeep = self.store.upkeep();
+        let free = upkeep.bytes_on_disk()?.saturating_sub(upkeep.bytes_in_use()?);
+        if free > KEPT_FREE {
+            kept.given_back += upkeep.give_back(GIVEN_BACK_AT_ONCE.min(free - KEPT_FREE))?;
+        }
+        Ok(())
+    }
+}
+
+fn report(kept: Kept) {
+    if kept.pruned > 0 {
+        log::info!("retention: {} executions were deleted", kept.pruned);
+    }
+    if kept.evicted > 0 {
+        log::info!("disk ceiling: {} of the oldest executions were deleted", kept.evicted);
+    }
+    if kept.deleted + kept.packed > 0 {
+        log::debug!("upkeep: {} rows deleted, {} packed", kept.deleted, kept.packed);
+    }
+}

@@ -1,0 +1,76 @@
+//! `flowtrail executions prune`: deletes the older part of the history.
+
+use std::time::Duration;
+
+use flowtrail_tracker::{Keep, Tracker};
+use flowtrail_types::{Age, FlowId, Principal};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::find;
+use crate::Failure;
+use crate::failure::Doing;
+use crate::terminal::{self, say};
+
+/// What is asked for.
+pub(super) struct Wish {
+    pub(super) flow: Option<String>,
+    pub(super) keep: Option<u64>,
+    pub(super) older_than: Option<Age>,
+    pub(super) dry_run: bool,
+    pub(super) json: bool,
+}
+
+pub(super) fn run(tracker: &Tracker, me: &Principal, wish: &Wish) -> Result<(), Failure> {
+    let flow = wish.flow.as_deref().map(|named| find::flow_id(tracker, me, named)).transpose()?;
+    let keep = match (wish.keep, wish.older_than) {
+        (Some(keep), _) => Keep::Newest(keep),
+        (None, Some(age)) => Keep::Since(tracker.clock().now() - age.0),
+        (None, None) => return Err(Failure::new("say what goes: --keep NUMBER or --older-than AGE")),
+    };
+    let count = match flow {
+        Some(flow) => tracker.count_prunable(me, flow, keep)?,
+        None => tracker.count_prunable_of_all(me, keep)?,
+    };
+    if wish.dry_run {
+        return tell(wish, count, "would be deleted");
+    }
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len}  {per_sec}, {eta} left")
+        .doing("cannot draw")?;
+    let bar = ProgressBar::new(count).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let deleted = prune(tracker, me, flow, keep, &bar)?;
+    bar.finish_and_clear();
+    tell(wish, deleted, "deleted")
+}
+
+fn prune(
+    tracker: &Tracker,
+    me: &Principal,
+    flow: Option<FlowId>,
+    keep: Keep,
+    bar: &ProgressBar,
+) -> Result<u64, Failure> {
+    let Some(flow) = flow else {
+        return Ok(tracker.prune_all(me, keep, &|done| bar.set_position(done))?);
+    };
+    let gone = tracker.prune(me, flow, keep)?;
+    // They are out of every answer now; their rows go here, so that the command ends when all is done.
+    let mut done = 0;
+    loop {
+        let (deleted, is_done) = tracker.continue_prune()?;
+        done += deleted;
+        bar.set_position(done.min(gone));
+        if is_done {
+            return Ok(gone);
+        }
+    }
+}
+
+fn tell(wish: &Wish, count: u64, what: &str) -> Result<(), Failure> {
+    if wish.json {
+        return terminal::json(&json!({"deleted": count, "dryRun": wish.dry_run}));
+    }
+    say(format_args!("{count} executions {what}"));
+    Ok(())
+}

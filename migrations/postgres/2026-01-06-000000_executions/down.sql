@@ -1,0 +1,14 @@
+DROP VIEW history_nodes;
+DROP VIEW history;
+DROP TABLE instances;
+DROP TABLE flow_stats;
+DROP TABLE execution_tags;
+DROP TABLE node_executions;
+DROP TABLE execution_payloads;
+DROP TABLE executions;
+DROP TABLE flow_revision;
+DROP TABLE flow_access;
+DROP TABLE flow_versions;
+DROP TABLE flows;
+DROP TABLE api_keys;
+DROP TABLE users;

@@ -14,7 +14,7 @@ pub(crate) fn test() -> Result<(), String> {
         skipped("the format", "`rustup component add rustfmt` brings the formatter");
     }
     if has("clippy") {
-        cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
+        cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     } else {
         skipped("the lints", "`rustup component add clippy` brings them");
     }
@@ -26,11 +26,11 @@ pub(crate) fn test() -> Result<(), String> {
 
 fn tests(variables: &[(&str, String)]) -> Result<(), String> {
     if has("nextest") {
-        let run = ["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"];
+        let run = ["nextest", "run", "--workspace", "--no-fail-fast"];
         program("cargo", &run, variables)?;
-        program("cargo", &["test", "--workspace", "--all-features", "--doc"], variables)
+        program("cargo", &["test", "--workspace", "--doc"], variables)
     } else {
-        program("cargo", &["test", "--workspace", "--all-features", "--no-fail-fast"], variables)
+        program("cargo", &["test", "--workspace", "--no-fail-fast"], variables)
     }
 }
 

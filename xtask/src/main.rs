@@ -3,6 +3,7 @@
 //! * `cargo xtask tidy` checks the rules that no compiler knows: crate edges, lints, file lengths, documentation.
 //! * `cargo xtask test` is the test command: tidy, format, lints, all tests, with a PostgreSQL server for them.
 //! * `cargo xtask ci` is the same and what takes longer or needs more tools: licences, the documentation's links.
+//! * `cargo xtask tls` tries TLS to PostgreSQL; it needs OpenSSL's headers.
 //! * `cargo xtask bench` measures, in release.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -16,10 +17,11 @@ mod postgres;
 #[path = "../../crates/flowtrail-store-diesel/src/testing/mod.rs"]
 mod testing;
 mod tidy;
+mod tls;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | test | ci | bench [\"NAME [ARGUMENT…]\"]";
+const USAGE: &str = "usage: cargo xtask tidy | test | ci | tls | bench [\"NAME [ARGUMENT…]\"]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["test"] => checks::test(),
         ["ci"] => checks::ci(),
+        ["tls"] => tls::run(),
         ["bench"] => bench::run(None),
         ["bench", name] => bench::run(Some(name)),
         _ => {

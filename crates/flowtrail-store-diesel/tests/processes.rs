@@ -112,6 +112,47 @@ fn a_job_is_one_process_s_until_it_ends() {
     assert!(other.upkeep().lead(Job::Upkeep).unwrap());
 }
 
+/// What one process writes, another one hears of.
+fn what_is_written_is_heard_of(one: &dyn Store, other: &dyn Store) {
+    one.instances().register(instance(1), support::T0).unwrap();
+    other.instances().register(instance(2), support::T0).unwrap();
+    one.executions().foreign_writes().unwrap();
+    other.executions().foreign_writes().unwrap();
+    other.instances().list_dead().unwrap();
+    one.instances().list_dead().unwrap();
+    for round in 0..3u64 {
+        let batch: Vec<Command> = (round * 10..round * 10 + 5).map(support::record).collect();
+        one.executions().commit(&batch).unwrap();
+        let mut heard = until("a word", || {
+            let writes = other.executions().foreign_writes().unwrap();
+            assert!(!writes.missed);
+            (!writes.executions.is_empty()).then_some(writes.executions)
+        });
+        heard.sort();
+        let written: Vec<_> = (round * 10..round * 10 + 5).map(support::execution_id).collect();
+        assert_eq!(heard, written);
+        assert_eq!(other.executions().foreign_writes().unwrap().executions, [], "once");
+        assert_eq!(one.executions().foreign_writes().unwrap().executions, [], "not of one's own");
+    }
+    // More than a word has room for: who listens is told to look for himself.
+    let many: Vec<Command> = (1_000..1_400).map(support::record).collect();
+    one.executions().commit(&many).unwrap();
+    until("that something was missed, or all of it", || {
+        let writes = other.executions().foreign_writes().unwrap();
+        (writes.missed || writes.executions.len() == 400).then_some(())
+    });
+}
+
+#[test]
+fn processes_hear_of_each_other_s_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"));
+    what_is_written_is_heard_of(&SqliteStore::open(&url).unwrap(), &SqliteStore::open(&url).unwrap());
+    let Some(database) = testing::test_database() else { return };
+    let url: DatabaseUrl = database.url().parse().unwrap();
+    what_is_written_is_heard_of(&PostgresStore::open(&url).unwrap(), &PostgresStore::open(&url).unwrap());
+}
+
 /// Until a store does what is asked, and how long that took.
 fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -266,4 +307,31 @@ fn migrations_keep_the_data(url: &DatabaseUrl) {
         threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
     });
     schema.check().unwrap();
+}
+
+#[test]
+fn space_that_is_free_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"));
+    let store = SqliteStore::open(&url).unwrap();
+    support::fill(&store, 8_000);
+    let upkeep = store.upkeep();
+    let full = upkeep.bytes_in_use().unwrap();
+    let flow = support::flow_id(0);
+    let prune = flowtrail_store::NewPrune { flow, below: None };
+    assert_eq!(store.executions().begin_prune(&prune).unwrap(), 4_000);
+    while !store.executions().continue_prune(500).unwrap().is_done {}
+    let used = upkeep.bytes_in_use().unwrap();
+    assert!(used < full / 100 * 85, "{used} of {full} bytes are in use");
+    let size = upkeep.size().unwrap();
+    assert!(size.reclaimable > 0 && size.tables.iter().any(|table| table.name == "executions"), "{size:?}");
+    let mut given = 0;
+    loop {
+        match upkeep.give_back(256 << 10).unwrap() {
+            0 => break,
+            some => given += some,
+        }
+    }
+    assert!(given >= full - used - (64 << 10), "{given} bytes were given back");
+    assert_eq!(upkeep.size().unwrap().reclaimable, 0);
 }

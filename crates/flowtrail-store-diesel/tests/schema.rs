@@ -5,7 +5,7 @@ use std::path::Path;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use flowtrail_store::{Store, StoreError};
-use flowtrail_store_diesel::{DatabaseUrl, Schema, SqliteStore};
+use flowtrail_store_diesel::{DatabaseUrl, PostgresStore, Schema, SqliteStore};
 
 fn url(folder: &Path) -> DatabaseUrl {
     DatabaseUrl::Sqlite(folder.join("flowtrail.db"))
@@ -131,4 +131,53 @@ fn a_person_can_read_the_history_in_the_database() {
     .unwrap();
     let readable = "SELECT started_at = '2026-01-06T12:00:00.123Z' AND id = '0198' AS value FROM history";
     assert_eq!(number(&mut conn, readable), 1);
+}
+
+#[test]
+fn migrations_of_both_databases_go_in_lock_step() {
+    let names = |database: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(database);
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("sqlite"), names("postgres"));
+}
+
+#[test]
+fn a_newer_postgres_schema_and_somebody_else_s_tables_are_refused() {
+    let Some(database) = flowtrail_store_diesel::testing::test_database() else { return };
+    let url: DatabaseUrl = database.url().parse().unwrap();
+    let mut raw = PgConnection::establish(database.url()).unwrap();
+    raw.batch_execute("CREATE TABLE orders (id integer)").unwrap();
+    let error = PostgresStore::open(&url).unwrap_err().to_string();
+    assert!(error.contains("another program's database"), "{error}");
+    raw.batch_execute("DROP TABLE orders").unwrap();
+    drop(PostgresStore::open(&url).unwrap());
+    raw.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')").unwrap();
+    let error = PostgresStore::open(&url).unwrap_err().to_string();
+    assert!(error.contains("newer version") && error.contains("99990101000000"), "{error}");
+    let away: DatabaseUrl = "postgres://ana:hunter2@127.0.0.1:1/nowhere".parse().unwrap();
+    let error = PostgresStore::open(&away).unwrap_err().to_string();
+    assert!(error.contains("cannot connect to PostgreSQL") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_person_can_read_the_history_in_postgres() {
+    let Some(database) = flowtrail_store_diesel::testing::test_database() else { return };
+    drop(PostgresStore::open(&database.url().parse().unwrap()).unwrap());
+    let mut raw = PgConnection::establish(database.url()).unwrap();
+    raw.batch_execute(
+        "INSERT INTO executions (id, flow_id, flow_name, source, status, inferred, started_at, deadline_at, \
+         cancel_requested, capture_policy, digest, created_at, updated_at) VALUES \
+         ('019b9335-4200-7000-8000-000000000001', '019b9335-4200-7000-8000-000000000002', 'Orders', 'mcp', 'pending', \
+          false, '2026-01-06T12:00:00.123Z', now(), false, 'full', '', now(), now())",
+    )
+    .unwrap();
+    let readable = "SELECT count(*) AS value FROM history WHERE status = 'pending' \
+                    AND started_at = '2026-01-06 12:00:00.123+00' AND id::text LIKE '019b9335-%01'";
+    assert_eq!(diesel::sql_query(readable).get_result::<Number>(&mut raw).unwrap().value, 1);
 }

@@ -27,6 +27,6 @@ pub use memory::MemoryStore;
 pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
 pub use prune::{Ended, EndedPage, EndedQuery, NewPrune, PruneStep, StorageSize, TableSize};
 pub use store::{
-    Counted, ExecutionStore, FlowStore, Found, InstanceStore, Job, KeyHash, KeyStore, RecognisedKey,
-    StatusCounts, Store, Upkeep, UserStore, VisibleFlows,
+    Counted, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job, KeyHash, KeyStore,
+    RecognisedKey, StatusCounts, Store, Upkeep, UserStore, VisibleFlows,
 };

@@ -156,6 +156,13 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer.
     fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError>;
 
+    /// Which executions other processes have written to since this was last asked, so that who watches can look at them.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn foreign_writes(&self) -> Result<ForeignWrites, StoreError>;
+
     /// Deletes executions, in one transaction, and tells which. Pending ones stay, and those that are not there are no
     /// error.
     ///
@@ -230,6 +237,15 @@ pub struct Found {
     pub items: Vec<ExecutionSummary>,
     /// How far was searched, when the search stopped before the page was full though more may come.
     pub searched_to: Option<Place>,
+}
+
+/// What other processes have written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ForeignWrites {
+    /// The executions that they wrote to.
+    pub executions: Vec<ExecutionId>,
+    /// Whether there may be more: then whoever watches has to look at everything again.
+    pub missed: bool,
 }
 
 /// A number of executions.

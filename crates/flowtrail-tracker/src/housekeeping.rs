@@ -8,6 +8,7 @@ use flowtrail_store::{Command, StoreError};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{CapturePolicy, ErrorInfo, ErrorKind, ExecutionId};
 
+use crate::changes::Changed;
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::tracker::Inner;
@@ -59,6 +60,7 @@ impl Inner {
             None => return Ok(()),
         };
         done.flows_changed = self.catalog.refresh(&*self.store)?;
+        self.listen_to_others()?;
         for id in self.store.executions().list_cancel_requested(self.instance)? {
             if self.running.contains(id) {
                 self.running.cancel(id);
@@ -67,6 +69,22 @@ impl Inner {
         }
         // Only now: if this has failed, it is tried again.
         self.saw_foreign_changes(sign);
+        Ok(())
+    }
+
+    /// Passes on what other processes have written, if anybody watches.
+    fn listen_to_others(&self) -> Result<(), StoreError> {
+        if self.changes.receiver_count() == 0 {
+            return Ok(());
+        }
+        let writes = self.store.executions().foreign_writes()?;
+        // Whoever watched may have gone meanwhile.
+        if writes.missed {
+            let _ = self.changes.send(Changed::Missed);
+        }
+        if !writes.executions.is_empty() {
+            let _ = self.changes.send(Changed::Executions(writes.executions.into()));
+        }
         Ok(())
     }
 

@@ -37,6 +37,7 @@
 mod access;
 mod ack;
 mod capture;
+mod changes;
 mod error;
 mod handle;
 mod housekeeping;
@@ -49,6 +50,7 @@ mod upkeep;
 
 pub use ack::Ack;
 pub use capture::{InvalidSecret, Redactor};
+pub use changes::Changed;
 pub use error::TrackerError;
 pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
 pub use housekeeping::Housekept;

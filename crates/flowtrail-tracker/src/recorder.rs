@@ -10,11 +10,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use flowtrail_store::fold::Outcomes;
-use flowtrail_store::{Command, NewEnd, NewNode, Store, StoreError};
-use flowtrail_types::Clock;
+use flowtrail_store::{Applied, Command, NewEnd, NewNode, Refusal, Store, StoreError};
+use flowtrail_types::{Clock, ExecutionId};
+use tokio::sync::broadcast;
 
 use crate::TrackerError;
 use crate::ack::Reply;
+use crate::changes::Changed;
 use crate::upkeep::make_room;
 
 /// How much may wait to be written, and for how long.
@@ -116,9 +118,10 @@ impl Recorder {
         clock: Arc<dyn Clock>,
         limits: RecorderLimits,
         max_disk: Option<u64>,
+        changes: broadcast::Sender<Changed>,
     ) -> Result<Self, TrackerError> {
         let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits, clock });
-        let writer = Writer { store, shared: Arc::clone(&shared), max_disk };
+        let writer = Writer { changes, store, shared: Arc::clone(&shared), max_disk };
         let thread = std::thread::Builder::new()
             .name("flowtrail-recorder".to_owned())
             .spawn(move || writer.run())
@@ -185,6 +188,7 @@ impl Drop for Recorder {
 }
 
 struct Writer {
+    changes: broadcast::Sender<Changed>,
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
     max_disk: Option<u64>,
@@ -235,13 +239,15 @@ impl Writer {
     /// Writes a batch, waiting while the database is locked or away. On an unexpected failure it is cut in half,
     /// so that what cannot be written costs only itself.
     fn write(&self, mut commands: Vec<Command>, mut waiters: Vec<Waiter>) {
+        let mut last_error: Option<Arc<StoreError>> = None;
         loop {
-            (commands, waiters) = self.refuse_expired(commands, waiters);
+            (commands, waiters) = self.refuse_expired(commands, waiters, last_error.as_ref());
             if commands.is_empty() {
                 return;
             }
             let error = match self.commit(&commands).map_err(Arc::new) {
                 Ok(outcomes) => {
+                    self.tell(&commands, &outcomes);
                     for (waiter, outcome) in waiters.into_iter().zip(outcomes) {
                         waiter.answer(outcome.map_err(TrackerError::from));
                     }
@@ -249,6 +255,7 @@ impl Writer {
                 }
                 Err(error) => error,
             };
+            last_error = Some(Arc::clone(&error));
             let is_full = matches!(*error, StoreError::NotWritable { .. });
             if is_full {
                 // Who can report again is told at once; the ends of what runs here wait until there is room.
@@ -275,6 +282,27 @@ impl Writer {
         }
     }
 
+    /// Tells those who watch what has been written.
+    fn tell(&self, commands: &[Command], outcomes: &Outcomes) {
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        let is_written =
+            |outcome: &Result<Applied, Refusal>| matches!(outcome, Ok(Applied::Written | Applied::Corrected));
+        let mut ids: Vec<ExecutionId> = commands
+            .iter()
+            .zip(outcomes)
+            .filter(|(_, outcome)| is_written(outcome))
+            .map(|(command, _)| command.execution())
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            // Whoever watched may have gone meanwhile.
+            let _ = self.changes.send(Changed::Executions(ids.into()));
+        }
+    }
+
     /// Gives a batch to the store. Should that panic, whoever waits is told, and the next batch is written.
     fn commit(&self, commands: &[Command]) -> Result<Outcomes, StoreError> {
         if let Some(ceiling) = self.max_disk {
@@ -290,8 +318,13 @@ impl Writer {
         })
     }
 
-    /// Answers those that have waited too long, and gives back the others.
-    fn refuse_expired(&self, commands: Vec<Command>, waiters: Vec<Waiter>) -> (Vec<Command>, Vec<Waiter>) {
+    /// Answers those that have waited too long, with what they waited for, and gives back the others.
+    fn refuse_expired(
+        &self,
+        commands: Vec<Command>,
+        waiters: Vec<Waiter>,
+        last_error: Option<&Arc<StoreError>>,
+    ) -> (Vec<Command>, Vec<Waiter>) {
         let max_wait = self.shared.limits.max_wait;
         let closed = self.shared.lock().closed;
         // When the process ends, not even patience waits for a database that is away.
@@ -301,7 +334,13 @@ impl Writer {
         if !waiters.iter().any(is_expired) {
             return (commands, waiters);
         }
-        answer_where(commands, waiters, |waiter| is_expired(waiter).then_some(TrackerError::Busy))
+        let reason = || match last_error {
+            Some(error) if matches!(**error, StoreError::Unavailable { .. }) => {
+                TrackerError::Store(Arc::clone(error))
+            }
+            _ => TrackerError::Busy,
+        };
+        answer_where(commands, waiters, |waiter| is_expired(waiter).then(reason))
     }
 
     fn pause(&self) {

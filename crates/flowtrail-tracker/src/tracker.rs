@@ -11,9 +11,11 @@ use flowtrail_types::{
 };
 use serde_json::Value;
 use time::OffsetDateTime;
+use tokio::sync::broadcast;
 
 use crate::access::{self, Rights};
 use crate::capture::{Capture, note};
+use crate::changes::{Changed, WAITING};
 use crate::housekeeping::Housekeeper;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
 use crate::running::Running;
@@ -94,6 +96,7 @@ pub(crate) struct Inner {
     pub(crate) max_disk: Option<u64>,
     pub(crate) progress: Mutex<Progress>,
     pub(crate) upkeep_signal: UpkeepSignal,
+    pub(crate) changes: broadcast::Sender<Changed>,
 }
 
 impl Tracker {
@@ -120,12 +123,14 @@ impl Tracker {
         }
         store.instances().register(instance, now)?;
         let catalog = Catalog::load(&*store)?;
+        let changes = broadcast::Sender::new(WAITING);
         let inner = Arc::new(Inner {
             recorder: Recorder::start(
                 Arc::clone(&store),
                 Arc::clone(&options.clock),
                 options.limits,
                 options.max_disk,
+                changes.clone(),
             )?,
             store,
             clock: options.clock,
@@ -141,6 +146,7 @@ impl Tracker {
             max_disk: options.max_disk,
             progress: Mutex::default(),
             upkeep_signal: UpkeepSignal::default(),
+            changes,
         });
         let housekeeper = match options.housekeeping {
             Some(every) => Some(Arc::new(Housekeeper::start(Arc::downgrade(&inner), every)?)),

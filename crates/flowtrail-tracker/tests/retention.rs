@@ -105,9 +105,8 @@ fn the_newest_so_many_are_kept_and_pending_ones_besides() {
     subject
         .tracker
         .change_flow(&subject.me, own.id, |_| {
-            let mut change = flowtrail_tracker::FlowChange::default();
-            change.retention = Some(Some(rules));
-            Ok::<_, TrackerError>(change)
+            let retention = Some(Some(rules));
+            Ok::<_, TrackerError>(flowtrail_tracker::FlowChange { retention, ..Default::default() })
         })
         .unwrap();
     let own = subject.tracker.flow(&subject.me, own.id).unwrap();

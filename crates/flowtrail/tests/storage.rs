@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use flowtrail_store::Store;
 use flowtrail_store_diesel::{DatabaseUrl, open_store, testing};
 use flowtrail_testkit::{TestProcess, flow};
-use flowtrail_tracker::{FinishedExecution, Options, StartExecution, Tracker};
+use flowtrail_tracker::{Changed, FinishedExecution, Options, StartExecution, Tracker};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ExecutionId, ExecutionStatus, Flow, Principal, Source, StatsScope};
 use serde_json::{Value, json};
@@ -87,7 +87,8 @@ async fn of_two_processes_on_one_postgres_one_is_killed_and_every_record_is_ther
     };
     enough(100).await;
     doomed.kill();
-    enough(acknowledged.lock().unwrap().len() + 50).await;
+    let so_far = acknowledged.lock().unwrap().len();
+    enough(so_far + 50).await;
     is_over.store(true, Ordering::Relaxed);
     for caller in callers {
         caller.await.unwrap();
@@ -240,25 +241,26 @@ fn a_ceiling_of_the_disk_holds_at_all_times() {
                 std::thread::park_timeout(Duration::from_millis(1));
             }
         });
-        let callers: Vec<_> = (0..8u64)
+        // Text that does not compress: each record takes a part of it that begins elsewhere.
+        let mut random = 0x9e37_79b9_7f4a_7c15u64;
+        let noise: String = (0..1_000_000)
+            .map(|_| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                char::from(b'0' + u8::try_from(random % 64).unwrap())
+            })
+            .collect();
+        let noise = &noise;
+        let callers: Vec<_> = (0..4usize)
             .map(|caller| {
                 let (load, written) = (&load, &written);
                 scope.spawn(move || {
-                    let mut random = 0x9e37_79b9_7f4a_7c15 ^ (caller + 1);
-                    // Five times the ceiling, of text that does not compress.
-                    while written.load(Ordering::Relaxed) < 5 * CEILING {
-                        let noise: String = (0..40_000)
-                            .map(|_| {
-                                random ^= random << 13;
-                                random ^= random >> 7;
-                                random ^= random << 17;
-                                char::from(b'!' + u8::try_from(random % 90).unwrap())
-                            })
-                            .collect();
-                        let params = json!({"noise": noise});
-                        load.record(&params);
-                        // Ninety characters at random are six and a half bits each.
-                        written.fetch_add(32_000, Ordering::Relaxed);
+                    let mut from = caller * 7;
+                    // Five times the ceiling; sixty-four characters at random are six bits each.
+                    while written.fetch_add(300_000, Ordering::Relaxed) < 5 * CEILING {
+                        from = (from + 37_003) % 600_000;
+                        load.record(&json!({"noise": &noise[from..from + 400_000]}));
                     }
                 })
             })
@@ -277,7 +279,7 @@ fn a_ceiling_of_the_disk_holds_at_all_times() {
             flowtrail_types::PageRequest::default(),
         )
         .unwrap();
-    assert!(found.page.total > 100, "the newest are there: {}", found.page.total);
+    assert!(found.page.total > 50, "the newest are there: {}", found.page.total);
     assert_eq!(found.page.items.len(), 20);
 }
 
@@ -289,14 +291,13 @@ fn the_commands_tell_what_is_there_and_what_goes() {
     (0..1_200).for_each(|number| {
         load.record(&json!({"number": number}));
     });
+    let id = load.flow.id.to_string();
     drop(load);
     let output = |arguments: &[&str]| {
         let output = flowtrail(&url, arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let flows: Value = serde_json::from_str(&output(&["flow", "list", "--json"])).unwrap();
-    let id = flows["items"][0]["id"].as_str().unwrap().to_owned();
     let prune = |arguments: &[&str]| -> Value {
         let all: Vec<&str> = [&["executions", "prune", "--json"], arguments].concat();
         serde_json::from_str(&output(&all)).unwrap()
@@ -326,6 +327,36 @@ fn the_commands_tell_what_is_there_and_what_goes() {
     let wrong = flowtrail(&url, &["executions", "prune"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--older-than"), "{wrong:?}");
+}
+
+#[test]
+fn what_one_process_writes_another_one_s_watchers_hear_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"));
+    let database = testing::test_database();
+    let server = database.as_ref().map(|database| database.url().parse::<DatabaseUrl>().unwrap());
+    for url in [Some(file), server].into_iter().flatten() {
+        let (one, other) = (embedded(&url, Options::default()), embedded(&url, Options::default()));
+        let (mut here, mut there) = (one.tracker.changes(), other.tracker.changes());
+        let begun = Instant::now();
+        // The first look only begins to listen, and says so.
+        let mut heard = false;
+        while !heard {
+            let id = one.record(&json!({}));
+            assert!(begun.elapsed() < Duration::from_secs(30), "nothing was heard on {url}");
+            let wait = Instant::now();
+            while !heard && wait.elapsed() < Duration::from_secs(1) {
+                match there.try_recv() {
+                    Ok(Changed::Executions(ids)) => heard = ids.contains(&id),
+                    Ok(Changed::Missed) | Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
+                }
+            }
+            assert!(
+                matches!(here.try_recv(), Ok(Changed::Executions(ids)) if ids[..] == [id]),
+                "one's own, at once"
+            );
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ DROP VIEW history_stats;
 DROP TABLE prune_late;
 DROP TABLE prunes;
 DROP TABLE recount_wanted;
+DROP TABLE write_log;
 DROP TABLE write_mark;
 DROP INDEX executions_by_source;
 DROP INDEX executions_by_status;

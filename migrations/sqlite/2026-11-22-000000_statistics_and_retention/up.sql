@@ -87,6 +87,14 @@ CREATE TABLE prune_late (
     PRIMARY KEY (flow_id, bucket, slot)
 ) WITHOUT ROWID;
 
+-- What processes on one database tell each other: the ids of what each batch wrote to. Short, and kept only while there is
+-- more than one process.
+CREATE TABLE write_log (
+    mark       INTEGER NOT NULL PRIMARY KEY,
+    writer     BLOB    NOT NULL,
+    executions BLOB    NOT NULL
+);
+
 -- Retention rules of a flow, as JSON; NULL for the server's.
 ALTER TABLE flows ADD COLUMN retention TEXT;
 

@@ -43,6 +43,11 @@ const READERS: u32 = 8;
 /// How many values one statement may bind: the protocol's limit is 65,535.
 pub(crate) const MAX_BINDS: usize = 30_000;
 
+/// The condition of the indexes by status, in the words of the migration: only so are they used.
+pub(crate) const IS_INDEXED_BY_STATUS: &str = "executions.status IN ('error', 'aborted')";
+/// The same for the index of what is not packed.
+pub(crate) const IS_UNPACKED: &str = "NOT executions.packed";
+
 /// Whether rows share a statement to save the way to the database and back, which costs more than anything else.
 pub(crate) const SHARES_STATEMENTS: bool = true;
 
@@ -255,6 +260,8 @@ impl CustomizeConnection<Conn, diesel::r2d2::Error> for Settled {
         settle(conn).map_err(diesel::r2d2::Error::QueryError)
     }
 }
+
+pub(super) use super::company::after_write;
 
 /// Before a write: nothing here.
 pub(crate) fn prepare(_conn: &mut Conn, _own: &Own, _address: &Address) {}

@@ -36,16 +36,16 @@ statement! {
     "UPDATE executions AS e SET deadline_at = NULL, status = x.status, inferred = x.inferred, ended_at = x.ended_at, \
      duration_us = x.duration_us, error_summary = x.error_summary, failed_node_id = x.failed_node_id, \
      end_digest = x.end_digest, updated_at = x.updated_at, written = x.written FROM unnest(" [ends.id: Array<Uuid>],
-    ", " [ends.status: Array<Text>],
-    ", " [ends.inferred: Array<Bool>],
-    ", " [ends.ended_at: Array<Timestamptz>],
-    ", " [ends.duration_us: Array<BigInt>],
-    ", " [ends.error_summary: Array<Nullable<Text>>],
-    ", " [ends.failed_node_id: Array<Nullable<Text>>],
-    ", " [ends.end_digest: Array<Binary>],
-    ", " [ends.updated_at: Array<Timestamptz>],
-    ", " [ends.written: Array<BigInt>],
-    ") AS x (id, status, inferred, ended_at, duration_us, error_summary, failed_node_id, end_digest, updated_at, \
+    "::uuid[], " [ends.status: Array<Text>],
+    "::text[], " [ends.inferred: Array<Bool>],
+    "::bool[], " [ends.ended_at: Array<Timestamptz>],
+    "::timestamptz[], " [ends.duration_us: Array<BigInt>],
+    "::bigint[], " [ends.error_summary: Array<Nullable<Text>>],
+    "::text[], " [ends.failed_node_id: Array<Nullable<Text>>],
+    "::text[], " [ends.end_digest: Array<Binary>],
+    "::bytea[], " [ends.updated_at: Array<Timestamptz>],
+    "::timestamptz[], " [ends.written: Array<BigInt>],
+    "::bigint[]) AS x (id, status, inferred, ended_at, duration_us, error_summary, failed_node_id, end_digest, updated_at, \
      written) WHERE e.id = x.id"
 }
 
@@ -56,10 +56,10 @@ statement! {
     }
     "UPDATE execution_payloads AS p SET outputs = x.outputs, error = x.error, end_capture = x.end_capture \
      FROM unnest(" [ends.id: Array<Uuid>],
-    ", " [ends.outputs: Array<Nullable<Binary>>],
-    ", " [ends.error: Array<Nullable<Binary>>],
-    ", " [ends.end_capture: Array<Nullable<Binary>>],
-    ") AS x (id, outputs, error, end_capture) WHERE p.execution_id = x.id"
+    "::uuid[], " [ends.outputs: Array<Nullable<Binary>>],
+    "::bytea[], " [ends.error: Array<Nullable<Binary>>],
+    "::bytea[], " [ends.end_capture: Array<Nullable<Binary>>],
+    "::bytea[]) AS x (id, outputs, error, end_capture) WHERE p.execution_id = x.id"
 }
 
 pub(super) fn update_ends(conn: &mut Conn, ends: &[EndRow<'_>]) -> Result<(), WriteError> {

@@ -156,7 +156,7 @@ fn renew(conn: &mut Conn, held: &BTreeSet<InstanceId>) -> QueryResult<()> {
     let ids: Vec<Id> = held.iter().map(|id| Id(*id.as_uuid())).collect();
     diesel::sql_query(
         "INSERT INTO instances (id, started_at, renewed_at) \
-         SELECT id, clock_timestamp(), clock_timestamp() FROM unnest($1) AS held (id) \
+         SELECT id, clock_timestamp(), clock_timestamp() FROM unnest($1::uuid[]) AS held (id) \
          ON CONFLICT (id) DO UPDATE SET renewed_at = clock_timestamp()",
     )
     .bind::<Array<Uuid>, _>(&ids)

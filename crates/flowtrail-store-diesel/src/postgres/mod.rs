@@ -1,6 +1,7 @@
 //! PostgreSQL: the shared source, compiled with PostgreSQL's names.
 
 mod backend;
+mod company;
 mod ends;
 mod instances;
 mod lease;

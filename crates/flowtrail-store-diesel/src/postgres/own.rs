@@ -1,13 +1,15 @@
 //! What a process has of its own in a PostgreSQL database: its lease, its slot in the statistics, the jobs that it does.
 //! Slots and jobs are advisory locks, which the server frees when the connection that holds them ends.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Integer};
 use flowtrail_store::{Job, StoreError};
+use flowtrail_types::{IdSource, RandomIds};
+use uuid::Uuid;
 
 use super::backend::{self, Address, Conn, LOCK_CLASS};
 use super::lease::Leases;
@@ -21,6 +23,14 @@ pub(crate) struct Own {
     address: Address,
     /// In bytes; 0 for no ceiling.
     pub(super) ceiling: AtomicU64,
+    /// By which this process's own words are told from others'.
+    pub(super) name: Uuid,
+    /// Whether other processes are there.
+    pub(super) has_company: AtomicBool,
+    /// What is to be told when the transaction is committed.
+    pub(super) word: Mutex<Option<String>>,
+    /// The connection that listens.
+    pub(super) ear: Mutex<Option<Conn>>,
 }
 
 /// Locks of jobs have the numbers below that of migrations.
@@ -37,6 +47,11 @@ impl Own {
             jobs: Mutex::default(),
             address: address.clone(),
             ceiling: AtomicU64::new(0),
+            // Of no time: only its random part matters.
+            name: RandomIds::default().next(time::OffsetDateTime::UNIX_EPOCH),
+            has_company: AtomicBool::new(false),
+            word: Mutex::default(),
+            ear: Mutex::default(),
         })
     }
 

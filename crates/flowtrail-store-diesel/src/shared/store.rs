@@ -87,6 +87,7 @@ impl DieselStore {
         backend::prepare(open, &self.own, &self.address);
         let result = backend::write(open, |conn| work(conn, stats)).map_err(WriteError::into_store_error);
         stats.settle(result.is_ok());
+        backend::after_write(&self.own, open, result.is_ok());
         if backend::is_lost(open, result.as_ref().err()) {
             // The next write opens another one. What this one held in the database's locks is gone with it.
             *conn = None;

@@ -39,6 +39,11 @@ pub(crate) type Address = PathBuf;
 /// The schema's versions.
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
+/// The condition of the indexes by status, in the words of the migration: only so are they used.
+pub(crate) const IS_INDEXED_BY_STATUS: &str = "executions.status IN ('error', 'aborted')";
+/// The same for the index of what is not packed.
+pub(crate) const IS_UNPACKED: &str = "executions.packed = 0";
+
 /// Whether rows share a statement to save the way to the database and back. Here there is no way, and a statement for one
 /// row is prepared once.
 pub(crate) const SHARES_STATEMENTS: bool = false;
@@ -108,6 +113,9 @@ pub(crate) fn snapshot<T, E: From<DieselError>>(
 pub(crate) fn is_lost(_conn: &mut Conn, _error: Option<&StoreError>) -> bool {
     false
 }
+
+/// After a write: nothing here. What is told is part of the transaction.
+pub(crate) fn after_write(_own: &Own, _conn: &mut Conn, _is_committed: bool) {}
 
 /// Before a write: keeps the log small where there is a ceiling to all.
 pub(crate) fn prepare(conn: &mut Conn, own: &Own, address: &Address) {

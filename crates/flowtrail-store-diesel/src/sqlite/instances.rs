@@ -1,5 +1,7 @@
 //! Processes that run executions on a SQLite file.
 
+use std::sync::atomic::Ordering;
+
 use diesel::prelude::*;
 use flowtrail_store::{InstanceStore, StoreError};
 use flowtrail_types::InstanceId;
@@ -17,6 +19,8 @@ impl InstanceStore for DieselStore {
                 .values((instances::id.eq(Id(*id.as_uuid())), instances::started_at.eq(At(at))))
                 .on_conflict_do_nothing()
                 .execute(conn)?;
+            let there: i64 = instances::table.count().get_result(conn)?;
+            self.own().has_company.store(there > 1, Ordering::Relaxed);
             Ok(())
         })
     }
@@ -27,6 +31,7 @@ impl InstanceStore for DieselStore {
             .order(instances::id)
             .load(&mut *self.reader()?)
             .map_err(backend::translate)?;
+        self.own().has_company.store(registered.len() > 1, Ordering::Relaxed);
         let mut dead = Vec::new();
         for Id(uuid) in registered {
             let id = InstanceId::from_uuid(uuid);

@@ -2,6 +2,7 @@
 
 mod backend;
 mod backup;
+mod company;
 mod ends;
 mod instances;
 mod liveness;

@@ -2,10 +2,12 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
 use flowtrail_store::{Job, StoreError};
+use flowtrail_types::{IdSource, RandomIds};
+use uuid::Uuid;
 
 use super::backend::{self, Address, Conn};
 use super::liveness::Liveness;
@@ -19,13 +21,28 @@ pub(crate) struct Own {
     slot: Mutex<Option<File>>,
     /// In bytes, with the log; 0 for no ceiling.
     pub(super) ceiling: AtomicU64,
+    /// By which this process's own words are told from others'.
+    pub(super) name: Uuid,
+    /// Whether other processes are there.
+    pub(super) has_company: AtomicBool,
+    /// Up to which batch was listened.
+    pub(super) heard: Mutex<Option<i64>>,
 }
 
 impl Own {
     pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
         // Whatever name the file was reached by, all who have it open must find each other.
         let liveness = Liveness::beside(&backend::real_path(address)?);
-        Ok(Self { liveness, jobs: Mutex::default(), slot: Mutex::default(), ceiling: AtomicU64::new(0) })
+        Ok(Self {
+            liveness,
+            jobs: Mutex::default(),
+            slot: Mutex::default(),
+            ceiling: AtomicU64::new(0),
+            // Of no time: only its random part matters.
+            name: RandomIds::default().next(time::OffsetDateTime::UNIX_EPOCH),
+            has_company: AtomicBool::new(false),
+            heard: Mutex::default(),
+        })
     }
 
     /// Whether this process does a job, now or already.

@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 use super::{MemoryStore, Row, State};
 use crate::fold::{self, Ending, Insert, Knowledge, Known, Writes, change_of};
 use crate::{
-    Applied, Command, Counted, Ended, EndedPage, EndedQuery, ExecutionStore, Found, NewNode, NewPrune,
-    PruneStep, Refusal, StatusCounts, StoreError,
+    Applied, Command, Counted, Ended, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, NewNode,
+    NewPrune, PruneStep, Refusal, StatusCounts, StoreError,
 };
 
 impl ExecutionStore for MemoryStore {
@@ -105,6 +105,11 @@ impl ExecutionStore for MemoryStore {
 
     fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError> {
         Ok(self.lock().recorded.values().filter_map(|change| change.last_recorded_at).max())
+    }
+
+    fn foreign_writes(&self) -> Result<ForeignWrites, StoreError> {
+        // Nobody else can write to it.
+        Ok(ForeignWrites::default())
     }
 
     fn delete(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {

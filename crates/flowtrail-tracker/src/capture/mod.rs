@@ -3,6 +3,7 @@
 //! All of it comes before the queue, so that a secret is never even waiting to be written.
 
 mod cap;
+mod cards;
 mod patterns;
 mod redact;
 

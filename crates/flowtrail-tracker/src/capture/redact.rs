@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use flowtrail_types::Payload;
 use serde_json::Value;
 
-use super::patterns;
+use super::{cards, patterns};
 
 /// What stands where a secret stood.
 const REDACTED: &str = "[redacted]";
@@ -76,7 +76,10 @@ impl Redactor {
     #[must_use]
     pub fn redact(&self, value: &Value) -> (Payload, bool) {
         let text = value.to_string();
-        if !self.hints.is_match(&text) && !patterns::may_hold_secret_key(&text) {
+        if !self.hints.is_match(&text)
+            && !patterns::may_hold_secret_key(&text)
+            && !cards::may_hold_card(&text)
+        {
             return (Payload::from_value_text(text), false);
         }
         let mut copy = value.clone();
@@ -115,17 +118,11 @@ impl Redactor {
             });
             clean = Cow::Owned(out);
         }
-        let found = patterns::credentials(&clean);
-        if !found.is_empty() {
-            let mut out = String::with_capacity(clean.len());
-            let mut from = 0;
-            for range in found {
-                out.push_str(&clean[from..range.start]);
-                out.push_str(REDACTED);
-                from = range.end;
+        for find in [patterns::credentials as fn(&str) -> Vec<_>, cards::card_numbers] {
+            let found = find(&clean);
+            if !found.is_empty() {
+                clean = Cow::Owned(without(&clean, &found));
             }
-            out.push_str(&clean[from..]);
-            clean = Cow::Owned(out);
         }
         clean
     }
@@ -172,10 +169,11 @@ impl Redactor {
             Value::Number(number) => {
                 // A secret may be a number.
                 let text = number.to_string();
-                let hit = self
+                let is_known = self
                     .known
                     .as_ref()
                     .is_some_and(|known| known.find(&text).is_some_and(|found| found.len() == text.len()));
+                let hit = is_known || !cards::card_numbers(&text).is_empty();
                 if hit {
                     *value = Value::String(REDACTED.to_owned());
                 }
@@ -190,6 +188,19 @@ impl Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redactor").finish_non_exhaustive()
     }
+}
+
+/// The text with a mark in place of each range.
+fn without(text: &str, ranges: &[std::ops::Range<usize>]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in ranges {
+        out.push_str(&text[from..range.start]);
+        out.push_str(REDACTED);
+        from = range.end;
+    }
+    out.push_str(&text[from..]);
+    out
 }
 
 fn percent_encoded(value: &str, kept: &str) -> String {
@@ -235,6 +246,12 @@ mod tests {
         );
         assert_eq!(redacted(json!({"90210777": 90_210_777})), json!({REDACTED: REDACTED}));
         assert_eq!(redacted(json!("Bearer abcdefghij")), json!(format!("Bearer {REDACTED}")));
+        assert_eq!(
+            redacted(
+                json!({"card": "4111 1111 1111 1111", "same": 4_111_111_111_111_111u64, "at": 1_767_700_800_123_456u64})
+            ),
+            json!({"card": REDACTED, "same": REDACTED, "at": 1_767_700_800_123_456u64})
+        );
     }
 
     #[test]

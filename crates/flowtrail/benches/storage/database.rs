@@ -51,12 +51,12 @@ impl Engine {
             Self::Sqlite => {
                 let folder = tempfile::tempdir().expect("a folder");
                 let url = DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"));
-                Database { url, held: Held::Folder { _folder: folder } }
+                Database { url, _held: Held::Folder { _folder: folder } }
             }
             Self::Postgres(server) => {
                 let database = server.create_database().expect("a database");
                 let url = DatabaseUrl::Postgres(database.url().to_owned());
-                Database { url, held: Held::Database { _database: database } }
+                Database { url, _held: Held::Database { _database: database } }
             }
         };
         drop(database.open());
@@ -81,7 +81,7 @@ fn postmaster(server: &PostgresServer) -> Option<u32> {
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) url: DatabaseUrl,
-    held: Held,
+    _held: Held,
 }
 
 #[derive(Debug)]
@@ -94,7 +94,7 @@ enum Held {
 impl Database {
     /// The one at an address.
     pub(crate) fn named(url: DatabaseUrl) -> Self {
-        Self { url, held: Held::Somebodys }
+        Self { url, _held: Held::Somebodys }
     }
 
     /// The file at a path.
@@ -104,11 +104,6 @@ impl Database {
 
     pub(crate) fn open(&self) -> Box<dyn Store> {
         open_store(&self.url, true).expect("a store")
-    }
-
-    /// Whether it goes with its value.
-    pub(crate) fn is_temporary(&self) -> bool {
-        !matches!(self.held, Held::Somebodys)
     }
 
     /// Bytes on disk, with all that was written in its place.

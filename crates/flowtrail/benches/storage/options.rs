@@ -78,14 +78,43 @@ pub(crate) enum Part {
     Memory,
 }
 
+/// How much time is given to what is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Rounds of recording.
+    pub(crate) rounds: usize,
+    /// Reads of each list.
+    pub(crate) reads: usize,
+    /// Recording with nothing beside it.
+    pub(crate) alone: Duration,
+    /// Recording while memory is watched.
+    pub(crate) memory: Duration,
+}
+
+impl Pace {
+    const QUICK: Self =
+        Self { rounds: 1, reads: 300, alone: Duration::from_secs(2), memory: Duration::from_secs(10) };
+    const WHOLE: Self =
+        Self { rounds: 5, reads: 2_000, alone: Duration::from_secs(8), memory: Duration::from_secs(60) };
+}
+
 impl RunOptions {
     pub(crate) fn measures(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
     }
 
     /// For how long memory is watched.
-    pub(crate) fn soak_minutes(&self) -> Duration {
-        Duration::from_secs(60 * self.minutes.unwrap_or(if self.soak { 10 } else { 1 }))
+    pub(crate) fn soak(&self) -> Duration {
+        match self.minutes {
+            Some(minutes) => Duration::from_secs(60 * minutes),
+            None if self.soak => Duration::from_secs(600),
+            None => self.pace().memory,
+        }
+    }
+
+    /// A short history is for seeing whether everything works, which must not take long.
+    pub(crate) fn pace(&self) -> Pace {
+        if self.executions < 100_000 { Pace::QUICK } else { Pace::WHOLE }
     }
 }
 

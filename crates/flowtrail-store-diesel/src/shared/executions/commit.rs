@@ -7,6 +7,7 @@ use flowtrail_store::fold::{self, Changes, Knowledge, Known, Writes};
 use flowtrail_store::{Applied, Command, ExecutionData, Refusal, StoreError};
 use flowtrail_types::{Digest, ExecutionId, FlowId, Place, StatsScope, Step, Tally};
 
+use super::super::super::company;
 use super::super::backend::{self, Conn};
 use super::super::prune::{self, ActivePrune, Tallies};
 use super::super::schema::{execution_payloads, execution_tags, executions, node_executions};
@@ -57,7 +58,19 @@ fn write_batch(
         let slot = stats.slot(conn, store.slots())?;
         prune::note_late(conn, &prunes, slot, &ended_tallies(&writes.changes))?;
     }
+    company::tell(store.own(), conn, mark, &touched(&writes))?;
     Ok(outcomes)
+}
+
+/// The executions that a batch writes to, each once.
+fn touched(writes: &Writes<'_>) -> Vec<ExecutionId> {
+    let mut ids: Vec<ExecutionId> = writes.inserts.iter().map(|insert| insert.start.id).collect();
+    ids.extend(writes.nodes.iter().map(|(id, _)| *id));
+    ids.extend(writes.ends.iter().map(|(id, _)| *id));
+    ids.extend(writes.cancels.iter().map(|(id, _)| *id));
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn ended_tallies(changes: &Changes) -> Tallies {

@@ -14,8 +14,8 @@ pub(crate) use pack::unpack_all;
 pub(crate) use rows::EndRow;
 
 use flowtrail_store::{
-    Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, Found, NewPrune, PruneStep, Refusal,
-    StatusCounts, StoreError,
+    Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, NewPrune,
+    PruneStep, Refusal, StatusCounts, StoreError,
 };
 use flowtrail_types::{
     Execution, ExecutionId, ExecutionQuery, ExecutionSummary, InstanceId, StatsQuery, StatsScope, Step, Tally,
@@ -63,6 +63,10 @@ impl ExecutionStore for DieselStore {
 
     fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError> {
         statistics::last_recorded_at(&mut *self.reader()?)
+    }
+
+    fn foreign_writes(&self) -> Result<ForeignWrites, StoreError> {
+        super::super::company::foreign_writes(self)
     }
 
     fn delete(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {

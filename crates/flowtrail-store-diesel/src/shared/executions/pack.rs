@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use flowtrail_store::fold::{Change, Changes, size_of};
 use flowtrail_store::{ExecutionData, NodeDigests, Packed, StoreError};
 use flowtrail_types::{ExecutionId, FlowId, StatsScope, Step, Tally};
 use time::OffsetDateTime;
 
 use super::super::DieselStore;
-use super::super::backend::Conn;
+use super::super::backend::{self, Conn};
 use super::super::prune;
 use super::super::schema::{execution_payloads, executions, node_executions};
 use super::super::store::WriteError;
@@ -39,8 +40,8 @@ pub(super) fn pack(
 ) -> Result<usize, StoreError> {
     let is_unpacked = || {
         executions::table
-            .filter(executions::packed.eq(false).and(executions::ended_at.is_not_null()))
-            .filter(executions::ended_at.lt(At(ended_before)))
+            .filter(diesel::dsl::sql::<Bool>(backend::IS_UNPACKED))
+            .filter(executions::ended_at.is_not_null().and(executions::ended_at.lt(At(ended_before))))
             .order(executions::ended_at)
             .limit(i64::from(limit))
     };
@@ -49,7 +50,7 @@ pub(super) fn pack(
     let rows: Vec<(Id, Id, At, i64)> = is_unpacked()
         .select((executions::id, executions::flow_id, executions::started_at, executions::written))
         .load(&mut *reader)
-        .map_err(super::super::backend::translate)?;
+        .map_err(backend::translate)?;
     let mut packed: Vec<(Id, Packed)> = Vec::with_capacity(rows.len());
     for (id, ..) in &rows {
         let data = read(&mut reader, ExecutionId::from_uuid(id.0)).map_err(WriteError::into_store_error)?;

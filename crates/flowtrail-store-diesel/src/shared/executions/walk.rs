@@ -1,6 +1,7 @@
 //! A walk along one index, newest first, that reads a bounded number of rows.
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use flowtrail_store::{Counted, StoreError};
 use flowtrail_types::{ExecutionFilter, ExecutionId, ExecutionStatus, FlowId, Place, Source, UserId};
 use time::OffsetDateTime;
@@ -14,6 +15,12 @@ use crate::columns::{At, Id};
 
 /// How many rows are looked at for one page when a filter has no index of its own.
 const MOST: i64 = 20_000;
+
+/// A place that nothing stands below.
+const LOWEST: Place = Place {
+    started_at: time::macros::datetime!(0001-01-01 00:00 UTC),
+    id: ExecutionId::from_uuid(uuid::Uuid::nil()),
+};
 
 /// What is walked: executions that one index has in the order of lists, and what is wanted of them.
 #[derive(Debug, Clone)]
@@ -84,8 +91,11 @@ macro_rules! along_index {
             Some(ExecutionStatus::Pending) => {
                 statement = statement.filter(executions::deadline_at.is_not_null());
             }
-            Some(ExecutionStatus::Error) => statement = statement.filter(executions::status.eq("error")),
-            Some(ExecutionStatus::Aborted) => statement = statement.filter(executions::status.eq("aborted")),
+            Some(status @ (ExecutionStatus::Error | ExecutionStatus::Aborted)) => {
+                statement = statement
+                    .filter(diesel::dsl::sql::<Bool>(backend::IS_INDEXED_BY_STATUS))
+                    .filter(executions::status.eq(status.as_str()));
+            }
             Some(ExecutionStatus::Fulfilled) | None => {
                 if flow.is_none() {
                     if let Some(user) = user {
@@ -203,7 +213,11 @@ impl Walk<'_> {
         let mut part = self.clone();
         let end = part.place_at(conn, bound - 1).map_err(backend::translate)?;
         let is_exact = match end {
-            None => true,
+            None => {
+                // As good as no end, and an end all the same: what was not there when the end was sought is not read.
+                part.lower = farther(Some(LOWEST), self.lower);
+                true
+            }
             Some(end) => {
                 part.upper = Some(end);
                 let has_more = part.place_at(conn, 0).map_err(backend::translate)?.is_some();

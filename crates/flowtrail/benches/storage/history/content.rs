@@ -236,7 +236,7 @@ impl Content {
             "since": format!("20{:02}-{:02}-{:02}", 10 + random.below(16), 1 + random.below(12), 1 + random.below(28)),
             "loyal": random.below(3) == 0,
         });
-        let lines: Vec<Value> = (0..2 + random.below(2)).map(|_| line(random)).collect();
+        let lines: Vec<Value> = (0..4 + random.below(3)).map(|_| line(random)).collect();
         let quote = json!({
             "carrier": random.one(&["post", "van", "bicycle", "train"]),
             "days": 1 + random.below(6),
@@ -244,14 +244,14 @@ impl Content {
             "reference": hexadecimal(random),
         });
         let total = cents(random, 90_000);
-        let message = sentence(random, 42);
+        let message = sentence(random, 60);
         let trace = hexadecimal(random);
         Self {
             params: json!({"orderId": order, "express": random.below(4) == 0, "note": sentence(random, 8)}),
             nodes: [
                 (
                     json!({"url": format!("https://shop.example/v2/orders/{order}"), "trace": trace}),
-                    json!({"status": 200, "body": {"id": order, "lines": lines, "note": sentence(random, 10)}}),
+                    json!({"status": 200, "body": {"id": order, "lines": lines, "note": sentence(random, 20)}}),
                 ),
                 (
                     json!({"customer": customer["id"], "order": order, "lines": lines.len(), "trace": trace}),
@@ -262,7 +262,7 @@ impl Content {
                     json!({"total": total, "tax": cents(random, 9_000), "currency": "EUR", "shipping": quote}),
                 ),
                 (
-                    json!({"prompt": sentence(random, 20), "customer": customer["name"], "total": total}),
+                    json!({"prompt": sentence(random, 40), "customer": customer["name"], "total": total}),
                     json!({"text": message, "tokens": {"in": 90 + random.below(80), "out": 50 + random.below(60)}}),
                 ),
                 (

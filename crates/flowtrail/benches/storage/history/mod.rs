@@ -19,7 +19,7 @@ use uuid::Uuid;
 use content::reason;
 pub(crate) use content::{Content, NODES, STEPS};
 use popularity::Popularity;
-pub(crate) use popularity::{HUNDREDTH, TENTH, THOUSAND};
+pub(crate) use popularity::{TENTH, THOUSAND};
 
 use crate::random::Random;
 

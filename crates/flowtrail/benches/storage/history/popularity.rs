@@ -7,7 +7,7 @@ pub(crate) const FLOWS: usize = 1_000;
 /// The flow with exactly a tenth of all executions.
 pub(crate) const TENTH: usize = 0;
 /// The flow with exactly a hundredth.
-pub(crate) const HUNDREDTH: usize = 1;
+const HUNDREDTH: usize = 1;
 /// The flow with exactly 1,000, where there are 10,000 or more of all.
 pub(crate) const THOUSAND: usize = 2;
 

@@ -1,0 +1,102 @@
+//! What processes on one PostgreSQL tell each other: each batch notifies of the ids of what it wrote to, as long as anybody
+//! else is there. The notification commits after the batch, so that no commit waits for another process's.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use flowtrail_store::{ForeignWrites, StoreError};
+use flowtrail_types::ExecutionId;
+use uuid::Uuid;
+
+use super::backend::{self, Conn};
+use super::own::Own;
+use super::shared::{DieselStore, WriteError};
+
+const CHANNEL: &str = "flowtrail_writes";
+
+/// How many ids fit into a notification of at most 8,000 bytes.
+const FITS: usize = 200;
+
+/// Notes what a batch wrote to. It is told once the batch is committed.
+pub(super) fn tell(
+    own: &Own,
+    _conn: &mut Conn,
+    _mark: i64,
+    executions: &[ExecutionId],
+) -> Result<(), WriteError> {
+    if executions.is_empty() || !own.has_company.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let mut word = own.name.simple().to_string();
+    if executions.len() <= FITS {
+        for id in executions {
+            word.push_str(&id.as_uuid().simple().to_string());
+        }
+    } else {
+        word.push('*');
+    }
+    *own.word.lock().unwrap_or_else(PoisonError::into_inner) = Some(word);
+    Ok(())
+}
+
+/// After a transaction: tells what was noted, if it was committed. Nobody waits for the disk here: what is lost with the
+/// server is of no use any more.
+pub(super) fn after_write(own: &Own, conn: &mut Conn, is_committed: bool) {
+    let Some(word) = own.word.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    if !is_committed {
+        return;
+    }
+    let told = conn.build_transaction().run(|conn| -> QueryResult<()> {
+        diesel::sql_query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)")
+            .bind::<Text, _>(CHANNEL)
+            .bind::<Text, _>(word)
+            .execute(conn)?;
+        Ok(())
+    });
+    if let Err(error) = told {
+        log::debug!("other processes are not told of a write: {error}");
+    }
+}
+
+pub(super) fn foreign_writes(store: &DieselStore) -> Result<ForeignWrites, StoreError> {
+    let own = store.own();
+    let mut ear = own.ear.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(conn) = &mut *ear else {
+        let mut fresh = backend::open_writer(store.address())?;
+        diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(&mut fresh).map_err(backend::translate)?;
+        *ear = Some(fresh);
+        // What was said before nobody heard.
+        return Ok(ForeignWrites { executions: Vec::new(), missed: true });
+    };
+    let name = own.name.simple().to_string();
+    let mut writes = ForeignWrites::default();
+    let mut failed = None;
+    for notification in conn.notifications_iter() {
+        match notification {
+            Ok(notification) => {
+                let Some((writer, ids)) = notification.payload.split_at_checked(32) else { continue };
+                if writer == name {
+                    continue;
+                }
+                writes.missed |= ids == "*";
+                let ids = (0..ids.len() / 32).filter_map(|index| ids.get(index * 32..index * 32 + 32));
+                writes
+                    .executions
+                    .extend(ids.filter_map(|id| Uuid::parse_str(id).ok()).map(ExecutionId::from_uuid));
+            }
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    if let Some(error) = failed {
+        *ear = None;
+        return Err(backend::translate(error));
+    }
+    writes.executions.sort_unstable();
+    writes.executions.dedup();
+    Ok(writes)
+}

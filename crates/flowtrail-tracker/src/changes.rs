@@ -1,0 +1,29 @@
+//! What has changed, for those who watch.
+
+use std::sync::Arc;
+
+use flowtrail_types::ExecutionId;
+use tokio::sync::broadcast;
+
+use crate::Tracker;
+
+/// Something was written, by this process or another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// To these executions. It is on disk: whoever reads them now sees it.
+    Executions(Arc<[ExecutionId]>),
+    /// Nobody knows to which: look at everything again.
+    Missed,
+}
+
+/// How many changes may wait for a slow watcher before it misses some.
+pub(crate) const WAITING: usize = 1_024;
+
+impl Tracker {
+    /// Tells of what is written from now on: at once what this process writes, within a moment what others do. A receiver
+    /// that is too slow is told that it lagged, and then has to look at everything again.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<Changed> {
+        self.inner.changes.subscribe()
+    }
+}

@@ -21,7 +21,7 @@ mod tls;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | test | ci | tls | bench [\"NAME [ARGUMENT…]\"]";
+const USAGE: &str = "usage: cargo xtask tidy | test | ci | tls | bench [NAME [ARGUMENT…]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         ["ci"] => checks::ci(),
         ["tls"] => tls::run(),
         ["bench"] => bench::run(None),
-        ["bench", name] => bench::run(Some(name)),
+        ["bench", ref words @ ..] => bench::run(Some(&words.join(" "))),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

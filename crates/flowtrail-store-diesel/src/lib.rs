@@ -21,6 +21,9 @@ pub mod testing;
 mod url;
 
 pub use postgres::PostgresStore;
+/// How the connections to PostgreSQL are set, for tests that ask the planner.
+#[cfg(feature = "testing")]
+pub use postgres::SESSION as POSTGRES_SESSION;
 pub use schema::{AppliedMigration, MigrationStatus, Schema, open_store};
 pub use sqlite::SqliteStore;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

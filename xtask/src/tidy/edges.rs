@@ -9,12 +9,16 @@ use toml::{Table, Value};
 const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("flowtrail-types", &[], &[]),
     ("flowtrail-store", &["types"], &["store"]),
-    ("flowtrail-store-diesel", &["store", "types"], &[]),
+    ("flowtrail-store-diesel", &["store", "types"], &["store-diesel"]),
     ("flowtrail-tracker", &["store", "types"], &["store-diesel"]),
     ("flowtrail-runner", &["tracker", "types"], &["store"]),
     ("flowtrail-mcp", &["runner", "tracker", "types"], &["store"]),
     ("flowtrail-http", &["mcp", "runner", "tracker", "types"], &["store"]),
-    ("flowtrail", &["http", "mcp", "runner", "store", "store-diesel", "tracker", "types"], &["testkit"]),
+    (
+        "flowtrail",
+        &["http", "mcp", "runner", "store", "store-diesel", "tracker", "types"],
+        &["store-diesel", "testkit"],
+    ),
     (
         "flowtrail-testkit",
         &["flowtrail", "http", "mcp", "runner", "store", "store-diesel", "tracker", "types"],
@@ -30,6 +34,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rmcp", &["flowtrail-mcp", "flowtrail", "flowtrail-testkit"]),
     ("diesel", &["flowtrail-store-diesel"]),
     ("diesel_migrations", &["flowtrail-store-diesel"]),
+    ("pq-sys", &["flowtrail-store-diesel"]),
+    ("zstd", &["flowtrail-store"]),
     ("libsqlite3-sys", &["flowtrail-store-diesel", "flowtrail"]),
     ("rquickjs", &["flowtrail-runner"]),
     ("clap", &["flowtrail"]),

@@ -193,14 +193,24 @@ pub(crate) fn open_writer(address: &Address) -> Result<Conn, StoreError> {
 }
 
 /// What every connection of ours relies on, whatever the database's or the role's own settings are.
+///
+/// Each statement is written for one plan: along an index, in its order, no further than the page is long. The planner
+/// would leave it for another one (all rows, sorted) whenever it takes what is asked for to be little, and be right
+/// until it is not.
+pub const SESSION: &str = "SET TIME ZONE 'UTC';
+     SET lock_timeout = '10s';
+     SET idle_in_transaction_session_timeout = '60s';
+     SET enable_seqscan = off;
+     SET enable_bitmapscan = off;
+     SET enable_sort = off;
+     SET enable_hashjoin = off;
+     SET enable_mergejoin = off;
+     SET jit = off;
+     SELECT set_config('synchronous_commit', 'on', false)
+         WHERE current_setting('synchronous_commit') IN ('off', 'local');";
+
 fn settle(conn: &mut Conn) -> QueryResult<()> {
-    conn.batch_execute(
-        "SET TIME ZONE 'UTC';
-         SET lock_timeout = '10s';
-         SET idle_in_transaction_session_timeout = '60s';
-         SELECT set_config('synchronous_commit', 'on', false)
-             WHERE current_setting('synchronous_commit') IN ('off', 'local');",
-    )
+    conn.batch_execute(SESSION)
 }
 
 fn cannot_connect(error: ConnectionError) -> StoreError {

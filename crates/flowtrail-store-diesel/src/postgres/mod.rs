@@ -11,5 +11,7 @@ mod own;
 mod shared;
 mod upkeep;
 
+#[cfg(feature = "testing")]
+pub use backend::SESSION;
 pub use shared::DieselStore as PostgresStore;
 pub(crate) use shared::Schema;

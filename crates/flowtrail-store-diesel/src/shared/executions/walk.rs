@@ -164,7 +164,8 @@ impl Walk<'_> {
         let mut found = Walked::default();
         loop {
             let end = part.place_at(conn, step - 1).map_err(backend::translate)?;
-            part.lower = farther(end, self.lower);
+            // Where the index ends, the last part has an end all the same.
+            part.lower = farther(end.or(Some(LOWEST)), self.lower);
             let wanted = limit - i64::try_from(found.rows.len()).unwrap_or(limit);
             let rows = part.page(conn, 0, wanted + left_out).map_err(backend::translate)?;
             let skipped = left_out.min(i64::try_from(rows.len()).unwrap_or(left_out));
@@ -214,7 +215,6 @@ impl Walk<'_> {
         let end = part.place_at(conn, bound - 1).map_err(backend::translate)?;
         let is_exact = match end {
             None => {
-                // As good as no end, and an end all the same: what was not there when the end was sought is not read.
                 part.lower = farther(Some(LOWEST), self.lower);
                 true
             }

@@ -23,11 +23,15 @@ const FLOWS: usize = 1_000;
 /// When something began and ended.
 type Span = (Instant, Instant);
 
-/// What was taken out of the answers.
+/// What was taken out of the answers, and whose rows were deleted then.
 struct Pruned {
+    what: &'static str,
     count: u64,
     /// Until no answer had it any more.
     took: Duration,
+    /// From the first wish until the last row was gone, or nobody waited any longer.
+    span: Span,
+    is_done: bool,
 }
 
 pub(crate) fn measure(
@@ -46,41 +50,26 @@ pub(crate) fn measure(
     pause(&runtime, Duration::from_secs(1));
     let alone = span(|| pause(&runtime, pace.alone));
 
-    let rows_before = database.number("SELECT count(*) FROM executions");
-    let begun = (Instant::now(), control.recorded.load(Ordering::Relaxed));
-    let of_one = prune(&recording, &*answers, &[flow_id(TENTH)]);
     let others: Vec<FlowId> = (0..FLOWS).filter(|flow| *flow != TENTH).map(flow_id).collect();
-    let of_others = prune(&recording, &*answers, &others);
-    let beside = span(|| {
-        while database.number("SELECT count(*) FROM prunes") > 0 && begun.0.elapsed() < LONGEST {
-            pause(&runtime, Duration::from_millis(200));
+    let parts = [("a flow with a tenth", vec![flow_id(TENTH)]), ("999 other flows, one by one", others)];
+    let parts = parts.map(|(what, flows)| {
+        let begun = Instant::now();
+        let (count, took) = prune(&recording, &*answers, &flows);
+        let prunes = || database.number("SELECT count(*) FROM prunes");
+        while prunes() > 0 && begun.elapsed() < LONGEST {
+            pause(&runtime, Duration::from_millis(50));
         }
+        let span = (begun, Instant::now());
+        Pruned { what, count, took, span, is_done: prunes() == 0 }
     });
-    let recorded = control.recorded.load(Ordering::Relaxed) - begun.1;
-    let rows_after = database.number("SELECT count(*) FROM executions");
-    let is_done = database.number("SELECT count(*) FROM prunes") == 0;
     control.stop.store(true, Ordering::Relaxed);
     let acknowledged = runtime.block_on(load).expect("the load ends");
     recording.tracker.close();
 
-    told_gone(engine, executions, &of_one, &of_others);
-    let gone = u64::try_from(rows_before - rows_after).unwrap_or(0) + recorded;
-    let took = beside.1 - begun.0;
-    let speed = rate(gone, took);
-    Row {
-        workload: format!("{}: rows deleted while {CALLERS} callers record", engine.name()),
-        measured: format!("{gone} executions in {:.1} s, {speed:.0}/s", took.as_secs_f64()),
-        beside: format!(
-            "{:.0} table rows a second (2 an execution){}",
-            2.0 * speed,
-            if is_done { "" } else { ", NOT FINISHED" }
-        ),
-        ratio: None,
-        target: "20,000 executions a second",
-        is_reached: Some(is_done && speed >= 20_000.0),
+    for pruned in &parts {
+        told_gone(engine, executions, pruned);
+        told_beside(engine, pruned.what, &acknowledged, alone, pruned.span);
     }
-    .print();
-    told_beside(engine, "the rows go", &acknowledged, alone, (begun.0, beside.1));
 }
 
 fn span(work: impl FnOnce()) -> Span {
@@ -89,45 +78,57 @@ fn span(work: impl FnOnce()) -> Span {
     (begun, Instant::now())
 }
 
-/// Takes the older half of each flow out of the answers.
-fn prune(recording: &Recording, answers: &dyn Store, flows: &[FlowId]) -> Pruned {
-    let scope = StatsScope::Flows(flows.to_vec());
-    let total = || answers.executions().status_counts(&scope).expect("it counts").total();
-    let halves: Vec<(FlowId, u64)> = flows
-        .iter()
-        .map(|flow| {
-            let counts = answers.executions().status_counts(&StatsScope::Flows(vec![*flow]));
-            (*flow, counts.expect("it counts").total().div_ceil(2))
-        })
-        .collect();
-    let before = total();
+/// Takes the older half of each flow out of the answers, and tells how many executions that were and how long it took.
+fn prune(recording: &Recording, answers: &dyn Store, flows: &[FlowId]) -> (u64, Duration) {
+    let counted = |flows: &[FlowId]| {
+        answers.executions().status_counts(&StatsScope::Flows(flows.to_vec())).expect("it counts").total()
+    };
+    let halves: Vec<(FlowId, u64)> =
+        flows.iter().map(|flow| (*flow, counted(&[*flow]).div_ceil(2))).collect();
+    let before = counted(flows);
     let begun = Instant::now();
     let mut count = 0;
     for (flow, half) in halves {
         count += recording.tracker.prune(&recording.me, flow, Keep::Newest(half)).expect("it is pruned");
     }
-    assert_eq!(total(), before - count, "what was pruned is in no answer any more");
-    Pruned { count, took: begun.elapsed() }
+    assert_eq!(counted(flows), before - count, "what was pruned is in no answer any more");
+    (count, begun.elapsed())
 }
 
-fn told_gone(engine: &Engine, executions: u64, of_one: &Pruned, of_others: &Pruned) {
-    let second = Duration::from_secs(1);
-    for (what, pruned) in
-        [("a flow with a tenth", of_one), ("each of the 999 other flows, one after the other", of_others)]
-    {
-        Row {
-            workload: format!(
-                "{}: the older half of {what}, of {executions}, gone from answers",
-                engine.name()
-            ),
-            measured: format!("{} executions in {:.3} s", pruned.count, pruned.took.as_secs_f64()),
-            beside: String::new(),
-            ratio: None,
-            target: "within 1 s",
-            is_reached: Some(pruned.took <= second),
-        }
-        .print();
+fn told_gone(engine: &Engine, executions: u64, pruned: &Pruned) {
+    let Pruned { what, count, took, span, is_done } = pruned;
+    Row {
+        workload: format!("{}: the older half of {what}, of {executions}, gone from answers", engine.name()),
+        measured: format!("{count} executions in {:.3} s", took.as_secs_f64()),
+        beside: String::new(),
+        ratio: None,
+        target: "within 1 s",
+        is_reached: Some(*took <= Duration::from_secs(1)),
     }
+    .print();
+    let until = span.1 - span.0;
+    let speed = rate(*count, until);
+    let measured = if *is_done {
+        format!("{count} executions in {:.1} s, {speed:.0}/s", until.as_secs_f64())
+    } else {
+        format!("{count} executions, NOT FINISHED after {:.0} s", until.as_secs_f64())
+    };
+    Row {
+        workload: format!(
+            "{}: rows of the older half of {what} deleted, {CALLERS} callers recording",
+            engine.name()
+        ),
+        measured,
+        beside: if *is_done {
+            format!("{:.0} table rows/s, 2 an execution", 2.0 * speed)
+        } else {
+            String::new()
+        },
+        ratio: None,
+        target: "20,000/s",
+        is_reached: Some(*is_done && speed >= 20_000.0),
+    }
+    .print();
 }
 
 fn told_beside(engine: &Engine, what: &str, acknowledged: &[Acknowledged], alone: Span, beside: Span) {
@@ -139,7 +140,7 @@ fn told_beside(engine: &Engine, what: &str, acknowledged: &[Acknowledged], alone
     };
     let ((speed_alone, mut alone), (speed, mut beside)) = (within(alone), within(beside));
     Row {
-        workload: format!("{}: recording while {what}", engine.name()),
+        workload: format!("{}: recording while the older half of {what} goes", engine.name()),
         measured: format!("{speed:.0}/s"),
         beside: format!("alone: {speed_alone:.0}/s"),
         ratio: Some(speed / speed_alone),
@@ -149,7 +150,7 @@ fn told_beside(engine: &Engine, what: &str, acknowledged: &[Acknowledged], alone
     .print();
     let (p99_alone, p99) = (alone.quantile(0.99), beside.quantile(0.99));
     Row {
-        workload: format!("{}: until acknowledged while {what}", engine.name()),
+        workload: format!("{}: until acknowledged while the older half of {what} goes", engine.name()),
         measured: format!("p50 {:.1} ms p99 {p99:.1} ms", beside.quantile(0.5)),
         beside: format!("alone: p50 {:.1} ms p99 {p99_alone:.1} ms", alone.quantile(0.5)),
         ratio: Some(p99 / p99_alone),

@@ -1,0 +1,145 @@
+//! Everything that can be asked of a filled store.
+
+use flowtrail_store::{Command, EndedQuery, NewEnd, NewPrune, Store};
+use flowtrail_types::lifecycle::{Outcome, Told};
+use flowtrail_types::{
+    Counting, Cursor, ExecutionFilter, ExecutionQuery, ExecutionStatus, FlowKind, FlowQuery, Place, Source,
+    StatsQuery, StatsScope, Step, Visibility,
+};
+use time::Duration;
+
+use crate::support::{INSTANCE, ME, T0, end, execution_id, flow_id, node, start};
+
+/// Every kind of question and change, with every filter alone and with others.
+pub(crate) fn everything(store: &dyn Store, count: u64) {
+    lists(store, count);
+    let executions = store.executions();
+    executions.lookup(execution_id(5)).unwrap();
+    executions.lookup(execution_id(count + 5)).unwrap();
+    executions.lookup_summary(execution_id(5)).unwrap();
+    executions.list_pending(INSTANCE, 10).unwrap();
+    executions.list_overdue(INSTANCE, T0, 10).unwrap();
+    executions.list_cancel_requested(INSTANCE).unwrap();
+    executions.last_recorded_at().unwrap();
+    statistics(store);
+    changes(store, count);
+    resources(store);
+}
+
+fn lists(store: &dyn Store, count: u64) {
+    let place = Cursor { started_at: T0 + Duration::hours(9), id: execution_id(count / 2), filter: 0 };
+    let flows = [None, Some(flow_id(0))];
+    let statuses = [
+        None,
+        Some(ExecutionStatus::Pending),
+        Some(ExecutionStatus::Fulfilled),
+        Some(ExecutionStatus::Error),
+        Some(ExecutionStatus::Aborted),
+    ];
+    let limited = Visibility::Limited {
+        flows: vec![flow_id(1), flow_id(2)],
+        user: ME,
+        own_in: vec![flow_id(3), flow_id(13)],
+    };
+    for flow in flows {
+        for status in statuses {
+            for bits in 0..64u32 {
+                let has = |bit: u32| bits & (1 << bit) != 0;
+                let filter = ExecutionFilter {
+                    flow,
+                    status,
+                    source: has(0).then_some(Source::Mcp),
+                    user: has(1).then_some(ME),
+                    from: has(2).then_some(T0 + Duration::hours(1)),
+                    to: has(2).then_some(T0 + Duration::hours(50)),
+                };
+                let query = ExecutionQuery {
+                    filter,
+                    visibility: if has(5) { limited.clone() } else { Visibility::All },
+                    as_of: has(3).then_some(T0 + Duration::days(90)),
+                    after: has(4).then_some(place),
+                    offset: if has(4) { 0 } else { u64::from(bits % 3) * 1_100 },
+                    limit: 20,
+                };
+                store.executions().list(&query).unwrap();
+                store.executions().count(&query, 1_000).unwrap();
+            }
+        }
+    }
+}
+
+fn statistics(store: &dyn Store) {
+    let executions = store.executions();
+    for scope in [
+        StatsScope::All,
+        StatsScope::Flows(vec![flow_id(0)]),
+        StatsScope::Flows(vec![flow_id(1), flow_id(2), flow_id(3)]),
+    ] {
+        executions.status_counts(&scope).unwrap();
+        executions.last_started_at(&scope).unwrap();
+        for (from, to) in [(None, None), (Some(T0 + Duration::hours(5)), Some(T0 + Duration::hours(80)))] {
+            let query = StatsQuery { scope: scope.clone(), from, to, counting: Counting::Stored };
+            executions.tally(&query).unwrap();
+            executions.tally_by(&query, Step::Hour).unwrap();
+            executions.tally_by(&query, Step::Day).unwrap();
+        }
+    }
+}
+
+fn changes(store: &dyn Store, count: u64) {
+    let executions = store.executions();
+    let commit = |command: Command| {
+        executions.commit(&[command]).unwrap();
+    };
+    let pending = execution_id(count + 1);
+    commit(Command::Append { execution: pending, nodes: vec![node(1), node(2)], at: T0 });
+    commit(Command::RequestCancel { execution: pending, at: T0 });
+    let inferred = NewEnd { told: Told::Inferred, ..end(&start(count + 1), Outcome::Aborted(None)) };
+    commit(Command::End { execution: pending, end: Box::new(inferred) });
+    executions.pack(T0 + Duration::days(999), 10).unwrap();
+    commit(Command::Append { execution: pending, nodes: vec![node(3)], at: T0 });
+    let corrected = end(&start(count + 1), Outcome::Fulfilled);
+    commit(Command::End { execution: pending, end: Box::new(corrected) });
+    executions.delete(&[execution_id(1), execution_id(2)]).unwrap();
+    for flow in [None, Some(flow_id(7))] {
+        let after = Some(Place { started_at: T0 + Duration::hours(2), id: execution_id(9) });
+        executions
+            .list_ended(&EndedQuery { flow, before: Some(T0 + Duration::days(9)), after, limit: 10 })
+            .unwrap();
+        executions.list_ended(&EndedQuery { flow, before: None, after: None, limit: 10 }).unwrap();
+    }
+    let below = Some(Place { started_at: T0 + Duration::hours(30), id: execution_id(9) });
+    executions.begin_prune(&NewPrune { flow: flow_id(0), below }).unwrap();
+    // What is asked while rows are being deleted.
+    lists(store, count);
+    statistics(store);
+    executions.lookup(execution_id(6)).unwrap();
+    let mut late = start(count + 100);
+    late.flow_id = flow_id(0);
+    late.started_at = T0 + Duration::hours(1);
+    commit(Command::Start(Box::new(late)));
+    executions.continue_prune(10).unwrap();
+    executions.begin_prune(&NewPrune { flow: flow_id(0), below: None }).unwrap();
+    executions.continue_prune(10).unwrap();
+}
+
+fn resources(store: &dyn Store) {
+    let flows = store.flows();
+    flows.lookup(flow_id(1)).unwrap();
+    flows.lookup_tool("x").unwrap();
+    flows.lookup_named(FlowKind::External, "Flow 1", ME).unwrap();
+    flows.lookup_version(flow_id(1), 1).unwrap();
+    flows
+        .list(&FlowQuery { visible_to: Some(ME), text: Some("low".to_owned()), ..FlowQuery::default() }, T0)
+        .unwrap();
+    flows.list_visible(ME).unwrap();
+    flows.list_all().unwrap();
+    flows.revision().unwrap();
+    let instances = store.instances();
+    instances.register(INSTANCE, T0).unwrap();
+    instances.list_dead().unwrap();
+    instances.release(INSTANCE).unwrap();
+    instances.forget(INSTANCE).unwrap();
+    store.upkeep().bytes_on_disk().unwrap();
+    store.upkeep().bytes_in_use().unwrap();
+}

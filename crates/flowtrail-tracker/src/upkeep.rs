@@ -355,14 +355,16 @@ fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
         }
         let Some(inner) = inner.upgrade() else { return };
         let is_retention_due = retention_at.is_none_or(|at| at.elapsed() >= RETENTION_EVERY);
+        let begun = Instant::now();
         match inner.one_round(is_retention_due) {
             Ok(Some(kept)) => {
                 if is_retention_due {
                     retention_at = Some(Instant::now());
                 }
                 report(kept);
-                // Each step took what a batch takes; between two of them others get their turn.
-                pause = if kept.is_idle() { Duration::from_millis(500) } else { Duration::from_millis(1) };
+                // Between two steps those who write get as much time as the step took: their batches wait for a lock
+                // that does not stand in line.
+                pause = if kept.is_idle() { Duration::from_millis(500) } else { begun.elapsed() };
             }
             Ok(None) => pause = Duration::from_secs(1),
             Err(TrackerError::Closed) => return,

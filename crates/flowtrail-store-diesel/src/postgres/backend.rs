@@ -43,7 +43,9 @@ const READERS: u32 = 8;
 /// How many values one statement may bind: the protocol's limit is 65,535.
 pub(crate) const MAX_BINDS: usize = 30_000;
 
-/// The condition of the indexes by status, in the words of the migration: only so are they used.
+/// The condition of the index by flow and status, in the words of the migration: only so is it used.
+pub(crate) const IS_INDEXED_BY_FLOW_STATUS: &str = "executions.status NOT IN ('pending', 'fulfilled')";
+/// The same for the index by status of all flows.
 pub(crate) const IS_INDEXED_BY_STATUS: &str = "executions.status IN ('error', 'aborted')";
 /// The same for the index of what is not packed.
 pub(crate) const IS_UNPACKED: &str = "NOT executions.packed";

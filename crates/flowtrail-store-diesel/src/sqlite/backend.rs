@@ -39,7 +39,9 @@ pub(crate) type Address = PathBuf;
 /// The schema's versions.
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-/// The condition of the indexes by status, in the words of the migration: only so are they used.
+/// The condition of the index by flow and status, in the words of the migration: only so is it used.
+pub(crate) const IS_INDEXED_BY_FLOW_STATUS: &str = "executions.status NOT IN ('pending', 'fulfilled')";
+/// The same for the index by status of all flows.
 pub(crate) const IS_INDEXED_BY_STATUS: &str = "executions.status IN ('error', 'aborted')";
 /// The same for the index of what is not packed.
 pub(crate) const IS_UNPACKED: &str = "executions.packed = 0";

@@ -88,6 +88,7 @@ macro_rules! conformance_suite {
                 what_is_pruned_is_gone_at_once,
                 ended_ones_are_listed_oldest_first,
                 packing_changes_no_answer,
+                many_prunes_are_worked_on_together,
             }
             resources {
                 flows_are_kept_with_their_versions,

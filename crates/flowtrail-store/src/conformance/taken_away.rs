@@ -163,3 +163,54 @@ pub fn packing_changes_no_answer(store: &dyn Store) {
     store.executions().pack(at(100), 100).unwrap();
     assert_eq!(read(store, 2), whole);
 }
+
+/// Many flows that are pruned together, some of which keep what came late, while others are not pruned at all.
+pub fn many_prunes_are_worked_on_together(store: &dyn Store) {
+    let flow = |number: u64| flow_id(u8::try_from(number % 20).unwrap());
+    let commands: Vec<Command> = (1..=400)
+        .map(|number| {
+            let mut begun = start(number);
+            begun.flow_id = flow(number);
+            begun.started_at = at(i64::try_from(number).unwrap() * 60);
+            let mut over = end(Told::Reported, Outcome::Fulfilled);
+            over.ended_at = begun.started_at;
+            Command::record(begun, vec![node(1)], over).unwrap().unwrap()
+        })
+        .collect();
+    commit(store, &commands);
+    let below = Some(Place { started_at: at(200 * 60), id: execution_id(200) });
+    let executions = store.executions();
+    // Flow 19 is left alone.
+    let gone: u64 = (0..19)
+        .map(|number| executions.begin_prune(&NewPrune { flow: flow_id(number), below }).unwrap())
+        .sum();
+    assert_eq!(gone, 190 - 1, "the place itself is one of flow 0");
+    let mut late = start(900);
+    late.flow_id = flow_id(3);
+    late.started_at = at(60);
+    apply(store, Command::Start(Box::new(late))).unwrap();
+    let all = |store: &dyn Store| store.executions().tally(&StatsQuery::of_all()).unwrap();
+    let before = all(store);
+    assert_eq!(before.total(), 400 - 189 + 1);
+    loop {
+        let step = executions.continue_prune(17).unwrap();
+        assert!(step.deleted <= 17);
+        assert_eq!(all(store), before);
+        let hours = executions.tally_by(&StatsQuery::of_all(), flowtrail_types::Step::Hour).unwrap();
+        assert_eq!(hours.iter().map(|(_, tally)| tally.total()).sum::<i64>(), before.total());
+        if step.is_done {
+            break;
+        }
+    }
+    for number in 0..20 {
+        let expected = match number {
+            0 | 3 => 11,
+            19 => 20,
+            _ => 10,
+        };
+        assert_eq!(total(store, flow_id(number)), expected, "flow {number}");
+    }
+    assert_eq!(executions.lookup(execution_id(40)).unwrap(), None);
+    assert!(executions.lookup(execution_id(39)).unwrap().is_some());
+    assert!(executions.lookup(execution_id(200)).unwrap().is_some());
+}

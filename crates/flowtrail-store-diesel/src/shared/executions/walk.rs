@@ -92,8 +92,12 @@ macro_rules! along_index {
                 statement = statement.filter(executions::deadline_at.is_not_null());
             }
             Some(status @ (ExecutionStatus::Error | ExecutionStatus::Aborted)) => {
+                let is_indexed = match flow {
+                    Some(_) => backend::IS_INDEXED_BY_FLOW_STATUS,
+                    None => backend::IS_INDEXED_BY_STATUS,
+                };
                 statement = statement
-                    .filter(diesel::dsl::sql::<Bool>(backend::IS_INDEXED_BY_STATUS))
+                    .filter(diesel::dsl::sql::<Bool>(is_indexed))
                     .filter(executions::status.eq(status.as_str()));
             }
             Some(ExecutionStatus::Fulfilled) | None => {

@@ -337,3 +337,30 @@ fn space_that_is_free_is_given_back() {
     assert!(given >= full - used - (64 << 10), "{given} bytes were given back");
     assert_eq!(upkeep.size().unwrap().reclaimable, 0);
 }
+
+#[test]
+fn a_search_without_an_index_stops_and_can_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"))).unwrap();
+    support::fill(&store, 42_000);
+    let nobody = flowtrail_types::UserId::from_uuid(Uuid::from_u128(99));
+    let mut query = flowtrail_types::ExecutionQuery {
+        filter: flowtrail_types::ExecutionFilter {
+            user: Some(nobody),
+            ..flowtrail_types::ExecutionFilter::of_flow(support::flow_id(0))
+        },
+        visibility: flowtrail_types::Visibility::All,
+        as_of: None,
+        after: None,
+        offset: 0,
+        limit: 20,
+    };
+    let found = store.executions().list(&query).unwrap();
+    let stopped_at = found.searched_to.expect("twenty thousand of its rows are looked at, and it has more");
+    assert!(found.items.is_empty());
+    query.after =
+        Some(flowtrail_types::Cursor { started_at: stopped_at.started_at, id: stopped_at.id, filter: 0 });
+    assert_eq!(store.executions().list(&query).unwrap().searched_to, None, "the rest is less");
+    let counted = store.executions().count(&query, 100).unwrap();
+    assert!(counted.count == 0 && !counted.is_exact);
+}

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use flowtrail_store::{Ended, EndedQuery, Job, Store, StoreError};
-use flowtrail_types::{ExecutionId, ExecutionStatus, Flow, FlowId, Place, Retention, StatsScope};
+use flowtrail_types::{ExecutionId, ExecutionStatus, Flow, FlowId, Place, Retention, StatsQuery, StatsScope};
 use time::OffsetDateTime;
 
 use crate::service::AT_ONCE;
@@ -38,8 +38,14 @@ impl Kept {
 /// Where retention stopped looking for what has come of age, so that it need not look again at what it has kept.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    looked: HashMap<(Option<FlowId>, bool), Place>,
+    /// By flow, whether failed ones are looked for, and the age that is asked for.
+    looked: HashMap<(Option<FlowId>, bool, Duration), Place>,
+    /// When it was forgotten last. What was pending then, or came late, is found when all is looked at again.
+    begun_at: Option<OffsetDateTime>,
 }
+
+/// How often retention looks at everything again.
+const LOOK_AGAIN: time::Duration = time::Duration::hours(1);
 
 /// How long an execution must have ended before its data is packed: a retry or a late node finds it unpacked.
 const PACKED_AFTER: time::Duration = time::Duration::seconds(5);
@@ -96,6 +102,12 @@ impl Inner {
     /// Deletes what the rules no longer keep.
     fn apply_retention(&self, kept: &mut Kept) -> Result<(), TrackerError> {
         let now = self.clock.now();
+        {
+            let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            if progress.begun_at.is_none_or(|begun_at| now - begun_at >= LOOK_AGAIN) {
+                *progress = Progress { looked: HashMap::new(), begun_at: Some(now) };
+            }
+        }
         let flows = self.store.flows().list_all()?;
         let own: Vec<&Flow> = flows.iter().filter(|flow| flow.retention.is_some()).collect();
         for flow in &own {
@@ -124,11 +136,11 @@ impl Inner {
             // Failed ones may be kept for another time.
             let with_errors = rules.max_error_age.is_none();
             let wanted = move |status| with_errors || status != ExecutionStatus::Error;
-            self.delete_older(flow, now - age.0, (false, &wanted), excepted, kept)?;
+            self.delete_older((flow, false, age.0), now, &wanted, excepted, kept)?;
         }
         if let Some(age) = rules.max_error_age {
             let wanted = |status| status == ExecutionStatus::Error;
-            self.delete_older(flow, now - age.0, (true, &wanted), excepted, kept)?;
+            self.delete_older((flow, true, age.0), now, &wanted, excepted, kept)?;
         }
         match (rules.max_count, flow) {
             (Some(most), Some(id)) => {
@@ -142,42 +154,48 @@ impl Inner {
                 }
             }
             (Some(most), None) => {
-                let over = |inner: &Self| Ok(inner.count_of(&StatsScope::All)?.saturating_sub(most));
+                let others = StatsScope::Flows(excepted.to_vec());
+                let over = |inner: &Self| {
+                    let count = inner.count_of(&StatsScope::All)?.saturating_sub(inner.count_of(&others)?);
+                    Ok(count.saturating_sub(most))
+                };
                 self.delete_oldest_while(None, excepted, over, kept)?;
             }
             (None, _) => {}
         }
         if let Some(most) = rules.max_bytes {
             let scope = flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
+            let others = StatsScope::Flows(excepted.to_vec());
             let over = move |inner: &Self| {
-                let query = flowtrail_types::StatsQuery {
-                    scope: scope.clone(),
-                    ..flowtrail_types::StatsQuery::of_all()
-                };
-                let bytes = u64::try_from(inner.store.executions().tally(&query)?.bytes).unwrap_or(0);
-                Ok(u64::from(bytes > most) * u64::from(AT_ONCE))
+                let bytes = inner.bytes_of(&scope)? - inner.bytes_of(&others)?;
+                Ok(u64::from(u64::try_from(bytes).unwrap_or(0) > most) * u64::from(AT_ONCE))
             };
             self.delete_oldest_while(flow, excepted, over, kept)?;
         }
         Ok(())
     }
 
+    fn bytes_of(&self, scope: &StatsScope) -> Result<i64, StoreError> {
+        let query = StatsQuery { scope: scope.clone(), ..StatsQuery::of_all() };
+        Ok(self.store.executions().tally(&query)?.bytes)
+    }
+
     fn count_of(&self, scope: &StatsScope) -> Result<u64, StoreError> {
         Ok(self.store.executions().status_counts(scope)?.total())
     }
 
-    /// Deletes what ended and began before a time, from where the last round stopped.
+    /// Deletes what ended and is older than an age, from where the last round stopped.
     fn delete_older(
         &self,
-        flow: Option<FlowId>,
-        before: OffsetDateTime,
-        (of_errors, wanted): (bool, &dyn Fn(ExecutionStatus) -> bool),
+        key: (Option<FlowId>, bool, Duration),
+        now: OffsetDateTime,
+        wanted: &dyn Fn(ExecutionStatus) -> bool,
         excepted: &[FlowId],
         kept: &mut Kept,
     ) -> Result<(), TrackerError> {
         let executions = self.store.executions();
-        let key = (flow, of_errors);
-        let mut query = EndedQuery { flow, before: Some(before), after: None, limit: AT_ONCE };
+        let (flow, _, age) = key;
+        let mut query = EndedQuery { flow, before: Some(now - age), after: None, limit: AT_ONCE };
         let looked = || self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         query.after = looked().looked.get(&key).copied();
         loop {
@@ -271,9 +289,15 @@ pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreErr
     let limit = (ceiling - (ceiling / 4).min(64 << 20)) / 10 * 9;
     let mut evicted = 0;
     let mut after = None;
-    while store.upkeep().bytes_in_use()? > limit {
-        // What was taken out of every answer goes first: nobody misses it.
-        if store.executions().continue_prune(AT_ONCE)?.deleted > 0 {
+    let mut rows_help = true;
+    loop {
+        let in_use = store.upkeep().bytes_in_use()?;
+        if in_use <= limit {
+            break;
+        }
+        // What was taken out of every answer goes first: nobody misses it. Where it no longer counts, it waits its turn.
+        if rows_help && store.executions().continue_prune(AT_ONCE)?.deleted > 0 {
+            rows_help = store.upkeep().bytes_in_use()? < in_use;
             continue;
         }
         let (deleted, searched_to) = delete_oldest(store, None, &[], after, AT_ONCE)?;

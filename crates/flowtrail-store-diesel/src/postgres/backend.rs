@@ -137,6 +137,14 @@ pub(crate) fn write_alone<T, E: From<DieselError>>(
     })
 }
 
+/// The lock of whoever changes prunes. Jobs have the numbers below.
+const PRUNING: i32 = -100;
+
+/// Keeps prunes from being changed by others until the transaction ends.
+pub(crate) fn lock_prunes(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {PRUNING})"))
+}
+
 /// Runs `work` so that all it reads is of one moment.
 pub(crate) fn snapshot<T, E: From<DieselError>>(
     conn: &mut Conn,

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use flowtrail_store::{Job, StorageSize, StoreError, TableSize, Upkeep};
+use flowtrail_store::{Job, StorageSize, Store, StoreError, TableSize, Upkeep};
+use flowtrail_types::StatsQuery;
 
 use super::backend::{self, Conn};
 use super::shared::DieselStore;
@@ -37,6 +38,9 @@ fn tables(conn: &mut Conn) -> QueryResult<Vec<TableSize>> {
         .collect())
 }
 
+/// About what an execution takes besides its data, with all indexes and its share of the statistics.
+const ROW_BYTES: i64 = 1_000;
+
 impl Upkeep for DieselStore {
     fn lead(&self, job: Job) -> Result<bool, StoreError> {
         self.own().lead(job)
@@ -58,8 +62,11 @@ impl Upkeep for DieselStore {
     }
 
     fn bytes_in_use(&self) -> Result<u64, StoreError> {
-        let tables = tables(&mut *self.reader()?).map_err(backend::translate)?;
-        Ok(tables.iter().map(|table| table.bytes.saturating_sub(table.free)).sum())
+        // From the counters, which know of a deletion at once: the server's own count of dead rows comes later, and whoever
+        // made room by it would not know when to stop.
+        let tally = self.executions().tally(&StatsQuery::of_all())?;
+        let in_use = tally.bytes + tally.total() * ROW_BYTES;
+        Ok(u64::try_from(in_use).unwrap_or(0))
     }
 
     fn set_ceiling(&self, bytes: u64) -> Result<(), StoreError> {

@@ -339,6 +339,7 @@ pub(super) fn begin(store: &DieselStore, prune: &NewPrune) -> Result<u64, StoreE
 
 /// None when another prune of the flow must be ended first.
 fn begin_one(conn: &mut Conn, wish: &NewPrune) -> Result<Option<u64>, WriteError> {
+    backend::lock_prunes(conn)?;
     let flow = Id(*wish.flow.as_uuid());
     let before = active(conn, &StatsScope::Flows(vec![wish.flow]))?.pop();
     let covers_more = |before: &ActivePrune| match (before.below, wish.below) {
@@ -402,6 +403,7 @@ fn continue_one(store: &DieselStore, limit: u32, flow: Option<FlowId>) -> Result
         return Ok(PruneStep { deleted: 0, is_done: true });
     }
     store.write(|conn, stats| {
+        backend::lock_prunes(conn)?;
         let waiting = active(conn, &scope)?;
         let Some(first) = waiting.first() else { return Ok(PruneStep { deleted: 0, is_done: true }) };
         let is_together = waiting.len() >= TOGETHER;
@@ -425,7 +427,8 @@ fn continue_one(store: &DieselStore, limit: u32, flow: Option<FlowId>) -> Result
             // anew with it.
             let newest = worked_on.iter().map(|prune| prune.mark).max();
             for prune in worked_on {
-                let resume = if Some(prune.mark) == newest { last } else { None };
+                // A step for one flow alone tells nothing of how far the others are.
+                let resume = if Some(prune.mark) == newest && flow.is_none() { last } else { None };
                 go_on(conn, prune, &tallies, resume)?;
             }
         }

@@ -116,6 +116,11 @@ pub(crate) fn is_lost(_conn: &mut Conn, _error: Option<&StoreError>) -> bool {
     false
 }
 
+/// Keeps prunes from being changed by others until the transaction ends. Here nobody else writes anyway.
+pub(crate) fn lock_prunes(_conn: &mut Conn) -> QueryResult<()> {
+    Ok(())
+}
+
 /// After a write: nothing here. What is told is part of the transaction.
 pub(crate) fn after_write(_own: &Own, _conn: &mut Conn, _is_committed: bool) {}
 

@@ -167,7 +167,12 @@ fn merge(
     }
     let mut found = Walked::default();
     let mut left_out = offset;
-    while let Some((_, Reverse(number), is_row)) = heap.pop() {
+    // Below this place nothing is known of one of the lists: no list goes further.
+    let mut floor: Option<Place> = None;
+    while let Some((place, Reverse(number), is_row)) = heap.pop() {
+        if floor.is_some_and(|floor| place < floor) {
+            break;
+        }
         if is_row && let Some(row) = loaded[number].pop_front() {
             if left_out > 0 {
                 left_out -= 1;
@@ -195,9 +200,9 @@ fn merge(
             if let Some(searched_to) = walked.searched_to
                 && walked.rows.is_empty()
             {
-                // Beyond this place nothing is known of one list: all of them stop there.
-                found.searched_to = Some(searched_to);
-                return Ok(found);
+                floor = floor.max(Some(searched_to));
+                continued[number] = None;
+                continue;
             }
             let last = walked.rows.last().map(place_of);
             continued[number] = last.map(Some);
@@ -207,6 +212,7 @@ fn merge(
             heap.push((place_of(row), Reverse(number), true));
         }
     }
+    found.searched_to = floor;
     Ok(found)
 }
 

@@ -167,6 +167,8 @@ impl Walk<'_> {
         let (mut left_out, mut walked, mut step) = (offset, 0, 500);
         let mut found = Walked::default();
         loop {
+            // Of the last part only the end was its own.
+            part.lower = self.lower;
             let end = part.place_at(conn, step - 1).map_err(backend::translate)?;
             // Where the index ends, the last part has an end all the same.
             part.lower = farther(end.or(Some(LOWEST)), self.lower);

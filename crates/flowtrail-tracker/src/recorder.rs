@@ -305,15 +305,17 @@ impl Writer {
 
     /// Gives a batch to the store. Should that panic, whoever waits is told, and the next batch is written.
     fn commit(&self, commands: &[Command]) -> Result<Outcomes, StoreError> {
-        if let Some(ceiling) = self.max_disk {
-            // Here, where everything passes: nobody can write faster than room is made.
-            let evicted = make_room(&*self.store, ceiling)?;
-            if evicted > 0 {
-                log::info!("disk ceiling: {evicted} of the oldest executions were deleted");
+        catch_unwind(AssertUnwindSafe(|| {
+            if let Some(ceiling) = self.max_disk {
+                // Here, where everything passes: nobody can write faster than room is made.
+                let evicted = make_room(&*self.store, ceiling)?;
+                if evicted > 0 {
+                    log::info!("disk ceiling: {evicted} of the oldest executions were deleted");
+                }
             }
-        }
-        let executions = self.store.executions();
-        catch_unwind(AssertUnwindSafe(|| executions.commit(commands))).unwrap_or_else(|_| {
+            self.store.executions().commit(commands)
+        }))
+        .unwrap_or_else(|_| {
             Err(StoreError::Internal { reason: "the store panicked".to_owned(), source: None })
         })
     }

@@ -80,18 +80,25 @@ impl DieselStore {
     ) -> Result<T, StoreError> {
         let mut writer = self.lock_writer();
         let Writer { conn, stats } = &mut *writer;
-        let open = match conn {
+        stats.begin();
+        // Taken out while it works: should the work panic, its transaction goes with the connection.
+        let mut open = match conn.take() {
             Some(open) => open,
-            None => conn.insert(backend::open_writer(&self.address)?),
+            None => {
+                stats.forget_slot();
+                backend::open_writer(&self.address)?
+            }
         };
-        backend::prepare(open, &self.own, &self.address);
-        let result = backend::write(open, |conn| work(conn, stats)).map_err(WriteError::into_store_error);
+        backend::prepare(&mut open, &self.own, &self.address);
+        let result =
+            backend::write(&mut open, |conn| work(conn, stats)).map_err(WriteError::into_store_error);
         stats.settle(result.is_ok());
-        backend::after_write(&self.own, open, result.is_ok());
-        if backend::is_lost(open, result.as_ref().err()) {
+        backend::after_write(&self.own, &mut open, result.is_ok());
+        if backend::is_lost(&mut open, result.as_ref().err()) {
             // The next write opens another one. What this one held in the database's locks is gone with it.
-            *conn = None;
             stats.forget_slot();
+        } else {
+            *conn = Some(open);
         }
         result
     }

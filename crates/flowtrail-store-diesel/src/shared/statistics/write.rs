@@ -38,6 +38,13 @@ pub(crate) struct StatsWriter {
 }
 
 impl StatsWriter {
+    /// A transaction begins. What an earlier one staged and did not live to settle was not committed.
+    pub(crate) fn begin(&mut self) {
+        if !self.staged.is_empty() {
+            self.settle(false);
+        }
+    }
+
     /// The transaction was committed, or was not.
     pub(crate) fn settle(&mut self, is_committed: bool) {
         if is_committed {

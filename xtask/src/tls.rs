@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::command::{cargo, has_program, program, root};
+use crate::command::{cargo, program, root};
 use crate::testing::PostgresServer;
 
 pub(crate) fn run() -> Result<(), String> {
-    if !has_program("openssl") {
+    // It knows no `--version`.
+    if openssl(&["version"]).is_err() {
         return Err("the program openssl is needed: apt-get install openssl libssl-dev pkg-config".to_owned());
     }
     cargo(&["build", "--package", "flowtrail", "--features", "postgres-tls"])?;

@@ -89,7 +89,14 @@ async fn a_flow_has_the_fields_of_the_contract() {
     ] {
         assert!(fields.contains(&field), "{field} is missing in {made:#}");
     }
+    let itself = format!("/api/flows/{}", made["id"].as_str().unwrap());
+    let rules = json!({"maxAge": "30d", "maxCount": 5});
+    let (_, changed) = send(&app, Method::PATCH, &itself, Some(json!({"retention": rules}))).await;
+    assert_eq!(changed["retention"], rules, "{changed:#}");
     let (_, list) = send(&app, Method::GET, "/api/flows", None).await;
+    assert_eq!(list["items"][0]["retention"], rules, "{list:#}");
+    let (_, cleared) = send(&app, Method::PATCH, &itself, Some(json!({"retention": null}))).await;
+    assert_eq!(cleared["retention"], json!(null), "{cleared:#}");
     let item = list["items"][0].as_object().unwrap();
     assert!(
         !item.contains_key("nodes") && item.contains_key("lastStatuses") && item.contains_key("retention"),

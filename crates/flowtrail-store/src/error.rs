@@ -42,6 +42,9 @@ pub enum StoreError {
     /// The schema is not the one that this program knows.
     #[error("{0}")]
     Schema(String),
+    /// A copy of the database was not made.
+    #[error("no copy was made: {0}")]
+    NoCopy(String),
     /// A value that must be unique is taken.
     #[error("this {field} is taken")]
     Taken {
@@ -71,6 +74,7 @@ impl StoreError {
             Self::NotWritable { .. }
             | Self::Corrupt { .. }
             | Self::Schema(_)
+            | Self::NoCopy(_)
             | Self::Taken { .. }
             | Self::Changed
             | Self::Internal { .. } => false,

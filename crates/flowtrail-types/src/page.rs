@@ -68,21 +68,6 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The same page of what each item is turned into.
-    #[must_use]
-    pub fn map<'a, U>(&'a self, turn: impl FnMut(&'a T) -> U) -> Page<U> {
-        Page {
-            items: self.items.iter().map(turn).collect(),
-            total: self.total,
-            total_is_exact: self.total_is_exact,
-            page: self.page,
-            limit: self.limit,
-            total_pages: self.total_pages,
-            as_of: self.as_of,
-            after: self.after.clone(),
-        }
-    }
-
     /// A page whose list has an exact total.
     #[must_use]
     pub fn exact(items: Vec<T>, total: u64, request: &PageRequest) -> Self {

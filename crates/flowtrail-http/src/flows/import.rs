@@ -1,10 +1,8 @@
 //! `POST /api/flows/import`: makes the flows of a flow file, all or none.
 
 use actix_web::{HttpResponse, web};
-use flowtrail_types::Flow;
 use serde_json::json;
 
-use super::view::FlowView;
 use crate::blocking::blocking;
 use crate::body::Body;
 use crate::{ApiError, App, Caller, ErrorCode};
@@ -21,6 +19,5 @@ pub(super) async fn handle(
         Ok(tracker.create_flows(&principal, drafts)?)
     })
     .await?;
-    let items: Vec<FlowView<'_, Flow>> = flows.iter().map(|flow| FlowView::of(&**flow)).collect();
-    Ok(HttpResponse::Created().json(json!({ "items": items })))
+    Ok(HttpResponse::Created().json(json!({ "items": flows })))
 }

@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, web};
 use flowtrail_types::FlowQuery;
 
-use super::view::FlowView;
 use crate::blocking::blocking;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
@@ -24,5 +23,5 @@ pub(super) async fn handle(
         FlowQuery { visible_to: None, text: query.text("q").map(str::to_owned), page: query.page()? };
     let tracker = app.tracker().clone();
     let page = blocking(move || tracker.flows(&principal, wanted)).await?;
-    Ok(HttpResponse::Ok().json(page.map(FlowView::of)))
+    Ok(HttpResponse::Ok().json(page))
 }

@@ -80,11 +80,10 @@ impl Upkeep for DieselStore {
     }
 
     fn backup(&self, _to: &Path, _progress: &(dyn Fn(u64) + Sync)) -> Result<(), StoreError> {
-        Err(StoreError::NotWritable {
-            reason: "a PostgreSQL database is copied by its own tools: pg_dump --format=custom --file=FILE \
+        Err(StoreError::NoCopy(
+            "a PostgreSQL database is copied by its own tools: pg_dump --format=custom --file=FILE \
                      DATABASE_URL, or pg_basebackup for the whole server"
                 .to_owned(),
-            source: None,
-        })
+        ))
     }
 }

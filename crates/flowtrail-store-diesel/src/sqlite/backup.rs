@@ -18,7 +18,7 @@ const TELL_EVERY: Duration = Duration::from_millis(100);
 /// Copies the database at `from`. One read transaction sees it as it was when it began; those who write are not kept
 /// waiting. The copy has its final name only when it is whole, checked and on disk.
 pub(super) fn copy(from: &Path, to: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<(), StoreError> {
-    let failed = |reason: String| StoreError::NotWritable { reason, source: None };
+    let failed = StoreError::NoCopy;
     if to.exists() {
         return Err(failed(format!(
             "{} is there already: name a new file, or remove it first",
@@ -42,10 +42,8 @@ pub(super) fn copy(from: &Path, to: &Path, progress: &(dyn Fn(u64) + Sync)) -> R
 }
 
 fn write(from: &Path, partial: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<(), StoreError> {
-    backend::make_private(partial).map_err(|error| StoreError::NotWritable {
-        reason: format!("cannot write {}: {error}", partial.display()),
-        source: Some(Box::new(error)),
-    })?;
+    backend::make_private(partial)
+        .map_err(|error| StoreError::NoCopy(format!("cannot write {}: {error}", partial.display())))?;
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -35,9 +35,6 @@ impl Upkeep for MemoryStore {
     }
 
     fn backup(&self, to: &Path, _progress: &(dyn Fn(u64) + Sync)) -> Result<(), StoreError> {
-        Err(StoreError::NotWritable {
-            reason: format!("a history in memory cannot be copied to {}", to.display()),
-            source: None,
-        })
+        Err(StoreError::NoCopy(format!("a history in memory cannot be copied to {}", to.display())))
     }
 }

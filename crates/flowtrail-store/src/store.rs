@@ -89,6 +89,25 @@ pub trait ExecutionStore: Send + Sync {
     /// When nothing of the batch was written.
     fn commit(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError>;
 
+    /// The same, but what was written is sure to survive only when a [`flush`](Self::flush) has returned that was called
+    /// afterwards. Until then it can be read already. For stores that write one batch while the disk takes the last one.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    fn commit_unflushed(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {
+        self.commit(batch)
+    }
+
+    /// Waits until the disk has all that was written before.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses. Nothing that was written since the last flush may be acknowledged then.
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// An execution with all its data.
     ///
     /// # Errors
@@ -171,13 +190,14 @@ pub trait ExecutionStore: Send + Sync {
     /// When nothing was deleted.
     fn delete(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError>;
 
-    /// Takes the older part of a flow's history out of every answer and every statistic, at once, whatever its size,
-    /// and tells how many executions that were. Their rows go by [`continue_prune`](Self::continue_prune). What is
-    /// pending now stays, and so does what is recorded from now on, whenever it began.
+    /// Takes the older part of the history of a flow, or of all, out of every answer and every statistic, at once,
+    /// whatever its size, and tells how many executions that were. Their rows go by
+    /// [`continue_prune`](Self::continue_prune). What is pending now stays, and so does what is recorded from now on,
+    /// whenever it began. It waits until the rows are deleted of one that reaches further and goes on.
     ///
     /// # Errors
     ///
-    /// When nothing was taken out.
+    /// When nothing was taken out; [`StoreError::Internal`] for a wish that [`NewPrune::check`] refuses.
     fn begin_prune(&self, prune: &NewPrune) -> Result<u64, StoreError>;
 
     /// Deletes the rows of at most so many executions that were taken out, in one transaction.
@@ -557,6 +577,13 @@ pub trait Upkeep: Send + Sync {
     ///
     /// When the database does not answer.
     fn bytes_in_use(&self) -> Result<u64, StoreError>;
+
+    /// How many bytes nothing uses that could be given back now. Cheap.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn bytes_to_give_back(&self) -> Result<u64, StoreError>;
 
     /// Never lets the database grow beyond so many bytes, log included. A write that would is refused as
     /// [`StoreError::NotWritable`].

@@ -26,11 +26,18 @@ impl Payload {
     /// The payload of a value that was made in this process.
     #[must_use]
     pub fn from_value(value: &Value) -> Self {
-        // A `Value` has only string keys and finite numbers: it cannot fail to be written.
-        Self(Arc::from(value.to_string()))
+        Self(Arc::from(Self::text_of(value)))
     }
 
-    /// The payload of a text that `serde_json` has just written for a value, which need not be checked again.
+    /// The JSON of a value.
+    #[must_use]
+    pub fn text_of(value: &Value) -> String {
+        // A `Value` has only string keys and finite numbers: it cannot fail to be written. Written to memory it takes half
+        // of what it takes by way of `Display`.
+        serde_json::to_string(value).unwrap_or_else(|_| value.to_string())
+    }
+
+    /// The payload of a text that [`text_of`](Self::text_of) has just written, which need not be checked again.
     #[must_use]
     pub fn from_value_text(text: String) -> Self {
         debug_assert!(serde_json::from_str::<&RawValue>(&text).is_ok(), "not JSON: {text}");

@@ -11,7 +11,9 @@ use diesel::sql_types::{BigInt, Bool};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use flowtrail_store::StoreError;
 
+pub(super) use super::counters::put_statistics;
 pub(super) use super::ends::update_ends;
+pub(super) use super::inserts::insert_executions;
 pub(super) use super::own::{OnlySlot, Own};
 use super::shared::{DieselStore, WriteError};
 use crate::DatabaseUrl;
@@ -283,11 +285,26 @@ impl CustomizeConnection<Conn, diesel::r2d2::Error> for Settled {
 
 pub(super) use super::company::after_write;
 
+/// Nothing here: the server looks after its log itself.
+pub(crate) fn wrote(_store: &DieselStore, _executions: usize) {}
+
+/// Nothing here: the server has flushed what it says that it has committed. To let it commit without, and to flush by a
+/// second connection meanwhile, was tried, and gained nothing: the processors are what it waits for.
+pub(crate) fn flush(_store: &DieselStore) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// Makes a connection the one that writes: it is as any other.
+pub(crate) fn write_unflushed(_conn: &mut Conn) -> QueryResult<()> {
+    Ok(())
+}
+
 /// Before a write: nothing here.
 pub(crate) fn prepare(_conn: &mut Conn, _own: &Own, _address: &Address) {}
 
-/// Nothing tells cheaper than looking whether another process has written.
-pub(crate) fn foreign_changes(_store: &DieselStore) -> Result<Option<i64>, StoreError> {
+/// Nothing tells cheaper than looking whether another process has written. Whoever watches looks each time this is asked.
+pub(crate) fn foreign_changes(store: &DieselStore) -> Result<Option<i64>, StoreError> {
+    super::company::rest(store.own());
     Ok(None)
 }
 

@@ -60,16 +60,39 @@ pub(super) fn after_write(own: &Own, conn: &mut Conn, is_committed: bool) {
     }
 }
 
+/// The connection that listens.
+pub(super) struct Ear {
+    conn: Conn,
+    /// How often others' changes were looked for since it was last read.
+    unread: u32,
+}
+
+/// How often it may be passed by before it is closed.
+const UNREAD: u32 = 20;
+
+/// Closes the ear when nobody wants to hear what it hears: the server keeps what is said until all who listen have read
+/// it, and has room for only so much.
+pub(super) fn rest(own: &Own) {
+    let mut ear = own.ear.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(open) = &mut *ear {
+        open.unread += 1;
+        if open.unread > UNREAD {
+            *ear = None;
+        }
+    }
+}
+
 pub(super) fn foreign_writes(store: &DieselStore) -> Result<ForeignWrites, StoreError> {
     let own = store.own();
     let mut ear = own.ear.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(conn) = &mut *ear else {
-        let mut fresh = backend::open_writer(store.address())?;
-        diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(&mut fresh).map_err(backend::translate)?;
-        *ear = Some(fresh);
+    let Some(Ear { conn, unread }) = &mut *ear else {
+        let mut conn = backend::open_writer(store.address())?;
+        diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(&mut conn).map_err(backend::translate)?;
+        *ear = Some(Ear { conn, unread: 0 });
         // What was said before nobody heard.
         return Ok(ForeignWrites { executions: Vec::new(), missed: true });
     };
+    *unread = 0;
     let name = own.name.simple().to_string();
     let mut writes = ForeignWrites::default();
     let mut failed = None;

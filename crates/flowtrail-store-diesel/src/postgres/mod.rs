@@ -2,7 +2,9 @@
 
 mod backend;
 mod company;
+mod counters;
 mod ends;
+mod inserts;
 mod instances;
 mod lease;
 mod own;

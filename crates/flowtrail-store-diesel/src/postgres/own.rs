@@ -12,6 +12,7 @@ use flowtrail_types::{IdSource, RandomIds};
 use uuid::Uuid;
 
 use super::backend::{self, Address, Conn, LOCK_CLASS};
+use super::company::Ear;
 use super::lease::Leases;
 use super::shared::{Slots, WriteError};
 
@@ -29,8 +30,8 @@ pub(crate) struct Own {
     pub(super) has_company: AtomicBool,
     /// What is to be told when the transaction is committed.
     pub(super) word: Mutex<Option<String>>,
-    /// The connection that listens.
-    pub(super) ear: Mutex<Option<Conn>>,
+    /// By which others' words are heard, while anybody wants to.
+    pub(super) ear: Mutex<Option<Ear>>,
 }
 
 /// Locks of jobs have the numbers below that of migrations.

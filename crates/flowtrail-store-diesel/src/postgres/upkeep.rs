@@ -69,6 +69,11 @@ impl Upkeep for DieselStore {
         Ok(u64::try_from(in_use).unwrap_or(0))
     }
 
+    fn bytes_to_give_back(&self) -> Result<u64, StoreError> {
+        // Autovacuum's work.
+        Ok(0)
+    }
+
     fn set_ceiling(&self, bytes: u64) -> Result<(), StoreError> {
         self.own().ceiling.store(bytes, Ordering::Relaxed);
         Ok(())

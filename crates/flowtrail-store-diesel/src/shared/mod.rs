@@ -10,10 +10,10 @@ mod schema;
 mod statistics;
 mod store;
 
-pub(crate) use executions::EndRow;
+pub(crate) use executions::{EndRow, NewExecutionRow, NewPayloadRow};
 pub(crate) use migrations::Schema;
 pub(crate) use schema::instances;
-pub(crate) use statistics::Slots;
+pub(crate) use statistics::{Slots, StatsRow};
 pub use store::DieselStore;
 pub(crate) use store::WriteError;
 

@@ -1,5 +1,6 @@
 //! The accessor, its connections, and the processes that use it.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,6 +8,7 @@ use diesel::r2d2::{ConnectionManager, PooledConnection};
 use flowtrail_store::{
     ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, Upkeep, UserStore,
 };
+use flowtrail_types::ExecutionId;
 
 use super::Schema;
 use super::backend::{self, Address, Conn, Own, Readers};
@@ -23,6 +25,8 @@ pub struct DieselStore {
     writer: Mutex<Writer>,
     readers: Readers,
     own: Own,
+    /// Executions whose rows are corrupt, so that their data cannot be packed.
+    unpackable: Mutex<BTreeSet<ExecutionId>>,
 }
 
 /// The connection that writes, and what is known of what it wrote.
@@ -64,17 +68,29 @@ impl DieselStore {
         Ok(Self {
             url: url.clone(),
             writer: Mutex::new(Writer {
-                conn: Some(schema.into_connection()),
+                conn: Some(unflushed(schema.into_connection())?),
                 stats: StatsWriter::default(),
             }),
             readers: backend::open_readers(&address)?,
             own: Own::open(&address)?,
             address,
+            unpackable: Mutex::default(),
         })
     }
 
-    /// Runs `work` as one transaction that writes.
+    /// Runs `work` as one transaction that writes. What it wrote is on disk when this returns.
     pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Conn, &mut StatsWriter) -> Result<T, WriteError>,
+    ) -> Result<T, StoreError> {
+        let done = self.write_unflushed(work)?;
+        // Outside of the lock: while the disk takes this, others write.
+        backend::flush(self)?;
+        Ok(done)
+    }
+
+    /// The same, but the disk may still have to take it.
+    pub(crate) fn write_unflushed<T>(
         &self,
         work: impl FnOnce(&mut Conn, &mut StatsWriter) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
@@ -86,7 +102,7 @@ impl DieselStore {
             Some(open) => open,
             None => {
                 stats.forget_slot();
-                backend::open_writer(&self.address)?
+                open_unflushed(&self.address)?
             }
         };
         backend::prepare(&mut open, &self.own, &self.address);
@@ -116,7 +132,7 @@ impl DieselStore {
         let mut writer = self.lock_writer();
         let conn = match &mut writer.conn {
             Some(open) => open,
-            closed => closed.insert(backend::open_writer(&self.address)?),
+            closed => closed.insert(open_unflushed(&self.address)?),
         };
         work(conn).map_err(backend::translate)
     }
@@ -146,11 +162,27 @@ impl DieselStore {
         &self.own
     }
 
+    /// The executions that were found to be corrupt when they were to be packed.
+    pub(super) fn unpackable(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
+        self.unpackable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where the database is.
     #[allow(dead_code, reason = "only one of the databases needs it")]
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
+}
+
+/// Opens the connection that writes.
+fn open_unflushed(address: &Address) -> Result<Conn, StoreError> {
+    unflushed(backend::open_writer(address)?)
+}
+
+/// Makes a connection the one that writes: what it commits is flushed apart.
+fn unflushed(mut conn: Conn) -> Result<Conn, StoreError> {
+    backend::write_unflushed(&mut conn).map_err(backend::translate)?;
+    Ok(conn)
 }
 
 impl Debug for DieselStore {

@@ -13,7 +13,10 @@ use flowtrail_store::StoreError;
 
 use crate::DatabaseUrl;
 
+pub(super) use super::counters::put_statistics;
 pub(super) use super::ends::update_ends;
+pub(super) use super::inserts::insert_executions;
+pub(crate) use super::log::{flush, write_unflushed, wrote};
 pub(super) use super::own::{OnlySlot, Own};
 use super::shared::{DieselStore, WriteError};
 
@@ -171,14 +174,16 @@ pub(crate) fn open_writer(path: &Address) -> Result<Conn, StoreError> {
         .map_err(|error| cannot_open(path, &error.to_string(), error))?;
     // `auto_vacuum` can be chosen only before the first table, and only before the journal is a WAL. The
     // timeout comes first, since changing the journal needs a lock that another process may hold.
-    conn.batch_execute(
+    conn.batch_execute(&format!(
         "PRAGMA busy_timeout = 5000;
          PRAGMA auto_vacuum = INCREMENTAL;
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
+         PRAGMA wal_autocheckpoint = {};
          PRAGMA journal_size_limit = 67108864;",
-    )
+        super::log::MOVED_AT_LAST
+    ))
     .map_err(|error| match error {
         // The file opens, but is something else: say which file.
         DieselError::DatabaseError(_, ref info) if info.message().contains("not a database") => {

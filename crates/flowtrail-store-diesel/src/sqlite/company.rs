@@ -72,7 +72,8 @@ pub(super) fn foreign_writes(store: &DieselStore) -> Result<ForeignWrites, Store
         Ok((now.mark, words))
     })
     .map_err(backend::translate)?;
-    let missed = heard.is_some_and(|heard| heard < now - KEPT);
+    // What was written before the first look nobody heard.
+    let missed = heard.is_none_or(|heard| heard < now - KEPT);
     *heard = Some(now);
     let mut executions: Vec<ExecutionId> = words
         .iter()

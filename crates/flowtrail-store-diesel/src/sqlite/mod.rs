@@ -3,9 +3,12 @@
 mod backend;
 mod backup;
 mod company;
+mod counters;
 mod ends;
+mod inserts;
 mod instances;
 mod liveness;
+mod log;
 mod own;
 #[path = "../shared/mod.rs"]
 mod shared;

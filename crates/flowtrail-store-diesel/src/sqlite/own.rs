@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::backend::{self, Address, Conn};
 use super::liveness::Liveness;
+use super::log::Log;
 use super::shared::{Slots, WriteError};
 
 /// The locks that this process holds, and how large its database may become.
@@ -21,6 +22,8 @@ pub(crate) struct Own {
     slot: Mutex<Option<File>>,
     /// In bytes, with the log; 0 for no ceiling.
     pub(super) ceiling: AtomicU64,
+    /// The log of what was written, as this process makes sure of it.
+    pub(super) log: Log,
     /// By which this process's own words are told from others'.
     pub(super) name: Uuid,
     /// Whether other processes are there.
@@ -38,6 +41,7 @@ impl Own {
             jobs: Mutex::default(),
             slot: Mutex::default(),
             ceiling: AtomicU64::new(0),
+            log: Log::default(),
             // Of no time: only its random part matters.
             name: RandomIds::default().next(time::OffsetDateTime::UNIX_EPOCH),
             has_company: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! What a SQLite file takes, and how it is kept within bounds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use diesel::connection::SimpleConnection;
@@ -10,6 +10,7 @@ use flowtrail_store::{Job, StorageSize, StoreError, TableSize, Upkeep};
 
 use super::backend::{self, Conn};
 use super::backup;
+use super::log;
 use super::shared::DieselStore;
 
 #[derive(QueryableByName)]
@@ -24,13 +25,6 @@ fn number(conn: &mut Conn, pragma: &str) -> QueryResult<u64> {
     Ok(u64::try_from(row.value).unwrap_or(0))
 }
 
-/// The file of the log beside a database.
-fn wal_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    PathBuf::from(name)
-}
-
 fn file_size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
@@ -42,12 +36,25 @@ fn log_share(ceiling: u64) -> u64 {
 
 /// Before a write: moves the log to the database when it has grown to half of its share.
 pub(super) fn keep_log_small(conn: &mut Conn, path: &Path, ceiling: u64) {
-    if file_size(&wal_of(path)) > log_share(ceiling) / 2
-        // A reader may hold it back; then the next write tries again.
-        && let Err(error) = conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if file_size(&log::path_of(path)) > log_share(ceiling) / 2
+        && let Err(error) = move_log(conn)
     {
-        log::debug!("the log cannot be moved yet: {error}");
+        ::log::debug!("the log cannot be moved yet: {error}");
     }
+}
+
+/// Moves as much of the log as can be moved now. A reader may hold the rest back for long, such as a copy that is being
+/// made; it is not waited for, since the next write tries again.
+fn move_log(conn: &mut Conn) -> QueryResult<()> {
+    #[derive(QueryableByName)]
+    struct Timeout {
+        #[diesel(sql_type = BigInt)]
+        timeout: i64,
+    }
+    let Timeout { timeout } = diesel::sql_query("PRAGMA busy_timeout").get_result(conn)?;
+    let moved = conn.batch_execute("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)");
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))?;
+    moved
 }
 
 /// Bounds the pages of the file, for a connection that writes.
@@ -98,7 +105,7 @@ impl Upkeep for DieselStore {
 
     fn bytes_on_disk(&self) -> Result<u64, StoreError> {
         let path = self.address();
-        Ok(file_size(path) + file_size(&wal_of(path)))
+        Ok(file_size(path) + file_size(&log::path_of(path)))
     }
 
     fn bytes_in_use(&self) -> Result<u64, StoreError> {
@@ -108,6 +115,12 @@ impl Upkeep for DieselStore {
             Ok(pages * number(conn, "page_size")?)
         };
         used(conn).map_err(backend::translate)
+    }
+
+    fn bytes_to_give_back(&self) -> Result<u64, StoreError> {
+        let conn = &mut *self.reader()?;
+        let free = |conn: &mut Conn| Ok(number(conn, "freelist_count")? * number(conn, "page_size")?);
+        free(conn).map_err(backend::translate)
     }
 
     fn set_ceiling(&self, bytes: u64) -> Result<(), StoreError> {

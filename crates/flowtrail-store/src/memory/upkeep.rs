@@ -26,6 +26,10 @@ impl Upkeep for MemoryStore {
         Ok(0)
     }
 
+    fn bytes_to_give_back(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     fn set_ceiling(&self, _bytes: u64) -> Result<(), StoreError> {
         Ok(())
     }

@@ -31,23 +31,40 @@ pub(super) fn card_numbers(text: &str) -> Vec<Range<usize>> {
 
 /// Whether a text may hold one. Cheap, and never wrong when it says no.
 pub(super) fn may_hold_card(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    // Whatever has so many digits reaches over so many bytes: of every so many, one lies within.
+    (SHORTEST - 1..bytes.len()).step_by(SHORTEST).any(|at| {
+        let (before, from) = bytes.split_at(at);
+        let is_digit = from[0].is_ascii_digit();
+        (is_digit || is_separator(from[0]))
+            && count_digits(before.iter().rev(), is_digit)
+                + usize::from(is_digit)
+                + count_digits(from[1..].iter(), is_digit)
+                >= SHORTEST
+    })
+}
+
+const fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'-')
+}
+
+/// How many digits follow one another, at most as many as decide, with no more than one separator between two of them.
+fn count_digits<'a>(bytes: impl Iterator<Item = &'a u8>, mut after_digit: bool) -> usize {
     let mut digits = 0;
-    let mut separators = 0;
-    for byte in text.bytes() {
+    for byte in bytes {
         if byte.is_ascii_digit() {
             digits += 1;
-            separators = 0;
-            if digits >= SHORTEST {
-                return true;
+            after_digit = true;
+            if digits == SHORTEST {
+                break;
             }
-        } else if matches!(byte, b' ' | b'-') && separators == 0 {
-            separators = 1;
+        } else if is_separator(*byte) && after_digit {
+            after_digit = false;
         } else {
-            digits = 0;
-            separators = 0;
+            break;
         }
     }
-    false
+    digits
 }
 
 /// The digits from here on, with single separators between them left out, and where they end.
@@ -59,7 +76,7 @@ fn run_of_digits(bytes: &[u8], from: usize) -> (Vec<u8>, usize) {
         if byte.is_ascii_digit() {
             digits.push(byte - b'0');
             end = at + 1;
-        } else if !(matches!(byte, b' ' | b'-') && end == at) {
+        } else if !(is_separator(*byte) && end == at) {
             break;
         }
         at += 1;

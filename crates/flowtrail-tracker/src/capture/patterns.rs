@@ -28,22 +28,30 @@ const SECRET_KEYS: &[&str] = &[
 /// Whether a text may hold a key that holds a secret. Cheap, and never wrong when it says no: the letters and digits of
 /// such a key stand in this order, with nothing but `_`, `-`, `.` and spaces in between.
 pub(super) fn may_hold_secret_key(text: &str) -> bool {
-    // Every one of them ends with one of these letters pairs before its closing quote.
-    const ENDINGS: &[&str] = &[
-        "key", "secret", "secrets", "tion", "cookie", "cookies", "ial", "ials", "pass", "phrase", "wd",
-        "word", "words", "token",
-    ];
-    let plain = |c: &u8| !matches!(c, b'_' | b'-' | b'.' | b' ');
     let bytes = text.as_bytes();
     // A key ends with a quote and a colon; what stands before the quote decides.
-    text.match_indices("\":").any(|(end, _)| {
-        ENDINGS.iter().any(|ending| {
-            let mut letters = bytes[..end].iter().rev().filter(|c| plain(c));
-            ending
-                .bytes()
-                .rev()
-                .all(|expected| letters.next().is_some_and(|c| c.eq_ignore_ascii_case(&expected)))
-        })
+    memchr::memchr_iter(b':', bytes)
+        .any(|colon| bytes[..colon].strip_suffix(b"\"").is_some_and(ends_like_a_secret))
+}
+
+/// Whether a key ends like one of those that hold secrets.
+fn ends_like_a_secret(key: &[u8]) -> bool {
+    let mut letters = key.iter().rev().filter(|c| !matches!(c, b'_' | b'-' | b'.' | b' '));
+    // Most keys are told by their last letter.
+    let endings: &[&str] = match letters.next().map(u8::to_ascii_lowercase) {
+        Some(b'd') => &["w", "wor"],
+        Some(b'e') => &["cooki", "phras"],
+        Some(b'l') => &["ia"],
+        Some(b'n') => &["tio", "toke"],
+        Some(b's') => &["secret", "cookie", "ial", "pas", "word"],
+        Some(b't') => &["secre"],
+        Some(b'y') => &["ke"],
+        _ => return false,
+    };
+    endings.iter().any(|ending| {
+        let mut letters = letters.clone();
+        let mut expected = ending.bytes().rev();
+        expected.all(|expected| letters.next().is_some_and(|c| c.eq_ignore_ascii_case(&expected)))
     })
 }
 

@@ -75,7 +75,7 @@ impl Redactor {
     /// The value as JSON without its secrets, and whether there were any.
     #[must_use]
     pub fn redact(&self, value: &Value) -> (Payload, bool) {
-        let text = value.to_string();
+        let text = Payload::text_of(value);
         if !self.hints.is_match(&text)
             && !patterns::may_hold_secret_key(&text)
             && !cards::may_hold_card(&text)

@@ -9,7 +9,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::access::{self, Rights};
-use crate::capture::{Capture, note};
+use crate::capture::{Capture, Captured, note};
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::{Ack, StartExecution, Tracker, TrackerError};
@@ -93,6 +93,11 @@ impl Tracker {
     }
 }
 
+/// All of what was captured, as bytes; none when nothing was.
+fn whole(captured: Option<&Captured>) -> &[u8] {
+    captured.map_or(&[], |captured| captured.whole.as_str().as_bytes())
+}
+
 fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>) -> NewNode {
     let mut marks = CaptureMarks::new();
     let input = node.input.map(|input| capture.payload(input));
@@ -103,15 +108,12 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>) -> NewNode {
         }
     }
     let error = node.error.and_then(|(_, message)| capture.text(message));
-    let text = |captured: &Option<crate::capture::Captured>| {
-        captured.as_ref().map_or("", |captured| captured.whole.as_str()).as_bytes().to_vec()
-    };
     let digest = Digest::of(&[
         &node.seq.to_le_bytes(),
         node.node_id.as_bytes(),
         node.status.as_str().as_bytes(),
-        &text(&input),
-        &text(&output),
+        whole(input.as_ref()),
+        whole(output.as_ref()),
         error.as_deref().unwrap_or_default().as_bytes(),
     ]);
     NewNode {

@@ -14,11 +14,11 @@ use crate::table::Row;
 use crate::timing::rate;
 
 /// How many executions are written in one transaction.
-const BATCH: u64 = 512;
+const BATCH: u64 = 4_096;
 /// How many threads make them.
 const MAKERS: u64 = 2;
 /// How many batches each of those is ahead.
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 
 /// Fills a database unless it has so many executions already.
 pub(crate) fn fill_unless_full(database: &Database, executions: u64) -> Box<dyn Store> {
@@ -77,12 +77,13 @@ fn write(store: &dyn Store, history: &History, executions: u64) -> u64 {
         for batch in 0..batches {
             let maker = usize::try_from(batch % MAKERS).unwrap_or(0);
             let (bytes, commands) = makers[maker].recv().expect("it makes them all");
-            let outcomes = store.executions().commit(&commands).expect("they are written");
+            let outcomes = store.executions().commit_unflushed(&commands).expect("they are written");
             assert!(outcomes.iter().all(|outcome| *outcome == Ok(Applied::Written)), "{outcomes:?}");
             json += bytes;
             progress.add(commands.len() as u64);
         }
     });
+    store.executions().flush().expect("the disk has them");
     progress.end();
     json
 }

@@ -10,7 +10,7 @@ use flowtrail_types::{Digest, ExecutionId, FlowId, Place, StatsScope, Step, Tall
 use super::super::super::company;
 use super::super::backend::{self, Conn};
 use super::super::prune::{self, ActivePrune, Tallies};
-use super::super::schema::{execution_payloads, execution_tags, executions, node_executions};
+use super::super::schema::{execution_tags, executions, node_executions};
 use super::super::statistics::{StatsWriter, ended_part};
 use super::super::store::WriteError;
 use super::super::{DieselStore, corrupt};
@@ -22,14 +22,16 @@ type Outcomes = Vec<Result<Applied, Refusal>>;
 
 /// A batch is written at the second try at the latest: the first trusts fresh ids, the second trusts nothing.
 pub(super) fn commit(store: &DieselStore, batch: &[Command]) -> Result<Outcomes, StoreError> {
-    let first = store.write(|conn, stats| write_batch(store, conn, stats, batch, true));
-    match first {
+    let first = store.write_unflushed(|conn, stats| write_batch(store, conn, stats, batch, true));
+    let outcomes = match first {
         // An id that was trusted to be fresh is taken; nothing has been written.
         Err(StoreError::Taken { .. }) => {
-            store.write(|conn, stats| write_batch(store, conn, stats, batch, false))
+            store.write_unflushed(|conn, stats| write_batch(store, conn, stats, batch, false))
         }
         other => other,
-    }
+    }?;
+    backend::wrote(store, batch.len());
+    Ok(outcomes)
 }
 
 fn write_batch(
@@ -133,9 +135,7 @@ fn read_knowledge(
                 status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
             let execution = ExecutionId::from_uuid(id.0);
             let place = Place { started_at: started_at.0, id: execution };
-            let is_gone = prunes
-                .iter()
-                .any(|prune| prune.flow == flow_id && prune.covers(place, status.is_final(), written));
+            let is_gone = prunes.iter().any(|prune| prune.covers(flow_id, place, status.is_final(), written));
             let known = Known {
                 flow_id: FlowId::from_uuid(flow_id.0),
                 status,
@@ -205,41 +205,36 @@ fn unpack_touched(conn: &mut Conn, writes: &mut Writes<'_>, packed: &PackedOnes)
     Ok(())
 }
 
-/// Rows of one table that fit into one statement.
-const fn rows_at_once(columns: usize) -> usize {
-    // Longer statements are no faster, and cost memory to prepare.
-    let by_binds = backend::MAX_BINDS / columns;
-    if by_binds < 64 { by_binds } else { 64 }
+/// Inserts rows into a table, each by itself or some together.
+macro_rules! insert {
+    ($conn:expr, $table:expr, $rows:expr, $columns:literal) => {
+        if backend::SHARES_STATEMENTS {
+            // Longer statements are no faster, and cost memory to prepare.
+            for rows in $rows.chunks((backend::MAX_BINDS / $columns).min(64)) {
+                diesel::insert_into($table).values(rows).execute($conn)?;
+            }
+        } else {
+            for row in &$rows {
+                diesel::insert_into($table).values(row).execute($conn)?;
+            }
+        }
+    };
 }
 
 fn insert_executions(conn: &mut Conn, writes: &Writes<'_>, mark: i64) -> Result<(), WriteError> {
-    for inserts in writes.inserts.chunks(rows_at_once(28)) {
-        let rows: Vec<NewExecutionRow<'_>> =
-            inserts.iter().map(|insert| NewExecutionRow::new(insert, mark)).collect();
-        let inserted = diesel::insert_into(executions::table)
-            .values(&rows)
-            .on_conflict(executions::id)
-            .do_nothing()
-            .execute(conn)?;
-        if inserted < rows.len() {
-            return Err(StoreError::Taken { field: "id" }.into());
-        }
-        let rows: Vec<NewPayloadRow<'_>> = inserts.iter().map(NewPayloadRow::new).collect();
-        diesel::insert_into(execution_payloads::table).values(&rows).execute(conn)?;
-    }
+    let rows: Vec<NewExecutionRow<'_>> =
+        writes.inserts.iter().map(|insert| NewExecutionRow::new(insert, mark)).collect();
+    let payloads: Vec<NewPayloadRow<'_>> = writes.inserts.iter().map(NewPayloadRow::new).collect();
+    backend::insert_executions(conn, &rows, &payloads)?;
     let tags: Vec<NewTagRow<'_>> = writes.inserts.iter().flat_map(NewTagRow::all).collect();
-    for rows in tags.chunks(rows_at_once(3)) {
-        diesel::insert_into(execution_tags::table).values(rows).execute(conn)?;
-    }
+    insert!(conn, execution_tags::table, tags, 3);
     Ok(())
 }
 
 fn insert_nodes(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> {
-    for nodes in writes.nodes.chunks(rows_at_once(17)) {
-        let rows: Vec<NewNodeRow<'_>> =
-            nodes.iter().map(|(execution, node)| NewNodeRow::new(*execution, node)).collect();
-        diesel::insert_into(node_executions::table).values(&rows).execute(conn)?;
-    }
+    let rows: Vec<NewNodeRow<'_>> =
+        writes.nodes.iter().map(|(execution, node)| NewNodeRow::new(*execution, node)).collect();
+    insert!(conn, node_executions::table, rows, 17);
     Ok(())
 }
 

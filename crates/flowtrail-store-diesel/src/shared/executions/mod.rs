@@ -1,9 +1,10 @@
-//! Executions: written by [`commit`], listed by [`list`] and [`walk`], read by [`lookup`], packed by [`pack`].
+//! Executions: written by [`commit`], listed by [`list`], [`walk`] and [`merge`], read by [`lookup`], packed by [`pack`].
 
 mod commit;
 mod housekeeping;
 mod list;
 mod lookup;
+mod merge;
 mod pack;
 mod rows;
 mod seek;
@@ -11,7 +12,7 @@ mod walk;
 
 pub(crate) use list::newest;
 pub(crate) use pack::unpack_all;
-pub(crate) use rows::EndRow;
+pub(crate) use rows::{EndRow, NewExecutionRow, NewPayloadRow};
 
 use flowtrail_store::{
     Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, NewPrune,
@@ -26,23 +27,33 @@ use super::{DieselStore, prune, statistics};
 
 impl ExecutionStore for DieselStore {
     fn commit(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {
+        let outcomes = commit::commit(self, batch)?;
+        self.flush()?;
+        Ok(outcomes)
+    }
+
+    fn commit_unflushed(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {
         commit::commit(self, batch)
     }
 
+    fn flush(&self) -> Result<(), StoreError> {
+        super::backend::flush(self)
+    }
+
     fn lookup(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        lookup::lookup(&mut *self.reader()?, id)
+        self.read(|conn| lookup::lookup(conn, id))
     }
 
     fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError> {
-        lookup::lookup_summary(&mut *self.reader()?, id)
+        self.read(|conn| lookup::lookup_summary(conn, id))
     }
 
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {
-        list::list(&mut *self.reader()?, query)
+        self.read(|conn| list::list(conn, query))
     }
 
     fn count(&self, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError> {
-        list::count(&mut *self.reader()?, query, bound)
+        self.read(|conn| list::count(conn, query, bound))
     }
 
     fn status_counts(&self, scope: &StatsScope) -> Result<StatusCounts, StoreError> {
@@ -58,7 +69,7 @@ impl ExecutionStore for DieselStore {
     }
 
     fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError> {
-        list::last_started_at(&mut *self.reader()?, scope)
+        self.read(|conn| list::last_started_at(conn, scope))
     }
 
     fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError> {
@@ -82,7 +93,7 @@ impl ExecutionStore for DieselStore {
     }
 
     fn list_ended(&self, query: &EndedQuery) -> Result<EndedPage, StoreError> {
-        list::list_ended(&mut *self.reader()?, query)
+        self.read(|conn| list::list_ended(conn, query))
     }
 
     fn pack(&self, ended_before: OffsetDateTime, limit: u32) -> Result<usize, StoreError> {

@@ -18,37 +18,36 @@ use super::super::corrupt;
 use super::super::schema::{execution_payloads, execution_tags, executions, node_executions};
 use crate::columns::{At, Id};
 
-#[derive(Insertable)]
-#[diesel(table_name = executions, treat_none_as_default_value = false)]
-pub(super) struct NewExecutionRow<'a> {
-    id: Id,
-    flow_id: Id,
-    flow_name: Cow<'a, str>,
-    flow_tool_name: Option<Cow<'a, str>>,
-    flow_version: Option<i32>,
-    user_id: Option<Id>,
-    source: &'a str,
-    status: &'a str,
-    inferred: bool,
-    started_at: At,
-    ended_at: Option<At>,
-    duration_us: Option<i64>,
-    deadline_at: Option<At>,
-    instance_id: Option<Id>,
-    cancel_requested: bool,
-    preview: Option<Cow<'a, str>>,
-    error_summary: Option<String>,
-    failed_node_id: Option<Cow<'a, str>>,
-    parent_id: Option<Id>,
-    replay_of: Option<Id>,
-    capture_policy: &'a str,
-    digest: &'a [u8],
-    end_digest: Option<&'a [u8]>,
-    created_at: At,
-    updated_at: At,
-    bytes: i64,
-    packed: bool,
-    written: i64,
+/// An execution as it is inserted.
+pub(crate) struct NewExecutionRow<'a> {
+    pub(crate) id: Id,
+    pub(crate) flow_id: Id,
+    pub(crate) flow_name: Cow<'a, str>,
+    pub(crate) flow_tool_name: Option<Cow<'a, str>>,
+    pub(crate) flow_version: Option<i32>,
+    pub(crate) user_id: Option<Id>,
+    pub(crate) source: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) inferred: bool,
+    pub(crate) started_at: At,
+    pub(crate) ended_at: Option<At>,
+    pub(crate) duration_us: Option<i64>,
+    pub(crate) deadline_at: Option<At>,
+    pub(crate) instance_id: Option<Id>,
+    pub(crate) cancel_requested: bool,
+    pub(crate) preview: Option<Cow<'a, str>>,
+    pub(crate) error_summary: Option<String>,
+    pub(crate) failed_node_id: Option<Cow<'a, str>>,
+    pub(crate) parent_id: Option<Id>,
+    pub(crate) replay_of: Option<Id>,
+    pub(crate) capture_policy: &'a str,
+    pub(crate) digest: &'a [u8],
+    pub(crate) end_digest: Option<&'a [u8]>,
+    pub(crate) created_at: At,
+    pub(crate) updated_at: At,
+    pub(crate) bytes: i64,
+    pub(crate) packed: bool,
+    pub(crate) written: i64,
 }
 
 impl<'a> NewExecutionRow<'a> {
@@ -128,17 +127,16 @@ impl<'a> EndRow<'a> {
     }
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = execution_payloads, treat_none_as_default_value = false)]
-pub(super) struct NewPayloadRow<'a> {
-    execution_id: Id,
-    params: Option<&'a [u8]>,
-    meta: Option<&'a [u8]>,
-    outputs: Option<&'a [u8]>,
-    error: Option<Vec<u8>>,
-    start_capture: Option<Vec<u8>>,
-    end_capture: Option<Vec<u8>>,
-    packed: Option<&'a [u8]>,
+/// Its payloads.
+pub(crate) struct NewPayloadRow<'a> {
+    pub(crate) execution_id: Id,
+    pub(crate) params: Option<&'a [u8]>,
+    pub(crate) meta: Option<&'a [u8]>,
+    pub(crate) outputs: Option<&'a [u8]>,
+    pub(crate) error: Option<Vec<u8>>,
+    pub(crate) start_capture: Option<Vec<u8>>,
+    pub(crate) end_capture: Option<Vec<u8>>,
+    pub(crate) packed: Option<&'a [u8]>,
 }
 
 impl<'a> NewPayloadRow<'a> {

@@ -7,7 +7,7 @@ mod write;
 
 pub(crate) use read::{ended_before, going, last_recorded_at, runs_since, status_counts, tally, tally_by};
 pub(crate) use recount::recount_if_wanted;
-pub(crate) use rows::{decode, ended_part};
+pub(crate) use rows::{StatsRow, decode, ended_part};
 pub(crate) use write::{Slots, StatsWriter};
 
 use super::super::backend;

@@ -31,21 +31,27 @@ pub(crate) fn tally(conn: &mut Conn, query: &StatsQuery) -> Result<Tally, StoreE
         return Ok(counts.recorded);
     }
     let mut stored = counts.stored();
-    for prune in prune::active(conn, &query.scope)? {
-        stored.merge(&going(conn, &prune, hours)?, -1);
+    for (prune, counted) in prune::shares(conn, &query.scope)? {
+        stored.merge(&going(conn, &prune, &counted, hours)?, -1);
     }
     Ok(stored)
 }
 
-/// What a prune has still to delete of the executions that began in some hours. It is gone already.
-pub(crate) fn going(conn: &mut Conn, prune: &ActivePrune, hours: Hours) -> Result<Tally, StoreError> {
+/// What a prune has still to delete of the executions that began in some hours. It is gone already. What it decides about
+/// is counted under these ids.
+pub(crate) fn going(
+    conn: &mut Conn,
+    prune: &ActivePrune,
+    counted: &[Id],
+    hours: Hours,
+) -> Result<Tally, StoreError> {
     let mut going = Tally::default();
     let edge = prune.edge_hour();
     let (from, to) = hours;
     let before_edge = (from, earlier(to, edge));
     if !is_empty(before_edge) {
-        going.merge(&ended_part(sum(conn, &[prune.flow], before_edge)?.stored()), 1);
-        for (_, late) in prune::late(conn, prune.flow, before_edge)? {
+        going.merge(&ended_part(sum(conn, counted, before_edge)?.stored()), 1);
+        for (_, late) in prune::late(conn, counted, before_edge)? {
             going.merge(&late, -1);
         }
     }
@@ -132,14 +138,14 @@ pub(crate) fn tally_by(
     }
     if query.counting == Counting::Stored {
         let (from, to) = hours;
-        for prune in prune::active(conn, &query.scope)? {
+        for (prune, counted) in prune::shares(conn, &query.scope)? {
             let edge = prune.edge_hour();
             let before_edge = (from, earlier(to, edge));
             if !is_empty(before_edge) {
-                for row in rows(conn, &[prune.flow], Period::Hour, before_edge)? {
+                for row in rows(conn, &counted, Period::Hour, before_edge)? {
                     add(row.bucket.0, &ended_part(row.counts()?.stored()), -1);
                 }
-                for (hour, late) in prune::late(conn, prune.flow, before_edge)? {
+                for (hour, late) in prune::late(conn, &counted, before_edge)? {
                     add(hour, &late, 1);
                 }
             }
@@ -196,8 +202,8 @@ pub(crate) fn status_counts(conn: &mut Conn, scope: &StatsScope) -> Result<Statu
             tally.merge(&Tally { pending, fulfilled, error, aborted, ..Tally::default() }, 1);
         }
     }
-    for prune in prune::active(conn, scope)? {
-        tally.merge(&going(conn, &prune, (None, None))?, -1);
+    for (prune, counted) in prune::shares(conn, scope)? {
+        tally.merge(&going(conn, &prune, &counted, (None, None))?, -1);
     }
     Ok(StatusCounts::of_tally(&tally))
 }

@@ -42,25 +42,25 @@ impl Counts {
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = flow_stats, check_for_backend(Db), treat_none_as_default_value = false)]
-pub(super) struct StatsRow {
-    pub(super) flow_id: Id,
-    pub(super) period: String,
-    pub(super) bucket: At,
-    pub(super) slot: i32,
-    pub(super) pending: i64,
-    pub(super) fulfilled: i64,
-    pub(super) error: i64,
-    pub(super) aborted: i64,
-    pub(super) duration_us: i64,
-    pub(super) bytes: i64,
-    pub(super) durations: Vec<u8>,
-    pub(super) removed_fulfilled: i64,
-    pub(super) removed_error: i64,
-    pub(super) removed_aborted: i64,
-    pub(super) removed_duration_us: i64,
-    pub(super) removed_bytes: i64,
-    pub(super) removed_durations: Vec<u8>,
-    pub(super) last_recorded_at: Option<At>,
+pub(crate) struct StatsRow {
+    pub(crate) flow_id: Id,
+    pub(crate) period: String,
+    pub(crate) bucket: At,
+    pub(crate) slot: i32,
+    pub(crate) pending: i64,
+    pub(crate) fulfilled: i64,
+    pub(crate) error: i64,
+    pub(crate) aborted: i64,
+    pub(crate) duration_us: i64,
+    pub(crate) bytes: i64,
+    pub(crate) durations: Vec<u8>,
+    pub(crate) removed_fulfilled: i64,
+    pub(crate) removed_error: i64,
+    pub(crate) removed_aborted: i64,
+    pub(crate) removed_duration_us: i64,
+    pub(crate) removed_bytes: i64,
+    pub(crate) removed_durations: Vec<u8>,
+    pub(crate) last_recorded_at: Option<At>,
 }
 
 impl StatsRow {

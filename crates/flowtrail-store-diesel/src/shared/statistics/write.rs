@@ -2,18 +2,14 @@
 //! stands there without reading it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::marker::PhantomData;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
-use diesel::upsert::excluded;
 use flowtrail_store::fold::{Change, Changes};
 use flowtrail_types::{FlowId, Step, Tally};
 use time::OffsetDateTime;
 
 use super::super::store::WriteError;
-use super::backend::sql::{AtSql, IdSql};
-use super::backend::{self, Conn, Db};
+use super::backend::{self, Conn};
 use super::rows::{Counts, Key, StatsRow};
 use super::schema::flow_stats;
 use super::{ALL_FLOWS, Period};
@@ -91,11 +87,39 @@ impl StatsWriter {
                 removed: Tally::default(),
                 last_recorded_at: change.last_recorded_at,
             };
-            spread(&mut deltas, *flow, *hour, &delta);
+            for id in [Id(*flow.as_uuid()), ALL_FLOWS] {
+                spread(&mut deltas, id, *hour, &delta);
+            }
         }
         for ((flow, hour), tally) in removed.iter().filter(|(_, tally)| **tally != Tally::default()) {
-            spread(&mut deltas, *flow, *hour, &Counts { removed: tally.clone(), ..Counts::default() });
+            for id in [Id(*flow.as_uuid()), ALL_FLOWS] {
+                spread(&mut deltas, id, *hour, &removal(tally));
+            }
         }
+        self.put(conn, slots, deltas)
+    }
+
+    /// Counts what was taken away under one id alone: of a flow, or of all of them together.
+    pub(crate) fn remove(
+        &mut self,
+        conn: &mut Conn,
+        slots: &impl Slots,
+        id: Id,
+        removed: &BTreeMap<OffsetDateTime, Tally>,
+    ) -> Result<(), WriteError> {
+        let mut deltas: BTreeMap<Key, Counts> = BTreeMap::new();
+        for (hour, tally) in removed.iter().filter(|(_, tally)| **tally != Tally::default()) {
+            spread(&mut deltas, id, *hour, &removal(tally));
+        }
+        self.put(conn, slots, deltas)
+    }
+
+    fn put(
+        &mut self,
+        conn: &mut Conn,
+        slots: &impl Slots,
+        deltas: BTreeMap<Key, Counts>,
+    ) -> Result<(), WriteError> {
         if deltas.is_empty() {
             return Ok(());
         }
@@ -111,7 +135,7 @@ impl StatsWriter {
             rows.push(StatsRow::new(&key, slot, &counts));
             self.staged.insert(key, counts);
         }
-        upsert(conn, &rows)
+        backend::put_statistics(conn, &rows)
     }
 
     /// Reads rows of this slot that are not remembered: an earlier process may have left them.
@@ -150,83 +174,17 @@ impl StatsWriter {
     }
 }
 
-/// One change counts in its hour, its day and all time, of its flow and of all flows.
-fn spread(deltas: &mut BTreeMap<Key, Counts>, flow: FlowId, hour: OffsetDateTime, delta: &Counts) {
-    let buckets = [
+fn removal(tally: &Tally) -> Counts {
+    Counts { removed: tally.clone(), ..Counts::default() }
+}
+
+/// One change counts in its hour, its day and all time.
+fn spread(deltas: &mut BTreeMap<Key, Counts>, id: Id, hour: OffsetDateTime, delta: &Counts) {
+    for (period, bucket) in [
         (Period::All, OffsetDateTime::UNIX_EPOCH),
         (Period::Day, Step::Day.begin(hour)),
         (Period::Hour, hour),
-    ];
-    for flow in [Id(*flow.as_uuid()), ALL_FLOWS] {
-        for (period, bucket) in buckets {
-            deltas.entry(Key { flow, period, bucket: At(bucket) }).or_default().merge(delta);
-        }
+    ] {
+        deltas.entry(Key { flow: id, period, bucket: At(bucket) }).or_default().merge(delta);
     }
-}
-
-statement! {
-    /// Writes one row over whatever was there.
-    PutRow<'a> {
-        row: &'a StatsRow,
-    }
-    "INSERT INTO flow_stats (flow_id, period, bucket, slot, pending, fulfilled, error, aborted, duration_us, bytes, \
-     durations, removed_fulfilled, removed_error, removed_aborted, removed_duration_us, removed_bytes, \
-     removed_durations, last_recorded_at) VALUES (" [row.flow_id: IdSql],
-    ", " [row.period: Text],
-    ", " [row.bucket: AtSql],
-    ", " [row.slot: Integer],
-    ", " [row.pending: BigInt],
-    ", " [row.fulfilled: BigInt],
-    ", " [row.error: BigInt],
-    ", " [row.aborted: BigInt],
-    ", " [row.duration_us: BigInt],
-    ", " [row.bytes: BigInt],
-    ", " [row.durations: Binary],
-    ", " [row.removed_fulfilled: BigInt],
-    ", " [row.removed_error: BigInt],
-    ", " [row.removed_aborted: BigInt],
-    ", " [row.removed_duration_us: BigInt],
-    ", " [row.removed_bytes: BigInt],
-    ", " [row.removed_durations: Binary],
-    ", " [row.last_recorded_at: Nullable<AtSql>],
-    ") ON CONFLICT (flow_id, period, bucket, slot) DO UPDATE SET \
-     pending = excluded.pending, fulfilled = excluded.fulfilled, error = excluded.error, \
-     aborted = excluded.aborted, duration_us = excluded.duration_us, bytes = excluded.bytes, \
-     durations = excluded.durations, removed_fulfilled = excluded.removed_fulfilled, \
-     removed_error = excluded.removed_error, removed_aborted = excluded.removed_aborted, \
-     removed_duration_us = excluded.removed_duration_us, removed_bytes = excluded.removed_bytes, \
-     removed_durations = excluded.removed_durations, last_recorded_at = excluded.last_recorded_at"
-}
-
-pub(super) fn upsert(conn: &mut Conn, rows: &[StatsRow]) -> Result<(), WriteError> {
-    if !backend::SHARES_STATEMENTS {
-        for row in rows {
-            PutRow { row, _borrowed: PhantomData }.execute(conn)?;
-        }
-        return Ok(());
-    }
-    for rows in rows.chunks(256) {
-        diesel::insert_into(flow_stats::table)
-            .values(rows)
-            .on_conflict((flow_stats::flow_id, flow_stats::period, flow_stats::bucket, flow_stats::slot))
-            .do_update()
-            .set((
-                flow_stats::pending.eq(excluded(flow_stats::pending)),
-                flow_stats::fulfilled.eq(excluded(flow_stats::fulfilled)),
-                flow_stats::error.eq(excluded(flow_stats::error)),
-                flow_stats::aborted.eq(excluded(flow_stats::aborted)),
-                flow_stats::duration_us.eq(excluded(flow_stats::duration_us)),
-                flow_stats::bytes.eq(excluded(flow_stats::bytes)),
-                flow_stats::durations.eq(excluded(flow_stats::durations)),
-                flow_stats::removed_fulfilled.eq(excluded(flow_stats::removed_fulfilled)),
-                flow_stats::removed_error.eq(excluded(flow_stats::removed_error)),
-                flow_stats::removed_aborted.eq(excluded(flow_stats::removed_aborted)),
-                flow_stats::removed_duration_us.eq(excluded(flow_stats::removed_duration_us)),
-                flow_stats::removed_bytes.eq(excluded(flow_stats::removed_bytes)),
-                flow_stats::removed_durations.eq(excluded(flow_stats::removed_durations)),
-                flow_stats::last_recorded_at.eq(excluded(flow_stats::last_recorded_at)),
-            ))
-            .execute(conn)?;
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use crate::fill::fill;
 use crate::history::{TENTH, flow_id, user_id};
 use crate::options::RunOptions;
 use crate::table::Row;
-use crate::timing::{each, in_turns};
+use crate::timing::{Times, each, in_turns};
 
 const ITEMS: u32 = 20;
 
@@ -48,26 +48,44 @@ pub(crate) fn measure(engine: &Engine, database: &Database, store: &dyn Store, o
         .status_counts(&StatsScope::Flows(vec![flow_id(TENTH)]))
         .expect("it counts")
         .total();
+    let list = |query: &ExecutionQuery| store.executions().list(query).expect("it answers");
     for (what, query) in &queries {
         let there = if query.filter.flow.is_some() { of_tenth } else { total };
         if query.offset + u64::from(ITEMS) > there {
             continue;
         }
-        let found = store.executions().list(query).expect("it answers");
-        assert!(!found.items.is_empty(), "{what} finds nothing");
-        let mut times = each(reads, || {
-            store.executions().list(query).expect("it answers");
-        });
-        Row {
-            workload: format!("{}: list of {executions}, {what}", engine.name()),
-            measured: times.told(),
-            beside: format!("{} reads", times.count()),
-            ..Row::default()
+        assert!(!list(query).items.is_empty(), "{what} finds nothing");
+        let workload = format!("{}: list of {executions}, {what}", engine.name());
+        if query.offset == 0 {
+            let mut times = each(reads, || drop(list(query)));
+            let beside = format!("{} reads", times.count());
+            let is_first = what.starts_with("first page");
+            told(engine, Row { workload, beside, ..Row::default() }, &mut times, is_first.then_some(1.0));
+        } else {
+            let first = by(query.filter.clone());
+            let (mut deep, mut shallow) = in_turns(reads, || drop(list(query)), || drop(list(&first)));
+            let ratio = deep.quantile(0.5) / shallow.quantile(0.5);
+            Row {
+                workload,
+                measured: deep.told(),
+                beside: format!("page 1: {}", shallow.told()),
+                ratio: Some(ratio),
+                target: "within 3; p99 below 10 ms",
+                is_reached: Some(ratio <= 3.0 && deep.quantile(0.99) < 10.0),
+            }
+            .print();
         }
-        .print();
     }
     through_tracker(engine, database, (executions, reads));
     beside_smaller(engine, store, (executions, reads));
+}
+
+/// Prints a row of times, on SQLite beside the milliseconds that 99 of 100 must stay below.
+pub(super) fn told(engine: &Engine, row: Row, times: &mut Times, most: Option<f64>) {
+    let most = most.filter(|_| matches!(engine, Engine::Sqlite));
+    let target = if most.is_some() { "p99 below 1 ms" } else { "" };
+    let is_reached = most.map(|most| times.quantile(0.99) < most);
+    Row { measured: times.told(), target, is_reached, ..row }.print();
 }
 
 /// With totals and rights.

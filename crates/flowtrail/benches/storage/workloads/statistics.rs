@@ -4,6 +4,7 @@ use flowtrail_store::Store;
 use flowtrail_tracker::{StatsRange, Tracker};
 use flowtrail_types::{StatsQuery, Step};
 
+use super::lists::told;
 use super::places::random_ids;
 use crate::database::{Database, Engine};
 use crate::history::{TENTH, THOUSAND, flow_id};
@@ -15,6 +16,7 @@ pub(crate) fn measure(engine: &Engine, database: &Database, store: &dyn Store, p
     let executions = store.executions();
     let count = |flow| executions.tally(&StatsQuery::of_flow(flow_id(flow))).expect("it counts").total();
     let (many, few) = (count(TENTH), count(THOUSAND));
+    let is_sqlite = matches!(engine, Engine::Sqlite);
     let compare = |what: &str, (mut large, mut small): (Times, Times)| {
         let ratio = large.quantile(0.5) / small.quantile(0.5);
         Row {
@@ -22,8 +24,8 @@ pub(crate) fn measure(engine: &Engine, database: &Database, store: &dyn Store, p
             measured: large.told(),
             beside: format!("of a flow with {few}: {}", small.told()),
             ratio: Some(ratio),
-            target: "within 1.2",
-            is_reached: Some(ratio <= 1.2),
+            target: "within 1.2; p99 below 1 ms on SQLite",
+            is_reached: Some(ratio <= 1.2 && (!is_sqlite || large.quantile(0.99) < 1.0)),
         }
         .print();
     };
@@ -34,10 +36,13 @@ pub(crate) fn measure(engine: &Engine, database: &Database, store: &dyn Store, p
     {
         let tracker = Tracker::open(database.open()).expect("a tracker");
         let me = tracker.local_administrator().expect("an administrator");
-        let told = |flow: usize| {
+        let answer = |flow: usize| {
             tracker.statistics(&me, Some(flow_id(flow)), StatsRange::default()).expect("it counts");
         };
-        compare("statistics through the tracker", in_turns(pace.reads, || told(TENTH), || told(THOUSAND)));
+        compare(
+            "statistics through the tracker",
+            in_turns(pace.reads, || answer(TENTH), || answer(THOUSAND)),
+        );
         tracker.close();
     }
     let plain = |what: &str, times: &mut Times| {
@@ -63,5 +68,7 @@ pub(crate) fn measure(engine: &Engine, database: &Database, store: &dyn Store, p
         let id = next.next().expect("there are some");
         executions.lookup(*id).expect("it answers").expect("it is there");
     });
-    plain("detail of random executions", &mut times);
+    let workload = format!("{}: detail of random executions", engine.name());
+    let beside = format!("{} reads", times.count());
+    told(engine, Row { workload, beside, ..Row::default() }, &mut times, Some(1.0));
 }

@@ -1,0 +1,181 @@
+//! The recorder: a bounded [`queue`], a thread that writes whatever is waiting in one transaction ([`writer`]), and
+//! [`answers`] to those who wait, when the disk has what was written.
+//!
+//! Throughput comes from sharing the commit, not from skipping it: while one batch is being written the next
+//! one gathers, while it is being flushed the next one is written, and each waiter is answered when its own batch is
+//! durable.
+
+mod answers;
+mod queue;
+mod writer;
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use flowtrail_store::{Command, NewEnd, NewNode, Store, StoreError};
+use flowtrail_types::Clock;
+use tokio::sync::broadcast;
+
+use self::answers::Answers;
+use self::queue::{Shared, Waiter};
+use self::writer::Writer;
+use crate::TrackerError;
+use crate::ack::Reply;
+use crate::changes::Changed;
+
+/// How much may wait to be written, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecorderLimits {
+    /// How many commands may wait. What comes when they do is refused as busy.
+    pub max_waiting: usize,
+    /// How many bytes of payload may wait.
+    pub max_waiting_bytes: usize,
+    /// How long a command may wait before it is refused as busy.
+    pub max_wait: Duration,
+    /// How many commands are written in one transaction.
+    pub max_batch: usize,
+    /// How many bytes of payload are written in one transaction.
+    pub max_batch_bytes: usize,
+}
+
+impl Default for RecorderLimits {
+    fn default() -> Self {
+        Self {
+            max_waiting: 16_384,
+            max_waiting_bytes: 64 << 20,
+            max_wait: Duration::from_secs(10),
+            max_batch: 512,
+            max_batch_bytes: 8 << 20,
+        }
+    }
+}
+
+/// How a command waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Somebody waits for it. It may be refused because too much is waiting: then they are told, and can try again.
+    Refusable,
+    /// Nobody waits for it. It may be refused as well, and need not be written at once.
+    Lazy,
+    /// It may not. For the ends of executions that run here: there are no more of them than there are running
+    /// executions, and nobody could report them again.
+    Endless,
+}
+
+/// The one road by which executions are written.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Recorder {
+    /// Starts the writer.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        limits: RecorderLimits,
+        max_disk: Option<u64>,
+        changes: broadcast::Sender<Changed>,
+    ) -> Result<Self, TrackerError> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits, clock });
+        // While one batch is being flushed, so many others may wait for it: one flush is enough for all of them.
+        let (to_flusher, written) = std::sync::mpsc::sync_channel(2);
+        let answers = Arc::new(Answers { changes, store: Arc::clone(&store) });
+        let writer = Writer {
+            store,
+            shared: Arc::clone(&shared),
+            max_disk,
+            answers: Arc::clone(&answers),
+            to_flusher,
+        };
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|error| {
+                StoreError::Internal {
+                    reason: "the recorder's thread cannot be started".to_owned(),
+                    source: Some(Box::new(error)),
+                }
+            })
+        };
+        // The flusher ends when the writer has.
+        let flusher = spawn("flowtrail-flusher", Box::new(move || answers.give_all(&written)))?;
+        let writer = spawn("flowtrail-recorder", Box::new(move || writer.run()))?;
+        Ok(Self { shared, threads: Mutex::new(vec![writer, flusher]) })
+    }
+
+    /// Hands over a command. Never blocks; the answer comes when the command is durable, or refused.
+    pub(crate) fn submit(&self, mut command: Command, patience: Patience) -> oneshot::Receiver<Reply> {
+        let (sender, receiver) = oneshot::channel();
+        let bytes = weight(&command);
+        let limits = &self.shared.limits;
+        let mut queue = self.shared.lock();
+        // Under the lock: the order of the stamps is that of the queue.
+        let now = queue.stamp(self.shared.clock.now());
+        command.stamp(now);
+        let waiter = Waiter { bytes, queued_at: Instant::now(), patience, reply: sender };
+        let is_full =
+            queue.waiting.len() >= limits.max_waiting || queue.bytes + bytes > limits.max_waiting_bytes;
+        if queue.closed {
+            waiter.answer(Err(TrackerError::Closed));
+        } else if is_full && patience != Patience::Endless && !queue.waiting.is_empty() {
+            waiter.answer(Err(TrackerError::Busy));
+        } else {
+            queue.bytes += bytes;
+            queue.urgent += usize::from(patience != Patience::Lazy);
+            queue.waiting.push_back((command, waiter));
+            let wakes = queue.takes_writer_up();
+            drop(queue);
+            if wakes {
+                self.shared.filled.notify_one();
+            }
+        }
+        receiver
+    }
+
+    /// Whether a command that came now would be refused as busy.
+    pub(crate) fn is_full(&self) -> bool {
+        let queue = self.shared.lock();
+        let limits = &self.shared.limits;
+        queue.waiting.len() >= limits.max_waiting || queue.bytes >= limits.max_waiting_bytes
+    }
+
+    /// Writes what is waiting, refuses what comes later, and returns when all is on disk.
+    pub(crate) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.filled.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                log::error!("a thread of the recorder panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Roughly how many bytes a command keeps in memory.
+fn weight(command: &Command) -> usize {
+    const ROW: usize = 512;
+    let size = |payload: &Option<flowtrail_types::Payload>| payload.as_ref().map_or(0, |p| p.size());
+    let of_nodes = |nodes: &[NewNode]| -> usize {
+        let text = |node: &NewNode| node.error.as_ref().map_or(0, String::len);
+        nodes.iter().map(|node| ROW + size(&node.input) + size(&node.output) + text(node)).sum()
+    };
+    let of_end = |end: &NewEnd| {
+        let message = end.outcome.error().map_or(0, |error| error.message.len());
+        size(&end.outputs) + message + of_nodes(&end.running)
+    };
+    ROW + match command {
+        Command::Start(start) => size(&start.params) + size(&start.meta),
+        Command::Append { nodes, .. } => of_nodes(nodes),
+        Command::End { end, .. } => of_end(end),
+        Command::Record { packed, .. } => packed.size(),
+        Command::RequestCancel { .. } => 0,
+    }
+}

@@ -1,0 +1,213 @@
+//! The thread that writes batches.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flowtrail_store::fold::Outcomes;
+use flowtrail_store::{Command, Store, StoreError};
+
+use super::Patience;
+use super::answers::{Answers, Written, panicked};
+use super::queue::{Queue, Shared, Waiter, WriterIs};
+use crate::TrackerError;
+use crate::upkeep::make_room;
+
+/// How long the writer waits before it tries again when the database is locked or away.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// How long a command that nobody waits for may stay, so that it shares its commit with what comes next. A crash
+/// costs at most the nodes of so long.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// The thread that writes.
+pub(super) struct Writer {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) max_disk: Option<u64>,
+    pub(super) answers: Arc<Answers>,
+    pub(super) to_flusher: SyncSender<Written>,
+}
+
+impl Writer {
+    pub(super) fn run(self) {
+        while let Some((commands, waiters)) = self.next_batch() {
+            self.write(commands, waiters);
+        }
+    }
+
+    /// Whatever is waiting, oldest first, up to the bounds of a batch. None when closed and empty.
+    fn next_batch(&self) -> Option<(Vec<Command>, Vec<Waiter>)> {
+        let limits = &self.shared.limits;
+        let mut queue = self.shared.lock();
+        loop {
+            let Some((_, oldest)) = queue.waiting.front() else {
+                if queue.closed {
+                    return None;
+                }
+                queue = self.sleep(queue, WriterIs::Idle, None);
+                continue;
+            };
+            let linger = LINGER.saturating_sub(oldest.queued_at.elapsed());
+            if queue.urgent > 0 || queue.closed || linger.is_zero() {
+                break;
+            }
+            queue = self.sleep(queue, WriterIs::Lingering, Some(linger));
+        }
+        let mut bytes = 0;
+        let mut count = 0;
+        let mut urgent = 0;
+        for (_, waiter) in queue.waiting.iter().take(limits.max_batch) {
+            if count > 0 && bytes + waiter.bytes > limits.max_batch_bytes {
+                break;
+            }
+            bytes += waiter.bytes;
+            count += 1;
+            urgent += usize::from(waiter.patience != Patience::Lazy);
+        }
+        queue.bytes -= bytes;
+        queue.urgent -= urgent;
+        Some(queue.waiting.drain(..count).unzip())
+    }
+
+    /// Sleeps until it is woken, or for so long.
+    fn sleep<'a>(
+        &self,
+        mut queue: MutexGuard<'a, Queue>,
+        until: WriterIs,
+        longest: Option<Duration>,
+    ) -> MutexGuard<'a, Queue> {
+        queue.writer = until;
+        let filled = &self.shared.filled;
+        let mut queue = match longest {
+            Some(longest) => {
+                let woken = filled.wait_timeout(queue, longest);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+            None => filled.wait(queue).unwrap_or_else(PoisonError::into_inner),
+        };
+        queue.writer = WriterIs::Awake;
+        queue
+    }
+
+    /// Writes a batch, waiting while the database is locked or away. On an unexpected failure it is cut in half,
+    /// so that what cannot be written costs only itself.
+    fn write(&self, mut commands: Vec<Command>, mut waiters: Vec<Waiter>) {
+        let mut last_error: Option<Arc<StoreError>> = None;
+        loop {
+            (commands, waiters) = self.refuse_expired(commands, waiters, last_error.as_ref());
+            if commands.is_empty() {
+                return;
+            }
+            let error = match self.commit(&commands).map_err(Arc::new) {
+                Ok(outcomes) => {
+                    let executions = commands.iter().map(Command::execution).collect();
+                    self.hand_over(Written { executions, waiters, outcomes });
+                    return;
+                }
+                Err(error) => error,
+            };
+            last_error = Some(Arc::clone(&error));
+            let is_full = matches!(*error, StoreError::NotWritable { .. });
+            if is_full {
+                // Who can report again is told at once; the ends of what runs here wait until there is room.
+                (commands, waiters) = answer_where(commands, waiters, |waiter| {
+                    (waiter.patience != Patience::Endless).then(|| TrackerError::Store(Arc::clone(&error)))
+                });
+            }
+            if error.is_transient() || (is_full && !self.shared.lock().closed) {
+                log::warn!("{} records wait: {error}", commands.len());
+                self.pause();
+            } else if commands.len() <= 1 {
+                log::error!("a record cannot be written: {error}");
+                for waiter in waiters {
+                    waiter.answer(Err(TrackerError::Store(Arc::clone(&error))));
+                }
+                return;
+            } else {
+                log::warn!("a batch of {} is cut in half: {error}", commands.len());
+                let middle = commands.len() / 2;
+                let second = (commands.split_off(middle), waiters.split_off(middle));
+                self.write(commands, waiters);
+                (commands, waiters) = second;
+            }
+        }
+    }
+
+    /// While others wait to be written, somebody else answers those that were.
+    fn hand_over(&self, written: Written) {
+        if self.shared.lock().urgent == 0 {
+            self.answers.give(vec![written]);
+        } else {
+            // The other thread is there as long as this one.
+            let _ = self.to_flusher.send(written);
+        }
+    }
+
+    /// Gives a batch to the store. Should that panic, whoever waits is told, and the next batch is written.
+    fn commit(&self, commands: &[Command]) -> Result<Outcomes, StoreError> {
+        catch_unwind(AssertUnwindSafe(|| {
+            if let Some(ceiling) = self.max_disk {
+                // Here, where everything passes: nobody can write faster than room is made.
+                let evicted = make_room(&*self.store, ceiling)?;
+                if evicted > 0 {
+                    log::info!("disk ceiling: {evicted} of the oldest executions were deleted");
+                }
+            }
+            self.store.executions().commit_unflushed(commands)
+        }))
+        .unwrap_or_else(|_| Err(panicked()))
+    }
+
+    /// Answers those that have waited too long, with what they waited for, and gives back the others.
+    fn refuse_expired(
+        &self,
+        commands: Vec<Command>,
+        waiters: Vec<Waiter>,
+        last_error: Option<&Arc<StoreError>>,
+    ) -> (Vec<Command>, Vec<Waiter>) {
+        let max_wait = self.shared.limits.max_wait;
+        let closed = self.shared.lock().closed;
+        // When the process ends, not even patience waits for a database that is away.
+        let is_expired = |waiter: &Waiter| {
+            (waiter.patience != Patience::Endless || closed) && waiter.queued_at.elapsed() > max_wait
+        };
+        if !waiters.iter().any(is_expired) {
+            return (commands, waiters);
+        }
+        let reason = || match last_error {
+            Some(error) if matches!(**error, StoreError::Unavailable { .. }) => {
+                TrackerError::Store(Arc::clone(error))
+            }
+            _ => TrackerError::Busy,
+        };
+        answer_where(commands, waiters, |waiter| is_expired(waiter).then(reason))
+    }
+
+    fn pause(&self) {
+        let queue = self.shared.lock();
+        let no_longer_than_the_pause =
+            self.shared.filled.wait_timeout_while(queue, RETRY, |queue| !queue.closed);
+        drop(no_longer_than_the_pause);
+    }
+}
+
+/// Answers those for whom there is an error, and gives back the others.
+fn answer_where(
+    commands: Vec<Command>,
+    waiters: Vec<Waiter>,
+    refused: impl Fn(&Waiter) -> Option<TrackerError>,
+) -> (Vec<Command>, Vec<Waiter>) {
+    let mut kept = (Vec::new(), Vec::new());
+    for (command, waiter) in commands.into_iter().zip(waiters) {
+        match refused(&waiter) {
+            Some(error) => waiter.answer(Err(error)),
+            None => {
+                kept.0.push(command);
+                kept.1.push(waiter);
+            }
+        }
+    }
+    kept
+}

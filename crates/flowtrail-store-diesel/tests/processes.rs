@@ -116,8 +116,12 @@ fn a_job_is_one_process_s_until_it_ends() {
 fn what_is_written_is_heard_of(one: &dyn Store, other: &dyn Store) {
     one.instances().register(instance(1), support::T0).unwrap();
     other.instances().register(instance(2), support::T0).unwrap();
-    one.executions().foreign_writes().unwrap();
-    other.executions().foreign_writes().unwrap();
+    for store in [one, other] {
+        assert!(
+            store.executions().foreign_writes().unwrap().missed,
+            "nobody heard what was before the first look"
+        );
+    }
     other.instances().list_dead().unwrap();
     one.instances().list_dead().unwrap();
     for round in 0..3u64 {
@@ -151,6 +155,58 @@ fn processes_hear_of_each_other_s_writes() {
     let Some(database) = testing::test_database() else { return };
     let url: DatabaseUrl = database.url().parse().unwrap();
     what_is_written_is_heard_of(&PostgresStore::open(&url).unwrap(), &PostgresStore::open(&url).unwrap());
+}
+
+#[test]
+fn who_no_longer_listens_does_not_hold_what_others_say() {
+    let Some(database) = testing::test_database() else { return };
+    let store = PostgresStore::open(&database.url().parse().unwrap()).unwrap();
+    let mut raw = PgConnection::establish(database.url()).unwrap();
+    let mut ears = || -> i64 {
+        #[derive(QueryableByName)]
+        struct Ears {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            ears: i64,
+        }
+        let asked = "SELECT count(*) AS ears FROM pg_stat_activity \
+                     WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+        diesel::sql_query(asked).get_result::<Ears>(&mut raw).unwrap().ears
+    };
+    assert!(store.executions().foreign_writes().unwrap().missed);
+    for _ in 0..100 {
+        store.foreign_changes().unwrap();
+        assert!(!store.executions().foreign_writes().unwrap().missed, "as long as somebody asks, it listens");
+    }
+    assert_eq!(ears(), 1);
+    for _ in 0..100 {
+        store.foreign_changes().unwrap();
+    }
+    until("the end of its connection", || (ears() == 0).then_some(()));
+    assert!(
+        store.executions().foreign_writes().unwrap().missed,
+        "whoever watches next has to look at everything"
+    );
+}
+
+#[test]
+fn many_processes_may_start_on_an_empty_database() {
+    for _ in 0..3 {
+        let Some(database) = testing::test_database() else { return };
+        let url: DatabaseUrl = database.url().parse().unwrap();
+        let start = std::sync::Barrier::new(6);
+        let opened: Vec<Result<(), StoreError>> = std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                flowtrail_store_diesel::open_store(&url, true).map(drop)
+            };
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for result in opened {
+            result.unwrap();
+        }
+        Schema::open(&url).unwrap().check().unwrap();
+    }
 }
 
 /// Until a store does what is asked, and how long that took.
@@ -318,7 +374,7 @@ fn space_that_is_free_is_given_back() {
     let upkeep = store.upkeep();
     let full = upkeep.bytes_in_use().unwrap();
     let gone: u64 = (0..40)
-        .map(|number| flowtrail_store::NewPrune { flow: support::flow_id(number), below: None })
+        .map(|number| flowtrail_store::NewPrune::of_flow(support::flow_id(number), None))
         .map(|prune| store.executions().begin_prune(&prune).unwrap())
         .sum();
     assert_eq!(gone, 8_000);

@@ -49,9 +49,9 @@ impl Schema {
     /// [`StoreError::Schema`] when the database was made by a newer version, or a migration fails; a migration
     /// that failed has changed nothing.
     pub(crate) fn up(&mut self) -> Result<Vec<AppliedMigration>, StoreError> {
-        self.refuse_newer()?;
         // The lock is taken before looking, so that what is missing is still missing when it is applied.
         backend::write_alone(&mut self.conn, |conn| -> Result<_, MigrationFailed> {
+            refuse_newer(conn)?;
             let versions = conn.run_pending_migrations(MIGRATIONS).map_err(MigrationFailed::Migration)?;
             let applied: Vec<AppliedMigration> = versions.iter().map(ToString::to_string).collect();
             statistics::recount_if_wanted(conn, &backend::OnlySlot)?;
@@ -66,17 +66,20 @@ impl Schema {
     ///
     /// [`StoreError::Schema`] when the database was made by a newer version, or a migration fails.
     pub(crate) fn down(&mut self, steps: u32) -> Result<Vec<AppliedMigration>, StoreError> {
-        self.refuse_newer()?;
         let mut reverted = Vec::new();
         for _ in 0..steps {
-            let Some(last) = self.applied()?.into_iter().max() else { break };
             let version = backend::write_alone(&mut self.conn, |conn| -> Result<_, MigrationFailed> {
+                refuse_newer(conn)?;
+                let Some(last) = applied(conn)?.into_iter().max() else { return Ok(None) };
                 if last.to_string() == PACKING {
                     executions::unpack_all(conn)?;
                 }
-                conn.revert_last_migration(MIGRATIONS).map_err(MigrationFailed::Migration)
+                conn.revert_last_migration(MIGRATIONS).map(Some).map_err(MigrationFailed::Migration)
             });
-            reverted.push(version.map_err(MigrationFailed::into_store_error)?.to_string());
+            match version.map_err(MigrationFailed::into_store_error)? {
+                Some(version) => reverted.push(version.to_string()),
+                None => break,
+            }
         }
         Ok(reverted)
     }
@@ -87,7 +90,7 @@ impl Schema {
     ///
     /// When the database does not answer.
     pub(crate) fn status(&mut self) -> Result<Vec<MigrationStatus>, StoreError> {
-        let applied = self.applied()?;
+        let applied = applied(&mut self.conn)?;
         Ok(known()?
             .into_iter()
             .map(|(name, version)| MigrationStatus { name, applied: applied.contains(&version) })
@@ -100,7 +103,7 @@ impl Schema {
     ///
     /// [`StoreError::Schema`] when it is newer or older.
     pub(crate) fn check(&mut self) -> Result<(), StoreError> {
-        self.refuse_newer()?;
+        refuse_newer(&mut self.conn)?;
         let missing = self.status()?.into_iter().filter(|migration| !migration.applied).count();
         if missing == 0 {
             return Ok(());
@@ -109,36 +112,40 @@ impl Schema {
             "the database's schema is {missing} migrations behind: run `flowtrail migrate up`"
         )))
     }
-
-    fn refuse_newer(&mut self) -> Result<(), StoreError> {
-        let (tables, of_migrations) = backend::count_tables(&mut self.conn).map_err(backend::translate)?;
-        if tables > 0 && of_migrations == 0 {
-            return Err(StoreError::Schema(
-                "this is another program's database, and nothing in it was changed: name another one"
-                    .to_owned(),
-            ));
-        }
-        let known = known()?;
-        match self.applied()?.iter().find(|version| !known.iter().any(|(_, known)| known == *version)) {
-            None => Ok(()),
-            Some(version) => Err(StoreError::Schema(format!(
-                "the database was made by a newer version of Flowtrail (it has migration {version}, which \
-                 this one does not know): use that version, or restore a backup"
-            ))),
-        }
-    }
-
-    fn applied(&mut self) -> Result<Vec<MigrationVersion<'static>>, StoreError> {
-        self.conn
-            .applied_migrations()
-            .map_err(|error| StoreError::Schema(format!("the schema's versions cannot be read: {error}")))
-    }
 }
 
 impl std::fmt::Debug for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Schema").finish_non_exhaustive()
     }
+}
+
+/// Fails when the database is another program's, or a newer version of this one made it.
+fn refuse_newer(conn: &mut Conn) -> Result<(), StoreError> {
+    let (tables, of_migrations) = backend::count_tables(conn).map_err(backend::translate)?;
+    if tables > 0 && of_migrations == 0 {
+        return Err(StoreError::Schema(
+            "this is another program's database, and nothing in it was changed: name another one".to_owned(),
+        ));
+    }
+    let known = known()?;
+    match applied(conn)?.iter().find(|version| !known.iter().any(|(_, known)| known == *version)) {
+        None => Ok(()),
+        Some(version) => Err(StoreError::Schema(format!(
+            "the database was made by a newer version of Flowtrail (it has migration {version}, which this one does not \
+             know): use that version, or restore a backup"
+        ))),
+    }
+}
+
+fn applied(conn: &mut Conn) -> Result<Vec<MigrationVersion<'static>>, StoreError> {
+    // Asked for what was applied, the harness makes its table if there is none, and of two that do so at once one fails.
+    let (_, of_migrations) = backend::count_tables(conn).map_err(backend::translate)?;
+    if of_migrations == 0 {
+        return Ok(Vec::new());
+    }
+    conn.applied_migrations()
+        .map_err(|error| StoreError::Schema(format!("the schema's versions cannot be read: {error}")))
 }
 
 fn known() -> Result<Vec<(String, MigrationVersion<'static>)>, StoreError> {
@@ -166,6 +173,12 @@ impl From<diesel::result::Error> for MigrationFailed {
 impl From<WriteError> for MigrationFailed {
     fn from(error: WriteError) -> Self {
         Self::Write(error)
+    }
+}
+
+impl From<StoreError> for MigrationFailed {
+    fn from(error: StoreError) -> Self {
+        Self::Write(error.into())
     }
 }
 

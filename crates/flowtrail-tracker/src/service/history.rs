@@ -32,12 +32,25 @@ pub struct ExecutionPage {
     pub has_pending_executions: bool,
 }
 
+/// Refuses a page by number that a search did not get to: a cursor made of how far it got would not lead there.
+fn refuse_unreached(query: &ExecutionQuery, found: &Found, page: u32) -> Result<(), TrackerError> {
+    if query.offset == 0 || !found.items.is_empty() || found.searched_to.is_none() {
+        return Ok(());
+    }
+    let message = format!(
+        "page {page} lies beyond the executions that one search looks at: narrow the list by flow or time, or follow \
+         `after` from page to page"
+    );
+    Err(TrackerError::invalid("page", message))
+}
+
 impl Tracker {
     /// One page of the executions that the principal may see, newest first. Blocks.
     ///
     /// # Errors
     ///
-    /// [`TrackerError::NotFound`] when the filter names a flow that they may not see.
+    /// [`TrackerError::NotFound`] when the filter names a flow that they may not see;
+    /// [`TrackerError::Invalid`] when the page, by its number, lies deeper than one search goes.
     pub fn executions(
         &self,
         principal: &Principal,
@@ -61,7 +74,9 @@ impl Tracker {
             // One more than is shown tells whether there are more.
             limit: request.limit + 1,
         };
-        let Found { mut items, searched_to } = executions.list(&query)?;
+        let found = executions.list(&query)?;
+        refuse_unreached(&query, &found, request.page)?;
+        let Found { mut items, searched_to } = found;
         let has_more = items.len() > request.limit as usize;
         items.truncate(request.limit as usize);
         let last =
@@ -187,5 +202,30 @@ impl Tracker {
             inner.running.cancel(id);
             Ok(())
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_a_search_did_not_get_to_is_refused() {
+        let query = |offset| ExecutionQuery {
+            filter: ExecutionFilter::default(),
+            visibility: Visibility::All,
+            as_of: None,
+            after: None,
+            offset,
+            limit: 21,
+        };
+        let place =
+            Place { started_at: OffsetDateTime::UNIX_EPOCH, id: ExecutionId::from_uuid(uuid::Uuid::nil()) };
+        let stopped = Found { items: Vec::new(), searched_to: Some(place) };
+        let error = refuse_unreached(&query(60_000), &stopped, 3_001).unwrap_err();
+        assert!(matches!(&error, TrackerError::Invalid { field, .. } if field == "page"), "{error}");
+        assert!(error.to_string().contains("page 3001 lies beyond"), "{error}");
+        refuse_unreached(&query(0), &stopped, 1).expect("the first page goes on by its cursor");
+        refuse_unreached(&query(60_000), &Found::default(), 3_001).expect("the list ends before the page");
     }
 }

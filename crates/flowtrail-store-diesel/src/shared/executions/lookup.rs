@@ -27,33 +27,14 @@ pub(super) fn joined() -> _ {
         .left_join(users::table.on(users::id.nullable().eq(executions::user_id)))
 }
 
+/// An execution with all its data. What is asked for within one snapshot is seen whole or not at all.
 pub(super) fn lookup(conn: &mut Conn, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-    // One snapshot for all of its tables, so that an end that comes in meanwhile is seen whole or not at all.
-    let found = backend::snapshot(conn, |conn| -> QueryResult<_> {
-        let key = Id(*id.as_uuid());
-        let Some(summary) = summary_row(conn, id)? else { return Ok(None) };
-        let detail = executions::table.find(key).select(DetailRow::as_select()).first(conn)?;
-        let wide = execution_payloads::table.find(key).select(PayloadRow::as_select()).first(conn)?;
-        let nodes: Vec<NodeRow> = if summary.0.packed {
-            Vec::new()
-        } else {
-            node_executions::table
-                .filter(node_executions::execution_id.eq(key))
-                .order(node_executions::seq)
-                .select(NodeRow::as_select())
-                .load(conn)?
-        };
-        let tags: Vec<(String, String)> = execution_tags::table
-            .filter(execution_tags::execution_id.eq(key))
-            .select((execution_tags::key, execution_tags::value))
-            .load(conn)?;
-        Ok(Some((summary, detail, wide, nodes, tags)))
-    })
-    .map_err(backend::translate)?;
-    let Some((summary, detail, wide, nodes, tags)) = found else { return Ok(None) };
+    let Some(summary) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(None) };
     if is_gone(conn, &summary.0)? {
         return Ok(None);
     }
+    let (detail, wide, nodes, tags) =
+        parts(conn, Id(*id.as_uuid()), summary.0.packed).map_err(backend::translate)?;
     let mut data = wide.into_data(id)?;
     for node in nodes {
         data.nodes.push(node.into_node(id)?);
@@ -64,12 +45,48 @@ pub(super) fn lookup(conn: &mut Conn, id: ExecutionId) -> Result<Option<Executio
     into_execution(into_summary(summary)?, detail, data, tags).map(Some)
 }
 
+/// What an execution has in other columns and tables.
+type Parts = (DetailRow, PayloadRow, Vec<NodeRow>, Vec<(String, String)>);
+
+fn parts(conn: &mut Conn, key: Id, is_packed: bool) -> QueryResult<Parts> {
+    let detail = executions::table.find(key).select(DetailRow::as_select()).first(conn)?;
+    let wide = execution_payloads::table.find(key).select(PayloadRow::as_select()).first(conn)?;
+    let nodes: Vec<NodeRow> = if is_packed {
+        Vec::new()
+    } else {
+        node_executions::table
+            .filter(node_executions::execution_id.eq(key))
+            .order(node_executions::seq)
+            .select(NodeRow::as_select())
+            .load(conn)?
+    };
+    let tags: Vec<(String, String)> = execution_tags::table
+        .filter(execution_tags::execution_id.eq(key))
+        .select((execution_tags::key, execution_tags::value))
+        .load(conn)?;
+    Ok((detail, wide, nodes, tags))
+}
+
 pub(super) fn lookup_summary(
     conn: &mut Conn,
     id: ExecutionId,
 ) -> Result<Option<ExecutionSummary>, StoreError> {
     let Some(found) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(None) };
     if is_gone(conn, &found.0)? { Ok(None) } else { into_summary(found).map(Some) }
+}
+
+/// The rows at these places, newest first.
+pub(super) fn rows_at(conn: &mut Conn, places: &[Place]) -> QueryResult<Vec<Joined>> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Id> = places.iter().map(|place| Id(*place.id.as_uuid())).collect();
+    let mut rows: Vec<Joined> = joined()
+        .filter(executions::id.eq_any(ids))
+        .select((SummaryRow::as_select(), flows::id.nullable(), users::name.nullable()))
+        .load(conn)?;
+    rows.sort_by_key(|(row, ..)| std::cmp::Reverse((row.started_at, row.id)));
+    Ok(rows)
 }
 
 fn summary_row(conn: &mut Conn, id: ExecutionId) -> QueryResult<Option<Joined>> {
@@ -85,5 +102,5 @@ fn is_gone(conn: &mut Conn, row: &SummaryRow) -> Result<bool, StoreError> {
     let flow = FlowId::from_uuid(row.flow_id.0);
     let place = Place { started_at: row.started_at.0, id: ExecutionId::from_uuid(row.id.0) };
     let prunes = prune::active(conn, &StatsScope::Flows(vec![flow]))?;
-    Ok(prunes.iter().any(|prune| prune.covers(place, row.ended_at.is_some(), row.written)))
+    Ok(prunes.iter().any(|prune| prune.covers(row.flow_id, place, row.ended_at.is_some(), row.written)))
 }

@@ -1,6 +1,6 @@
 //! Packing an execution's data into one value once it has ended, and taking it apart again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
@@ -10,7 +10,7 @@ use flowtrail_types::{ExecutionId, FlowId, StatsScope, Step, Tally};
 use time::OffsetDateTime;
 
 use super::super::DieselStore;
-use super::super::backend::{self, Conn};
+use super::super::backend::{self, Conn, Db};
 use super::super::prune;
 use super::super::schema::{execution_payloads, executions, node_executions};
 use super::super::store::WriteError;
@@ -33,47 +33,78 @@ pub(super) fn read(conn: &mut Conn, id: ExecutionId) -> Result<ExecutionData, Wr
     Ok(data)
 }
 
+/// What of an execution decides whether it is still as it was read: its flow, its start, and when it was last written.
+type Seen = (Id, At, i64);
+
 pub(super) fn pack(
     store: &DieselStore,
     ended_before: OffsetDateTime,
     limit: u32,
 ) -> Result<usize, StoreError> {
-    let is_unpacked = || {
-        executions::table
-            .filter(diesel::dsl::sql::<Bool>(backend::IS_UNPACKED))
-            .filter(executions::ended_at.is_not_null().and(executions::ended_at.lt(At(ended_before))))
-            .order(executions::ended_at)
-            .limit(i64::from(limit))
-    };
+    let mut unpackable = store.unpackable();
     // Reading and compressing is done outside of the transaction; what has changed meanwhile is left for the next time.
     let mut reader = store.reader()?;
-    let rows: Vec<(Id, Id, At, i64)> = is_unpacked()
+    let rows: Vec<(Id, Id, At, i64)> = executions::table
+        .filter(diesel::dsl::sql::<Bool>(backend::IS_UNPACKED))
+        .filter(executions::ended_at.is_not_null().and(executions::ended_at.lt(At(ended_before))))
+        .order(executions::ended_at)
+        // Those that stay unpacked stand in the way of the others.
+        .limit(i64::from(limit) + i64::try_from(unpackable.len()).unwrap_or(0))
         .select((executions::id, executions::flow_id, executions::started_at, executions::written))
         .load(&mut *reader)
         .map_err(backend::translate)?;
-    let mut packed: Vec<(Id, Packed)> = Vec::with_capacity(rows.len());
-    for (id, ..) in &rows {
-        let data = read(&mut reader, ExecutionId::from_uuid(id.0)).map_err(WriteError::into_store_error)?;
-        let one = data.pack(NodeDigests::Kept).map_err(|error| StoreError::Internal {
-            reason: "an execution's data cannot be packed".to_owned(),
-            source: Some(Box::new(error)),
-        })?;
-        packed.push((*id, one));
+    let mut packed: Vec<(Id, Packed, Seen)> = Vec::with_capacity(rows.len());
+    for (key, flow, started_at, written) in rows {
+        let id = ExecutionId::from_uuid(key.0);
+        if unpackable.contains(&id) {
+            continue;
+        }
+        match read_packed(&mut reader, id) {
+            Ok(Some(one)) => packed.push((key, one, (flow, started_at, written))),
+            // Deleted meanwhile.
+            Ok(None) => {}
+            Err(error @ StoreError::Corrupt { .. }) => {
+                log::error!("execution {id} is left unpacked: {error}");
+                unpackable.insert(id);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    drop(reader);
-    if rows.is_empty() {
+    drop((reader, unpackable));
+    if packed.is_empty() {
         return Ok(0);
     }
-    let of: HashMap<Id, (Id, At, i64)> =
-        rows.into_iter().map(|(id, flow, started_at, written)| (id, (flow, started_at, written))).collect();
+    // In the order in which everybody else locks rows.
+    packed.sort_unstable_by_key(|(id, ..)| *id);
+    write_packed(store, &packed)
+}
+
+/// The data of an execution as it is packed; None when there is none.
+fn read_packed(conn: &mut Conn, id: ExecutionId) -> Result<Option<Packed>, StoreError> {
+    let data = match read(conn, id) {
+        Ok(data) => data,
+        Err(WriteError::Diesel(diesel::result::Error::NotFound)) => return Ok(None),
+        Err(error) => return Err(error.into_store_error()),
+    };
+    let packed = data.pack(NodeDigests::Kept).map_err(|error| StoreError::Internal {
+        reason: "an execution's data cannot be packed".to_owned(),
+        source: Some(Box::new(error)),
+    })?;
+    Ok(Some(packed))
+}
+
+/// Writes packed data in place of what it was read from, unless that has changed, and tells how often.
+fn write_packed(store: &DieselStore, packed: &[(Id, Packed, Seen)]) -> Result<usize, StoreError> {
     store.write(|conn, stats| {
         let mut changes = Changes::new();
         let mut done = 0;
         // What a prune has still to delete is counted with what it takes now.
-        let pruned: Vec<Id> = prune::active(conn, &StatsScope::All)?.iter().map(|prune| prune.flow).collect();
-        for (id, packed) in &packed {
-            let Some((flow, started_at, written)) = of.get(id) else { continue };
-            if pruned.contains(flow) {
+        let prunes = prune::active(conn, &StatsScope::All)?;
+        let is_pruned = |flow: Id, hour| {
+            prunes.iter().any(|prune| prune.flow == flow || (prune.is_of_all() && prune.reaches(hour)))
+        };
+        for (id, packed, (flow, started_at, written)) in packed {
+            if is_pruned(*flow, Step::Hour.begin(started_at.0)) {
                 continue;
             }
             // Nobody else writes this row between here and the end of the transaction. Late nodes change `written`.
@@ -143,16 +174,23 @@ pub(super) fn write_apart(
 /// Takes all packed data apart again, within the transaction that goes on.
 pub(crate) fn unpack_all(conn: &mut Conn) -> Result<(), WriteError> {
     let mut count = 0;
+    let mut last: Option<Id> = None;
     loop {
-        let packed: Vec<Id> = executions::table
+        let mut next = executions::table
             .filter(executions::packed.eq(true))
             .order(executions::id)
             .limit(1_000)
             .select(executions::id)
-            .load(conn)?;
+            .into_boxed::<Db>();
+        if let Some(last) = last {
+            // What was unpacked is passed over once, and not again for every thousand.
+            next = next.filter(executions::id.gt(last));
+        }
+        let packed: Vec<Id> = next.load(conn)?;
         if packed.is_empty() {
             return Ok(());
         }
+        last = packed.last().copied();
         for id in &packed {
             let id = ExecutionId::from_uuid(id.0);
             let data = read(conn, id)?;

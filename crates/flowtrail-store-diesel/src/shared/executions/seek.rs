@@ -18,21 +18,41 @@ pub(super) struct Start {
     pub(super) offset: i64,
 }
 
+/// Whether the counters tell where a page begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// Here.
+    Found(Start),
+    /// There are not so many executions.
+    Nowhere,
+    /// Too much came after the anchor: more rows would have to be counted than is worth while.
+    GivenUp,
+}
+
+/// How many rows are counted for one page, at most. Anybody may ask for a page of any anchor.
+const COUNTED: i64 = 50_000;
+
+/// To count the rows of an hour costs as much as so many rows, however few they are.
+const HOUR: i64 = 100;
+
 type Counted = (At, i64, i64, i64, i64, Option<At>);
 
 /// How many executions of one hour or day there are, and when the last of them was recorded.
 #[derive(Debug, Clone, Copy, Default)]
 struct Part {
+    /// Those that are asked for.
     count: i64,
+    /// All of them, whatever their status.
+    rows: i64,
     last_recorded_at: Option<OffsetDateTime>,
 }
 
-/// Where the page begins that so many executions stand before, newest first; None when there are not so many. Nothing of
-/// the flow is being pruned, and nothing but flow, status and anchor is filtered by.
-pub(super) fn find(conn: &mut Conn, walk: &Walk<'_>, offset: i64) -> QueryResult<Option<Start>> {
+/// Where the page begins that so many executions stand before, newest first. Nothing of the flow is being pruned, and
+/// nothing but flow, status and anchor is filtered by.
+pub(super) fn find(conn: &mut Conn, walk: &Walk<'_>, offset: i64) -> QueryResult<Sought> {
     let flow = walk.filter.flow.map_or(super::super::statistics::ALL_FLOWS, |flow| Id(*flow.as_uuid()));
     let status = walk.filter.status;
-    let mut left = offset;
+    let (mut left, mut countable) = (offset, COUNTED);
     for (day, part) in parts(conn, flow, status, "day", None)?.into_iter().rev() {
         // A day to which something was added after the anchor is counted hour by hour.
         if is_clean(walk, &part) && part.count <= left {
@@ -40,14 +60,21 @@ pub(super) fn find(conn: &mut Conn, walk: &Walk<'_>, offset: i64) -> QueryResult
             continue;
         }
         for (hour, part) in parts(conn, flow, status, "hour", Some(day))?.into_iter().rev() {
-            let count = if is_clean(walk, &part) { part.count } else { count_hour(conn, walk, hour)? };
+            let mut count = part.count;
+            if !is_clean(walk, &part) {
+                countable -= part.rows.max(HOUR);
+                if countable < 0 {
+                    return Ok(Sought::GivenUp);
+                }
+                count = count_hour(conn, walk, hour)?;
+            }
             if count > left {
-                return Ok(Some(Start { before: Step::Hour.after(hour), offset: left }));
+                return Ok(Sought::Found(Start { before: Step::Hour.after(hour), offset: left }));
             }
             left -= count;
         }
     }
-    Ok(None)
+    Ok(Sought::Nowhere)
 }
 
 fn is_clean(walk: &Walk<'_>, part: &Part) -> bool {
@@ -90,6 +117,7 @@ fn parts(
             Some(ExecutionStatus::Error) => error,
             Some(ExecutionStatus::Aborted) => aborted,
         };
+        part.rows += pending + fulfilled + error + aborted;
         part.last_recorded_at = part.last_recorded_at.max(last_recorded_at.map(|at| at.0));
     }
     Ok(parts)

@@ -48,6 +48,11 @@ fn is_planned(text: &str) -> bool {
         && !text.contains("pragma_")
 }
 
+/// Whether a statement joins tables for rows that it then leaves out.
+fn joins_what_it_leaves_out(text: &str) -> bool {
+    text.contains(" JOIN ") && text.contains(" OFFSET ")
+}
+
 /// Runs everything on a filled store and gives what was sent.
 fn collect(store: &dyn Store, count: u64) -> Vec<String> {
     support::fill(store, count);
@@ -99,7 +104,7 @@ fn sqlite_reads_a_bounded_part_of_what_grows() {
                     text.contains(&format!("`executions`.`{column}` = ?"))
                         && !line.contains(&format!("{column}=?"))
                 });
-            if ((scans && !is_page) || sorts || passes_over) && !is_little {
+            if ((scans && !is_page) || sorts || passes_over || joins_what_it_leaves_out(text)) && !is_little {
                 wrong.push(format!("{text}\n    {}", plan.join("\n    ")));
                 break;
             }
@@ -113,6 +118,12 @@ struct Plan {
     #[diesel(sql_type = diesel::sql_types::Text)]
     #[diesel(column_name = "QUERY PLAN")]
     line: String,
+}
+
+/// How many values a statement binds.
+fn binds(text: &str) -> usize {
+    let number = |after: &str| after.split(|next: char| !next.is_ascii_digit()).next()?.parse().ok();
+    text.split('$').skip(1).filter_map(number).max().unwrap_or(0)
 }
 
 #[test]
@@ -129,7 +140,7 @@ fn postgres_reads_a_bounded_part_of_what_grows() {
     conn.batch_execute("SET plan_cache_mode = force_generic_plan").unwrap();
     let mut wrong = Vec::new();
     for (number, text) in sent.iter().enumerate() {
-        let last = (1..5_000).rev().find(|bind| text.contains(&format!("${bind}"))).unwrap_or(0);
+        let last = binds(text);
         let nulls = vec!["NULL"; last].join(", ");
         let call = if last == 0 { format!("s{number}") } else { format!("s{number}({nulls})") };
         conn.batch_execute(&format!("PREPARE s{number} AS {text}"))
@@ -156,7 +167,7 @@ fn postgres_reads_a_bounded_part_of_what_grows() {
                         .iter()
                         .any(|filter| line.line.contains(filter))
             });
-        if scans || sorts || (passes_over && !is_little) {
+        if scans || sorts || joins_what_it_leaves_out(text) || (passes_over && !is_little) {
             wrong.push(format!("{text}\n    {whole}"));
         }
     }

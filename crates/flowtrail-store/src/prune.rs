@@ -1,15 +1,53 @@
 //! What is taken away, and the space that it gives back.
 
-use flowtrail_types::{ExecutionId, ExecutionStatus, FlowId, Place};
+use flowtrail_types::{ExecutionId, ExecutionStatus, FlowId, Place, Step};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-/// A wish to take away the older part of a flow's history.
+use crate::StoreError;
+
+/// A wish to take away the older part of the history of a flow, or of all flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewPrune {
-    /// The flow.
-    pub flow: FlowId,
-    /// All that ended and stands below this place goes, and what stands there stays; all of it when absent.
+    /// The flow, or all of them when absent.
+    pub flow: Option<FlowId>,
+    /// All that ended and stands below this place goes, and what stands there stays; all of it when absent. Of all flows
+    /// nothing goes but whole hours: there the place is the beginning of an hour, with the nil id.
     pub below: Option<Place>,
+}
+
+impl NewPrune {
+    /// Takes away of a flow what stands below a place, or all of it.
+    #[must_use]
+    pub fn of_flow(flow: FlowId, below: Option<Place>) -> Self {
+        Self { flow: Some(flow), below }
+    }
+
+    /// Takes away of all flows what began before the hour in which this time lies.
+    #[must_use]
+    pub fn of_all(at: OffsetDateTime) -> Self {
+        Self { flow: None, below: Some(beginning(Step::Hour.begin(at))) }
+    }
+
+    /// Refuses what no store does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Internal`] when it is of all flows and its place is not the beginning of an hour.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let is_whole_hours =
+            self.below.is_some_and(|below| below == beginning(Step::Hour.begin(below.started_at)));
+        if self.flow.is_some() || is_whole_hours {
+            return Ok(());
+        }
+        let reason = "a prune of all flows ends with the beginning of an hour".to_owned();
+        Err(StoreError::Internal { reason, source: None })
+    }
+}
+
+/// The place that nothing stands below that began then.
+fn beginning(at: OffsetDateTime) -> Place {
+    Place { started_at: at, id: ExecutionId::from_uuid(Uuid::nil()) }
 }
 
 /// What one step of taking away did.

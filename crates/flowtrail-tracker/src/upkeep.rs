@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use flowtrail_store::{Ended, EndedQuery, Job, Store, StoreError};
+use flowtrail_store::{Ended, EndedQuery, Job, NewPrune, Store, StoreError};
 use flowtrail_types::{ExecutionId, ExecutionStatus, Flow, FlowId, Place, Retention, StatsQuery, StatsScope};
 use time::OffsetDateTime;
 
@@ -43,6 +43,9 @@ pub(crate) struct Progress {
     /// When it was forgotten last. What was pending then, or came late, is found when all is looked at again.
     begun_at: Option<OffsetDateTime>,
 }
+
+/// From so many executions on that are too old, retention takes them out of every answer at once.
+const MANY: u64 = 5_000;
 
 /// How often retention looks at everything again.
 const LOOK_AGAIN: time::Duration = time::Duration::hours(1);
@@ -136,6 +139,9 @@ impl Inner {
             // Failed ones may be kept for another time.
             let with_errors = rules.max_error_age.is_none();
             let wanted = move |status| with_errors || status != ExecutionStatus::Error;
+            if flow.is_none() && excepted.is_empty() && with_errors {
+                self.prune_if_many(age.0, now, kept)?;
+            }
             self.delete_older((flow, false, age.0), now, &wanted, excepted, kept)?;
         }
         if let Some(age) = rules.max_error_age {
@@ -182,6 +188,22 @@ impl Inner {
 
     fn count_of(&self, scope: &StatsScope) -> Result<u64, StoreError> {
         Ok(self.store.executions().status_counts(scope)?.total())
+    }
+
+    /// Takes what is older than an age out of every answer at once if that is much, instead of deleting it piece by piece.
+    fn prune_if_many(&self, age: Duration, now: OffsetDateTime, kept: &mut Kept) -> Result<(), TrackerError> {
+        let before = now - age;
+        if self.count_ended_in_hours_before(before)? < MANY {
+            return Ok(());
+        }
+        let executions = self.store.executions();
+        // It might have to wait for the end of a prune that reaches further.
+        let step = executions.continue_prune(AT_ONCE)?;
+        kept.deleted += step.deleted;
+        if step.is_done {
+            kept.pruned += executions.begin_prune(&NewPrune::of_all(before))?;
+        }
+        Ok(())
     }
 
     /// Deletes what ended and is older than an age, from where the last round stopped.
@@ -254,7 +276,7 @@ impl Inner {
     fn give_back(&self, kept: &mut Kept, keep_free: u64) -> Result<(), StoreError> {
         let upkeep = self.store.upkeep();
         loop {
-            let free = upkeep.bytes_on_disk()?.saturating_sub(upkeep.bytes_in_use()?);
+            let free = upkeep.bytes_to_give_back()?;
             if free <= keep_free {
                 return Ok(());
             }
@@ -421,7 +443,7 @@ impl Inner {
 
     fn give_back_a_little(&self, kept: &mut Kept) -> Result<(), StoreError> {
         let upkeep = self.store.upkeep();
-        let free = upkeep.bytes_on_disk()?.saturating_sub(upkeep.bytes_in_use()?);
+        let free = upkeep.bytes_to_give_back()?;
         if free > KEPT_FREE {
             kept.given_back += upkeep.give_back(GIVEN_BACK_AT_ONCE.min(free - KEPT_FREE))?;
         }

@@ -168,6 +168,48 @@ fn pruning_tells_before_what_it_would_do_and_asks_for_the_right() {
 }
 
 #[test]
+fn all_flows_are_pruned_to_the_minute_by_administrators() {
+    let subject = subject(Retention::default());
+    let flows = [subject.flow("Orders"), subject.flow("Returns")];
+    let (tracker, me) = (&subject.tracker, &subject.me);
+    for number in 0..12 {
+        subject.record(&flows[number % 2], Outcome::Fulfilled);
+        subject.clock.advance(Duration::from_secs(20 * 60));
+    }
+    let start = StartExecution::of(&flows[0], Source::Embedded);
+    let running = tracker.start(me, start).unwrap().wait().unwrap();
+    let since =
+        |minutes: u64| Keep::Since(datetime!(2026-01-06 12:00 UTC) + Duration::from_secs(minutes * 60));
+    for (minutes, expected) in [(0, 0), (150, 8), (150, 0), (170, 1), (180, 0), (999, 3)] {
+        let keep = since(minutes);
+        assert_eq!(tracker.count_prunable_of_all(me, keep).unwrap(), expected, "{keep:?}");
+        assert_eq!(tracker.prune_all(me, keep).unwrap(), expected, "{keep:?}");
+    }
+    assert_eq!(flows.map(|flow| subject.count(flow.id)), [1, 0], "what is pending stays");
+    running.fulfil(None).wait().unwrap();
+
+    let newest = Keep::Newest(5);
+    assert!(matches!(tracker.prune_all(me, newest), Err(TrackerError::Invalid { .. })));
+    let stranger = Principal { role: flowtrail_types::Role::User, ..me.clone() };
+    assert!(matches!(tracker.prune_all(&stranger, since(999)), Err(TrackerError::Forbidden(_))));
+    assert!(matches!(tracker.count_prunable_of_all(&stranger, newest), Err(TrackerError::Forbidden(_))));
+}
+
+#[test]
+fn much_that_is_too_old_goes_together_and_nothing_else_with_it() {
+    let subject = subject(Retention { max_age: Some(Age(DAY)), ..Retention::default() });
+    let flow = subject.flow("Orders");
+    (0..5_000).for_each(|_| subject.record(&flow, Outcome::Fulfilled));
+    subject.clock.advance(Duration::from_secs(3_600 + 600));
+    subject.record(&flow, failed());
+    subject.clock.advance(Duration::from_secs(600));
+    subject.record(&flow, Outcome::Fulfilled);
+    subject.clock.advance(DAY - Duration::from_secs(300));
+    assert_eq!(subject.tracker.keep_up().unwrap().pruned, 5_001, "the last hour's to the minute");
+    assert_eq!(subject.count(flow.id), 1);
+}
+
+#[test]
 fn what_was_pending_or_came_late_is_found_later() {
     let subject = subject(Retention { max_age: Some(Age(DAY)), ..Retention::default() });
     let flow = subject.flow("Orders");

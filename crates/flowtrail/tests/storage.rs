@@ -315,7 +315,10 @@ fn the_commands_tell_what_is_there_and_what_goes() {
     );
     let recorded: Value = serde_json::from_str(&output(&["stats", &id, "--recorded", "--json"])).unwrap();
     assert_eq!(recorded["total"], 1_200);
+    assert_eq!(prune(&["--older-than", "0s", "--dry-run"]), json!({"deleted": 50, "dryRun": true}));
     assert_eq!(prune(&["--older-than", "0s"]), json!({"deleted": 50, "dryRun": false}));
+    let told = output(&["executions", "prune", "--older-than", "0s"]);
+    assert!(told.contains("0 executions are gone from every answer"), "{told}");
 
     let size: Value = serde_json::from_str(&output(&["db", "size", "--json"])).unwrap();
     let tables = size["tables"].as_array().unwrap();

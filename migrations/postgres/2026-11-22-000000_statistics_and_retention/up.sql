@@ -39,14 +39,15 @@ CREATE TABLE flow_stats (
     aborted             bigint      NOT NULL,
     duration_us         bigint      NOT NULL,
     bytes               bigint      NOT NULL,
-    durations           bytea       NOT NULL,
     removed_fulfilled   bigint      NOT NULL,
     removed_error       bigint      NOT NULL,
     removed_aborted     bigint      NOT NULL,
     removed_duration_us bigint      NOT NULL,
     removed_bytes       bigint      NOT NULL,
-    removed_durations   bytea       NOT NULL,
     last_recorded_at    timestamptz,
+    -- The wide ones last: what reads only numbers stops before them.
+    durations           bytea       NOT NULL,
+    removed_durations   bytea       NOT NULL,
     PRIMARY KEY (flow_id, period, bucket, slot)
 ) WITH (fillfactor = 70);
 

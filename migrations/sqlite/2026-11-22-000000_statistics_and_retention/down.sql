@@ -2,7 +2,7 @@
 -- runs this. What was taken out of every answer goes with its rows.
 DELETE FROM executions WHERE deadline_at IS NULL AND EXISTS (
     SELECT 1 FROM prunes
-    WHERE prunes.flow_id = executions.flow_id
+    WHERE prunes.flow_id IN (executions.flow_id, zeroblob(16))
       AND executions.written <= prunes.mark
       AND (prunes.below_at IS NULL OR executions.started_at < prunes.below_at
            OR (executions.started_at = prunes.below_at AND executions.id < prunes.below_id))

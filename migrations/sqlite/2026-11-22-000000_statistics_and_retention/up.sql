@@ -39,14 +39,15 @@ CREATE TABLE flow_stats (
     aborted             INTEGER NOT NULL,
     duration_us         INTEGER NOT NULL,
     bytes               INTEGER NOT NULL,
-    durations           BLOB    NOT NULL,
     removed_fulfilled   INTEGER NOT NULL,
     removed_error       INTEGER NOT NULL,
     removed_aborted     INTEGER NOT NULL,
     removed_duration_us INTEGER NOT NULL,
     removed_bytes       INTEGER NOT NULL,
-    removed_durations   BLOB    NOT NULL,
     last_recorded_at    INTEGER,
+    -- The wide ones last: what reads only numbers stops before them.
+    durations           BLOB    NOT NULL,
+    removed_durations   BLOB    NOT NULL,
     PRIMARY KEY (flow_id, period, bucket, slot)
 ) WITHOUT ROWID;
 

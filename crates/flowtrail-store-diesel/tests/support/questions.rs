@@ -1,6 +1,6 @@
 //! Everything that can be asked of a filled store.
 
-use flowtrail_store::{Command, EndedQuery, NewEnd, NewPrune, Store};
+use flowtrail_store::{Command, EndedQuery, NewEnd, NewExecution, NewPrune, Store};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
     Counting, Cursor, ExecutionFilter, ExecutionQuery, ExecutionStatus, FlowKind, FlowQuery, Place, Source,
@@ -56,7 +56,8 @@ fn lists(store: &dyn Store, count: u64) {
                 let query = ExecutionQuery {
                     filter,
                     visibility: if has(5) { limited.clone() } else { Visibility::All },
-                    as_of: has(3).then_some(T0 + Duration::days(90)),
+                    // Everything was recorded then, or only a part of it.
+                    as_of: has(3).then_some(T0 + Duration::hours(if has(0) { 90 * 24 } else { 20 })),
                     after: has(4).then_some(place),
                     offset: if has(4) { 0 } else { u64::from(bits % 3) * 1_100 },
                     limit: 20,
@@ -109,7 +110,7 @@ fn changes(store: &dyn Store, count: u64) {
         executions.list_ended(&EndedQuery { flow, before: None, after: None, limit: 10 }).unwrap();
     }
     let below = Some(Place { started_at: T0 + Duration::hours(30), id: execution_id(9) });
-    executions.begin_prune(&NewPrune { flow: flow_id(0), below }).unwrap();
+    executions.begin_prune(&NewPrune::of_flow(flow_id(0), below)).unwrap();
     // What is asked while rows are being deleted.
     lists(store, count);
     statistics(store);
@@ -119,8 +120,37 @@ fn changes(store: &dyn Store, count: u64) {
     late.started_at = T0 + Duration::hours(1);
     commit(Command::Start(Box::new(late)));
     executions.continue_prune(10).unwrap();
-    executions.begin_prune(&NewPrune { flow: flow_id(0), below: None }).unwrap();
+    executions.begin_prune(&NewPrune::of_flow(flow_id(0), None)).unwrap();
     executions.continue_prune(10).unwrap();
+    beside_prune_of_all(store, count);
+}
+
+/// What is asked while rows of all flows are being deleted, and then those of one besides.
+fn beside_prune_of_all(store: &dyn Store, count: u64) {
+    let executions = store.executions();
+    executions.begin_prune(&NewPrune::of_all(T0 + Duration::hours(15))).unwrap();
+    lists(store, count);
+    statistics(store);
+    executions.lookup(execution_id(6)).unwrap();
+    for flow in [None, Some(flow_id(7))] {
+        executions.list_ended(&EndedQuery { flow, before: None, after: None, limit: 10 }).unwrap();
+    }
+    let late = start(count + 200);
+    let late = NewExecution { started_at: T0 + Duration::HOUR, ..late };
+    executions
+        .commit(&[Command::record(late.clone(), vec![], end(&late, Outcome::Fulfilled)).unwrap().unwrap()])
+        .unwrap();
+    executions.delete(&[late.id]).unwrap();
+    executions.continue_prune(10).unwrap();
+    for hours in [3, 1] {
+        let below = Place { started_at: T0 + Duration::hours(hours), id: execution_id(9) };
+        executions.begin_prune(&NewPrune::of_flow(flow_id(7), Some(below))).unwrap();
+    }
+    lists(store, count);
+    statistics(store);
+    executions.begin_prune(&NewPrune::of_all(T0 + Duration::hours(16))).unwrap();
+    executions.begin_prune(&NewPrune::of_all(T0 + Duration::hours(2))).unwrap();
+    while !executions.continue_prune(1_000).unwrap().is_done {}
 }
 
 fn resources(store: &dyn Store) {

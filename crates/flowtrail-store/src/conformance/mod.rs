@@ -9,6 +9,7 @@
 mod build;
 pub mod executions;
 pub mod lists;
+pub mod prune_of_all;
 pub mod resources;
 pub mod statistics;
 pub mod taken_away;
@@ -89,6 +90,14 @@ macro_rules! conformance_suite {
                 ended_ones_are_listed_oldest_first,
                 packing_changes_no_answer,
                 many_prunes_are_worked_on_together,
+            }
+            prune_of_all {
+                all_flows_are_pruned_at_once,
+                a_prune_of_all_ends_with_an_hour,
+                what_a_prune_of_all_covers_is_left_alone,
+                a_prune_of_all_takes_over_from_prunes_of_flows,
+                flows_are_pruned_beside_a_prune_of_all,
+                a_prune_of_all_follows_another,
             }
             resources {
                 flows_are_kept_with_their_versions,

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    Counting, ErrorInfo, ErrorKind, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, FlowId,
-    Place, StatsQuery, StatsScope, Step, Tally, Visibility,
+    Counting, ErrorInfo, ErrorKind, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus,
+    ExecutionSummary, FlowId, Place, StatsQuery, StatsScope, Step, Tally, Visibility,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -25,6 +25,7 @@ enum Operation {
     End { which: usize, millis: i64, outcome: u8, is_inferred: bool },
     Delete { which: usize },
     Prune { flow: usize, below: Option<usize> },
+    PruneAll { hours: i64 },
     ContinuePrune { limit: u32 },
     Pack,
 }
@@ -47,6 +48,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (0..2usize, proptest::option::of(any::<prop::sample::Index>())).prop_map(|(flow, below)| {
             Operation::Prune { flow, below: below.map(|index| index.index(1 << 16)) }
         }),
+        1 => (0..5 * 24i64).prop_map(|hours| Operation::PruneAll { hours }),
         1 => (1..4u32).prop_map(|limit| Operation::ContinuePrune { limit }),
         1 => Just(Operation::Pack),
     ]
@@ -92,17 +94,37 @@ pub fn statistics_equal_a_recount_and_a_log(store: &dyn Store) {
             |number: u64| FlowId::from_uuid(Uuid::from_u128(u128::from(0xCA5E_0000 + case * 2 + number)));
         let mut case =
             Case { store, flows: [flow(0), flow(1)], next: case << 20, known: Vec::new(), clock: T0 };
+        empty(store);
         for operation in &operations {
             case.apply(operation);
             case.check()?;
         }
-        // Nothing is left to go, so that the next case begins with a quiet store.
         while !store.executions().continue_prune(100).expect("the store answers").is_done {}
         case.check()
     });
     if let Err(failure) = result {
         panic!("{failure}");
     }
+}
+
+/// Takes away what an earlier case has left: what is said of all flows is said of this case's alone.
+fn empty(store: &dyn Store) {
+    let executions = store.executions();
+    for item in listed(store, ExecutionFilter::default()) {
+        let command = Command::End { execution: item.id, end: Box::new(end(Told::Reported, outcome(0))) };
+        executions.commit(&[command]).expect("the batch is written");
+    }
+    executions.begin_prune(&NewPrune::of_all(T0 + Duration::days(99))).expect("the store answers");
+    while !executions.continue_prune(100).expect("the store answers").is_done {}
+    assert_eq!(executions.tally(&StatsQuery::of_all()).expect("the store answers"), Tally::default());
+}
+
+fn listed(store: &dyn Store, filter: ExecutionFilter) -> Vec<ExecutionSummary> {
+    let visibility = Visibility::All;
+    let query = ExecutionQuery { filter, visibility, as_of: None, after: None, offset: 0, limit: 1_000 };
+    let found = store.executions().list(&query).expect("the store answers");
+    assert_eq!(found.searched_to, None);
+    found.items
 }
 
 impl Case<'_> {
@@ -157,15 +179,17 @@ impl Case<'_> {
                 let gone = self
                     .store
                     .executions()
-                    .begin_prune(&NewPrune { flow: self.flows[*flow], below })
+                    .begin_prune(&NewPrune::of_flow(self.flows[*flow], below))
                     .expect("the store answers");
-                let mut expected = 0;
-                for known in self.known.iter_mut().filter(|known| known.flow == *flow && !known.is_gone) {
-                    if known.status.is_final() && below.is_none_or(|below| known.place() < below) {
-                        known.is_gone = true;
-                        expected += 1;
-                    }
-                }
+                let expected = self.take_away(|known| {
+                    known.flow == *flow && below.is_none_or(|below| known.place() < below)
+                });
+                assert_eq!(gone, expected, "as many as were there");
+            }
+            Operation::PruneAll { hours } => {
+                let wish = NewPrune::of_all(T0 + Duration::hours(*hours));
+                let gone = self.store.executions().begin_prune(&wish).expect("the store answers");
+                let expected = self.take_away(|known| wish.below.is_some_and(|below| known.place() < below));
                 assert_eq!(gone, expected, "as many as were there");
             }
             Operation::ContinuePrune { limit } => {
@@ -175,6 +199,16 @@ impl Case<'_> {
                 self.store.executions().pack(self.clock, 3).expect("the store answers");
             }
         }
+    }
+
+    /// Notes that those are gone that ended, and tells how many.
+    fn take_away(&mut self, is_meant: impl Fn(&Known) -> bool) -> u64 {
+        let mut count = 0;
+        for known in self.known.iter_mut().filter(|known| !known.is_gone && known.status.is_final()) {
+            known.is_gone = is_meant(known);
+            count += u64::from(known.is_gone);
+        }
+        count
     }
 
     fn new_execution(&mut self, flow: usize, minute: i64) -> crate::NewExecution {
@@ -208,48 +242,14 @@ impl Case<'_> {
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
-        let executions = self.store.executions();
+        let mut whole: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
         for (number, flow) in self.flows.into_iter().enumerate() {
+            let recount = self.check_shown(Some(flow), |known| known.flow == number)?;
             let scope = StatsScope::Flows(vec![flow]);
-            // A recount, from what the lists show.
-            let query = ExecutionQuery {
-                filter: ExecutionFilter::of_flow(flow),
-                visibility: Visibility::All,
-                as_of: None,
-                after: None,
-                offset: 0,
-                limit: 1_000,
-            };
-            let listed = executions.list(&query).expect("the store answers");
-            prop_assert_eq!(listed.searched_to, None);
-            let ended = EndedQuery { flow: Some(flow), before: None, after: None, limit: 1_000 };
-            let bytes: BTreeMap<ExecutionId, i64> = executions
-                .list_ended(&ended)
-                .expect("the store answers")
-                .items
-                .into_iter()
-                .map(|ended| (ended.id(), ended.bytes))
-                .collect();
-            let mut recount: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
-            for item in &listed.items {
-                let duration =
-                    item.ended_at.map(|at| i64::try_from((at - item.started_at).whole_microseconds()));
-                let duration = duration.map(|micros| micros.expect("a short duration"));
-                let bytes = bytes.get(&item.id).copied().unwrap_or_default();
-                let hour = recount.entry(Step::Hour.begin(item.started_at)).or_default();
-                hour.add(item.status, duration, bytes, 1);
-            }
-            let there: Vec<ExecutionId> = listed.items.iter().map(|item| item.id).collect();
-            let mut expected: Vec<&Known> =
-                self.known.iter().filter(|known| known.flow == number && !known.is_gone).collect();
-            expected.sort_by_key(|known| std::cmp::Reverse(known.place()));
-            prop_assert_eq!(&there, &expected.iter().map(|known| known.id).collect::<Vec<_>>());
-            for known in self.known.iter().filter(|known| known.flow == number && known.is_gone) {
-                prop_assert!(executions.lookup_summary(known.id).expect("the store answers").is_none());
-            }
             self.compare(&scope, Counting::Stored, &recount)?;
-            let newest = listed.items.iter().map(|item| item.started_at).max();
-            prop_assert_eq!(executions.last_started_at(&scope).expect("the store answers"), newest);
+            for (hour, tally) in recount {
+                whole.entry(hour).or_default().merge(&tally, 1);
+            }
 
             // A log of what happened. What data takes is not part of it: packing changes that later.
             let mut log: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
@@ -259,7 +259,49 @@ impl Case<'_> {
             }
             self.compare(&scope, Counting::Recorded, &log)?;
         }
-        Ok(())
+        prop_assert_eq!(&self.check_shown(None, |_| true)?, &whole);
+        self.compare(&StatsScope::All, Counting::Stored, &whole)?;
+        self.compare(&StatsScope::Flows(self.flows.to_vec()), Counting::Stored, &whole)
+    }
+
+    /// The lists of a flow or of all have what is there and nothing else. Gives a recount of what they show, by hour.
+    fn check_shown(
+        &self,
+        flow: Option<FlowId>,
+        is_meant: impl Fn(&Known) -> bool,
+    ) -> Result<BTreeMap<OffsetDateTime, Tally>, TestCaseError> {
+        let executions = self.store.executions();
+        let filter = flow.map_or_else(ExecutionFilter::default, ExecutionFilter::of_flow);
+        let items = listed(self.store, filter);
+        let ended = EndedQuery { flow, before: None, after: None, limit: 1_000 };
+        let bytes: BTreeMap<ExecutionId, i64> = executions
+            .list_ended(&ended)
+            .expect("the store answers")
+            .items
+            .into_iter()
+            .map(|ended| (ended.id(), ended.bytes))
+            .collect();
+        prop_assert_eq!(bytes.len(), items.iter().filter(|item| item.status.is_final()).count());
+        let mut recount: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
+        for item in &items {
+            let duration = item.ended_at.map(|at| i64::try_from((at - item.started_at).whole_microseconds()));
+            let duration = duration.map(|micros| micros.expect("a short duration"));
+            let bytes = bytes.get(&item.id).copied().unwrap_or_default();
+            let hour = recount.entry(Step::Hour.begin(item.started_at)).or_default();
+            hour.add(item.status, duration, bytes, 1);
+        }
+        let there: Vec<ExecutionId> = items.iter().map(|item| item.id).collect();
+        let meant = || self.known.iter().filter(|known| is_meant(known));
+        let mut expected: Vec<&Known> = meant().filter(|known| !known.is_gone).collect();
+        expected.sort_by_key(|known| std::cmp::Reverse(known.place()));
+        prop_assert_eq!(&there, &expected.iter().map(|known| known.id).collect::<Vec<_>>());
+        for known in meant().filter(|known| known.is_gone) {
+            prop_assert!(executions.lookup_summary(known.id).expect("the store answers").is_none());
+        }
+        let scope = flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
+        let newest = items.iter().map(|item| item.started_at).max();
+        prop_assert_eq!(executions.last_started_at(&scope).expect("the store answers"), newest);
+        Ok(recount)
     }
 
     /// The statistics by hour, by day, of all time and of some hours in the middle equal what was counted by hour.

@@ -70,13 +70,13 @@ pub fn what_is_pruned_is_gone_at_once(store: &dyn Store) {
     recorded(store, 20);
     apply(store, start_command(50)).unwrap();
     let executions = store.executions();
-    assert_eq!(executions.begin_prune(&NewPrune { flow: flow_id(1), below: Some(place(18)) }).unwrap(), 17);
+    assert_eq!(executions.begin_prune(&NewPrune::of_flow(flow_id(1), Some(place(18)))).unwrap(), 17);
     let kept = [20, 19, 18, 50].map(execution_id);
     assert_eq!(listed(store), kept);
     assert_eq!(total(store, flow_id(1)), 4);
     assert_eq!(executions.lookup(execution_id(3)).unwrap(), None);
     assert_eq!(executions.lookup_summary(execution_id(3)).unwrap(), None);
-    assert_eq!(executions.begin_prune(&NewPrune { flow: flow_id(1), below: Some(place(18)) }).unwrap(), 0);
+    assert_eq!(executions.begin_prune(&NewPrune::of_flow(flow_id(1), Some(place(18)))).unwrap(), 0);
 
     // What comes late stays, and what is pending may end.
     let mut late = start(51);
@@ -94,7 +94,7 @@ pub fn what_is_pruned_is_gone_at_once(store: &dyn Store) {
             break;
         }
     }
-    assert_eq!(executions.begin_prune(&NewPrune { flow: flow_id(1), below: None }).unwrap(), 4);
+    assert_eq!(executions.begin_prune(&NewPrune::of_flow(flow_id(1), None)).unwrap(), 4);
     assert_eq!(listed(store), [execution_id(51)]);
     while !executions.continue_prune(100).unwrap().is_done {}
     assert_eq!(executions.tally(&StatsQuery::of_all()).unwrap().total(), 1);
@@ -182,7 +182,7 @@ pub fn many_prunes_are_worked_on_together(store: &dyn Store) {
     let executions = store.executions();
     // Flow 19 is left alone.
     let gone: u64 = (0..19)
-        .map(|number| executions.begin_prune(&NewPrune { flow: flow_id(number), below }).unwrap())
+        .map(|number| executions.begin_prune(&NewPrune::of_flow(flow_id(number), below)).unwrap())
         .sum();
     assert_eq!(gone, 190 - 1, "the place itself is one of flow 0");
     let mut late = start(900);

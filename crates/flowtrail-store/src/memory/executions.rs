@@ -118,9 +118,12 @@ impl ExecutionStore for MemoryStore {
     }
 
     fn begin_prune(&self, prune: &NewPrune) -> Result<u64, StoreError> {
+        prune.check()?;
         let mut state = self.lock();
-        let goes =
-            |row: &&Row| row.flow_id == prune.flow && prune.below.is_none_or(|below| place(row) < below);
+        let goes = |row: &&Row| {
+            prune.flow.is_none_or(|flow| row.flow_id == flow)
+                && prune.below.is_none_or(|below| place(row) < below)
+        };
         let ids: Vec<ExecutionId> =
             state.executions.values().filter(goes).map(|row| row.execution.summary.id).collect();
         Ok(ids.into_iter().filter(|id| state.remove(*id)).count() as u64)

@@ -2,8 +2,10 @@
 
 use flowtrail_store::{EndedQuery, NewPrune};
 use flowtrail_types::{
-    ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal, StatsScope, Visibility,
+    ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal, StatsQuery, StatsScope, Step,
+    Visibility,
 };
+use time::OffsetDateTime;
 
 use crate::access::{self, Rights};
 use crate::{Tracker, TrackerError};
@@ -17,7 +19,7 @@ pub enum Keep {
     /// The newest so many, and what is pending.
     Newest(u64),
     /// What began at this time or later, and what is pending.
-    Since(time::OffsetDateTime),
+    Since(OffsetDateTime),
 }
 
 impl Tracker {
@@ -94,26 +96,23 @@ impl Tracker {
         }
     }
 
-    /// Deletes of all flows what began before a time and has ended, the oldest first, and tells how many executions that
-    /// were. For administrators. Blocks; `progress` is told how many went so far.
+    /// Deletes of all flows what began before a time and has ended, and tells how many executions that were. They are gone
+    /// from every answer and statistic when this returns; their space is given back in the background. For administrators.
+    /// Blocks.
     ///
     /// # Errors
     ///
     /// [`TrackerError::Forbidden`] for others, [`TrackerError::Invalid`] when a number is to be kept of each.
-    pub fn prune_all(
-        &self,
-        principal: &Principal,
-        keep: Keep,
-        progress: &dyn Fn(u64),
-    ) -> Result<u64, TrackerError> {
+    pub fn prune_all(&self, principal: &Principal, keep: Keep) -> Result<u64, TrackerError> {
+        let before = bound_of_all(principal, keep)?;
         let executions = self.inner.store.executions();
-        let mut deleted = 0;
-        self.each_prunable(principal, keep, |ids| {
-            deleted += executions.delete(ids)?.len() as u64;
-            progress(deleted);
+        let mut gone = executions.begin_prune(&NewPrune::of_all(before))?;
+        self.inner.each_in_last_hour(before, |ids| {
+            gone += executions.delete(ids)?.len() as u64;
             Ok(())
         })?;
-        Ok(deleted)
+        self.inner.upkeep_wanted();
+        Ok(gone)
     }
 
     /// How many executions [`prune_all`](Self::prune_all) would delete. Blocks.
@@ -122,36 +121,13 @@ impl Tracker {
     ///
     /// As [`prune_all`](Self::prune_all).
     pub fn count_prunable_of_all(&self, principal: &Principal, keep: Keep) -> Result<u64, TrackerError> {
-        let mut count = 0;
-        self.each_prunable(principal, keep, |ids| {
+        let before = bound_of_all(principal, keep)?;
+        let mut count = self.inner.count_ended_in_hours_before(before)?;
+        self.inner.each_in_last_hour(before, |ids| {
             count += ids.len() as u64;
             Ok(())
         })?;
         Ok(count)
-    }
-
-    fn each_prunable(
-        &self,
-        principal: &Principal,
-        keep: Keep,
-        mut with: impl FnMut(&[ExecutionId]) -> Result<(), TrackerError>,
-    ) -> Result<(), TrackerError> {
-        if !principal.is_admin() {
-            return Err(TrackerError::Forbidden("delete executions of all flows"));
-        }
-        let Keep::Since(before) = keep else {
-            return Err(TrackerError::invalid("flow", "name the flow of which so many are kept"));
-        };
-        let mut query = EndedQuery { flow: None, before: Some(before), after: None, limit: AT_ONCE };
-        loop {
-            let page = self.inner.store.executions().list_ended(&query)?;
-            let ids: Vec<ExecutionId> = page.items.iter().map(flowtrail_store::Ended::id).collect();
-            with(&ids)?;
-            match page.searched_to {
-                Some(place) => query.after = Some(place),
-                None => return Ok(()),
-            }
-        }
     }
 
     fn require_write(&self, principal: &Principal, flow: FlowId) -> Result<(), TrackerError> {
@@ -179,7 +155,44 @@ impl Tracker {
     }
 }
 
+/// Before which time everything goes, of all flows.
+fn bound_of_all(principal: &Principal, keep: Keep) -> Result<OffsetDateTime, TrackerError> {
+    if !principal.is_admin() {
+        return Err(TrackerError::Forbidden("delete executions of all flows"));
+    }
+    match keep {
+        Keep::Since(before) => Ok(before),
+        Keep::Newest(_) => Err(TrackerError::invalid("flow", "name the flow of which so many are kept")),
+    }
+}
+
 impl crate::tracker::Inner {
+    /// How many executions of all flows have ended that began before the hour in which a time lies. Counters tell it.
+    pub(crate) fn count_ended_in_hours_before(&self, at: OffsetDateTime) -> Result<u64, TrackerError> {
+        let query = StatsQuery { to: Some(Step::Hour.begin(at)), ..StatsQuery::of_all() };
+        let tally = self.store.executions().tally(&query)?;
+        Ok(u64::try_from(tally.total() - tally.pending).unwrap_or(0))
+    }
+
+    /// Does something with what has ended of all flows and began before a time, in the hour in which that lies.
+    fn each_in_last_hour(
+        &self,
+        before: OffsetDateTime,
+        mut with: impl FnMut(&[ExecutionId]) -> Result<(), TrackerError>,
+    ) -> Result<(), TrackerError> {
+        let after = NewPrune::of_all(before).below;
+        let mut query = EndedQuery { flow: None, before: Some(before), after, limit: AT_ONCE };
+        loop {
+            let page = self.store.executions().list_ended(&query)?;
+            let ids: Vec<ExecutionId> = page.items.iter().map(flowtrail_store::Ended::id).collect();
+            with(&ids)?;
+            match page.searched_to {
+                Some(place) => query.after = Some(place),
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// The place of the execution of a flow that so many newer ones stand before.
     pub(crate) fn place_of(&self, flow: FlowId, newer: u64) -> Result<Option<Place>, TrackerError> {
         let query = ExecutionQuery {
@@ -230,7 +243,7 @@ impl crate::tracker::Inner {
                 .collect();
             return Ok(executions.delete(&ids)?.len() as u64);
         }
-        let gone = executions.begin_prune(&NewPrune { flow, below })?;
+        let gone = executions.begin_prune(&NewPrune::of_flow(flow, below))?;
         self.upkeep_wanted();
         Ok(gone)
     }

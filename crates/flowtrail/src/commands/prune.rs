@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowtrail_tracker::{Keep, Tracker};
-use flowtrail_types::{Age, FlowId, Principal};
+use flowtrail_types::{Age, Principal};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -28,43 +28,41 @@ pub(super) fn run(tracker: &Tracker, me: &Principal, wish: &Wish) -> Result<(), 
         (None, Some(age)) => Keep::Since(tracker.clock().now() - age.0),
         (None, None) => return Err(Failure::new("say what goes: --keep NUMBER or --older-than AGE")),
     };
-    let count = match flow {
-        Some(flow) => tracker.count_prunable(me, flow, keep)?,
-        None => tracker.count_prunable_of_all(me, keep)?,
-    };
     if wish.dry_run {
+        let count = match flow {
+            Some(flow) => tracker.count_prunable(me, flow, keep)?,
+            None => tracker.count_prunable_of_all(me, keep)?,
+        };
         return tell(wish, count, "would be deleted");
     }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len}  {per_sec}, {eta} left")
-        .doing("cannot draw")?;
-    let bar = ProgressBar::new(count).with_style(style);
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let deleted = prune(tracker, me, flow, keep, &bar)?;
-    bar.finish_and_clear();
-    tell(wish, deleted, "deleted")
+    let gone = match flow {
+        Some(flow) => tracker.prune(me, flow, keep)?,
+        None => tracker.prune_all(me, keep)?,
+    };
+    if !wish.json {
+        say(format_args!("{gone} executions are gone from every answer"));
+    }
+    delete_rows(tracker, gone)?;
+    tell(wish, gone, "deleted")
 }
 
-fn prune(
-    tracker: &Tracker,
-    me: &Principal,
-    flow: Option<FlowId>,
-    keep: Keep,
-    bar: &ProgressBar,
-) -> Result<u64, Failure> {
-    let Some(flow) = flow else {
-        return Ok(tracker.prune_all(me, keep, &|done| bar.set_position(done))?);
-    };
-    let gone = tracker.prune(me, flow, keep)?;
-    // They are out of every answer now; their rows go here, so that the command ends when all is done.
+/// Deletes the rows of what is gone here, so that the command ends when all is done.
+fn delete_rows(tracker: &Tracker, gone: u64) -> Result<(), Failure> {
+    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len}  {per_sec}, {eta} left")
+        .doing("cannot draw")?;
+    let bar = ProgressBar::new(gone).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
     let mut done = 0;
     loop {
         let (deleted, is_done) = tracker.continue_prune()?;
         done += deleted;
         bar.set_position(done.min(gone));
         if is_done {
-            return Ok(gone);
+            break;
         }
     }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 fn tell(wish: &Wish, count: u64, what: &str) -> Result<(), Failure> {

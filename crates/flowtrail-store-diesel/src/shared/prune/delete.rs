@@ -1,0 +1,91 @@
+//! Executions that are deleted with their rows, at once.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use flowtrail_store::StoreError;
+use flowtrail_types::{ExecutionId, FlowId, Place, StatsScope, Step, Tally};
+
+use super::backend::{Conn, Db};
+use super::schema::{execution_payloads, execution_tags, executions, node_executions, prunes};
+use super::store::WriteError;
+use super::{DieselStore, Tallies, active, corrupt, covering, note_late, shown};
+use crate::columns::{At, Id};
+
+/// Deletes single executions, and tells which.
+pub(crate) fn delete(store: &DieselStore, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    store.write(|conn, stats| {
+        let active_prunes = active(conn, &StatsScope::All)?;
+        let wanted: Vec<Id> = ids.iter().map(|id| Id(*id.as_uuid())).collect();
+        let mut there: Vec<Id> = Vec::new();
+        for ids in wanted.chunks(1_000) {
+            // What a prune covers is gone already. Pending ones stay.
+            let found = executions::table
+                .filter(executions::id.eq_any(ids).and(executions::deadline_at.is_null()))
+                .select(executions::id)
+                .into_boxed::<Db>();
+            there.extend(shown!(active_prunes, found).load::<Id>(conn)?);
+        }
+        let (gone, tallies) = delete_rows(conn, &there)?;
+        stats.add(conn, store.slots(), &BTreeMap::new(), &tallies)?;
+        if !active_prunes.is_empty() {
+            let slot = stats.slot(conn, store.slots())?;
+            let negative = tallies.into_iter().map(|(key, tally)| {
+                let mut less = Tally::default();
+                less.merge(&tally, -1);
+                (key, less)
+            });
+            note_late(conn, &active_prunes, slot, &negative.collect())?;
+        }
+        let mut gone: Vec<ExecutionId> = gone.into_iter().map(|(place, _)| place.id).collect();
+        gone.sort_by_key(|id| ids.iter().position(|wanted| wanted == id));
+        Ok(gone)
+    })
+}
+
+/// What of an execution decides about statistics, as it is told of a row that went.
+type GoneRow = (Id, Id, At, String, Option<i64>, i64);
+
+/// Deletes the rows of executions, in all tables, and adds up what they were.
+pub(super) fn delete_rows(
+    conn: &mut Conn,
+    ids: &[Id],
+) -> Result<(Vec<(Place, FlowId)>, Tallies), WriteError> {
+    let mut gone = Vec::new();
+    let mut tallies = Tallies::new();
+    for ids in ids.chunks(1_000) {
+        // Whoever gets a row told by this is the only one who counts it as gone.
+        let rows: Vec<GoneRow> = diesel::delete(executions::table)
+            .filter(executions::id.eq_any(ids).and(executions::deadline_at.is_null()))
+            .returning((
+                executions::id,
+                executions::flow_id,
+                executions::started_at,
+                executions::status,
+                executions::duration_us,
+                executions::bytes,
+            ))
+            .load(conn)?;
+        diesel::delete(execution_payloads::table)
+            .filter(execution_payloads::execution_id.eq_any(ids))
+            .execute(conn)?;
+        diesel::delete(node_executions::table)
+            .filter(node_executions::execution_id.eq_any(ids))
+            .execute(conn)?;
+        diesel::delete(execution_tags::table)
+            .filter(execution_tags::execution_id.eq_any(ids))
+            .execute(conn)?;
+        for (id, flow, started_at, status, duration_us, bytes) in rows {
+            let status =
+                status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
+            let flow = FlowId::from_uuid(flow.0);
+            let hour = Step::Hour.begin(started_at.0);
+            tallies.entry((flow, hour)).or_default().add(status, duration_us, bytes, 1);
+            gone.push((Place { started_at: started_at.0, id: ExecutionId::from_uuid(id.0) }, flow));
+        }
+    }
+    Ok((gone, tallies))
+}

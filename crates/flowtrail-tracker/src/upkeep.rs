@@ -27,11 +27,13 @@ pub struct Kept {
     pub packed: u64,
     /// Bytes that were given back to the file system.
     pub given_back: u64,
+    /// Whether there are more rows to delete of what was taken away.
+    pub is_pruning: bool,
 }
 
 impl Kept {
     fn is_idle(self) -> bool {
-        self.evicted + self.deleted + self.packed + self.given_back == 0
+        !self.is_pruning && self.evicted + self.deleted + self.packed + self.given_back == 0
     }
 }
 
@@ -433,8 +435,10 @@ impl Inner {
         if is_retention_due {
             self.apply_retention(&mut kept)?;
         }
-        kept.deleted += self.store.executions().continue_prune(AT_ONCE)?.deleted;
-        if kept.deleted == 0 {
+        let step = self.store.executions().continue_prune(AT_ONCE)?;
+        kept.deleted += step.deleted;
+        kept.is_pruning = !step.is_done;
+        if !kept.is_pruning {
             self.pack(&mut kept)?;
             self.give_back_a_little(&mut kept)?;
         }

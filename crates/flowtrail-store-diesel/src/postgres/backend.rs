@@ -147,6 +147,20 @@ pub(crate) fn lock_prunes(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {PRUNING})"))
 }
 
+/// The lock of batches that are being written.
+const WRITING: i32 = -101;
+
+/// Makes a prune that begins wait for the end of this transaction. A batch and a prune could not otherwise be told apart that
+/// go on at once: whether the one knew of the other decides what the prune covers.
+pub(crate) fn join_writers(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute(&format!("SELECT pg_advisory_xact_lock_shared({LOCK_CLASS}, {WRITING})"))
+}
+
+/// Waits until no batch is being written, and keeps others from beginning until the transaction ends.
+pub(crate) fn wait_for_writers(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {WRITING})"))
+}
+
 /// Runs `work` so that all it reads is of one moment.
 pub(crate) fn snapshot<T, E: From<DieselError>>(
     conn: &mut Conn,

@@ -12,6 +12,7 @@ use flowtrail_types::ExecutionId;
 
 use super::Schema;
 use super::backend::{self, Address, Conn, Own, Readers};
+use super::prune::Settled;
 use super::statistics::{Slots, StatsWriter};
 use crate::DatabaseUrl;
 
@@ -27,6 +28,8 @@ pub struct DieselStore {
     own: Own,
     /// Executions whose rows are corrupt, so that their data cannot be packed.
     unpackable: Mutex<BTreeSet<ExecutionId>>,
+    /// How far this process has come with counting what a prune of all has deleted.
+    settled: Mutex<Option<Settled>>,
 }
 
 /// The connection that writes, and what is known of what it wrote.
@@ -75,6 +78,7 @@ impl DieselStore {
             own: Own::open(&address)?,
             address,
             unpackable: Mutex::default(),
+            settled: Mutex::default(),
         })
     }
 
@@ -165,6 +169,11 @@ impl DieselStore {
     /// The executions that were found to be corrupt when they were to be packed.
     pub(super) fn unpackable(&self) -> MutexGuard<'_, BTreeSet<ExecutionId>> {
         self.unpackable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far counting what a prune of all has deleted has come.
+    pub(super) fn settled(&self) -> MutexGuard<'_, Option<Settled>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the database is.

@@ -124,6 +124,16 @@ pub(crate) fn lock_prunes(_conn: &mut Conn) -> QueryResult<()> {
     Ok(())
 }
 
+/// Makes a prune that begins wait for the end of this transaction. Here nobody else writes anyway.
+pub(crate) fn join_writers(_conn: &mut Conn) -> QueryResult<()> {
+    Ok(())
+}
+
+/// Waits until no batch is being written. Here none is.
+pub(crate) fn wait_for_writers(_conn: &mut Conn) -> QueryResult<()> {
+    Ok(())
+}
+
 /// After a write: nothing here. What is told is part of the transaction.
 pub(crate) fn after_write(_own: &Own, _conn: &mut Conn, _is_committed: bool) {}
 

@@ -41,6 +41,7 @@ fn write_batch(
     batch: &[Command],
     trust_fresh_ids: bool,
 ) -> Result<Outcomes, WriteError> {
+    backend::join_writers(conn)?;
     let (mark, has_prunes) = backend::next_mark(conn)?;
     let prunes = if has_prunes { prune::active(conn, &StatsScope::All)? } else { Vec::new() };
     let (knowledge, packed) = read_knowledge(conn, batch, trust_fresh_ids, &prunes)?;

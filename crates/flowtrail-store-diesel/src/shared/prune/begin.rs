@@ -35,6 +35,7 @@ pub(crate) fn begin(store: &DieselStore, wish: &NewPrune) -> Result<u64, StoreEr
 
 fn begin_one(conn: &mut Conn, wish: &NewPrune) -> Result<Begun, WriteError> {
     backend::lock_prunes(conn)?;
+    backend::wait_for_writers(conn)?;
     let there = active(conn, &StatsScope::All)?;
     match wish.flow {
         Some(flow) => begin_of_flow(conn, Id(*flow.as_uuid()), wish.below, &there),
@@ -55,7 +56,8 @@ fn begin_of_flow(
             return Ok(Begun::After(Work::Of(flow)));
         }
     } else if let Some(all) = there.iter().find(|prune| prune.is_of_all())
-        && steps::has_rows(conn, all, Some(flow))?
+        && (steps::has_rows(conn, all, Some(flow))?
+            || statistics::going(conn, all, &[flow], (None, None))? != Tally::default())
     {
         // From now on this one decides for the flow.
         return Ok(Begun::After(Work::Within(flow)));
@@ -81,7 +83,8 @@ fn begin_of_flow(
 
 fn begin_of_all(conn: &mut Conn, below: Option<Place>, there: &[ActivePrune]) -> Result<Begun, WriteError> {
     for prune in there.iter().filter(|prune| prune.reaches_further_than(below)) {
-        if steps::has_rows(conn, prune, prune.own_flow())? {
+        // That of all is over when what it deleted is counted.
+        if prune.is_of_all() || steps::has_rows(conn, prune, prune.own_flow())? {
             return Ok(Begun::After(Work::Of(prune.flow)));
         }
     }

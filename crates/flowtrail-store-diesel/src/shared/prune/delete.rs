@@ -47,7 +47,7 @@ pub(crate) fn delete(store: &DieselStore, ids: &[ExecutionId]) -> Result<Vec<Exe
 }
 
 /// What of an execution decides about statistics, as it is told of a row that went.
-type GoneRow = (Id, Id, At, String, Option<i64>, i64);
+type GoneRow = (Id, Id, At, String, Option<i64>, i64, bool);
 
 /// Deletes the rows of executions, in all tables, and adds up what they were.
 pub(super) fn delete_rows(
@@ -67,18 +67,25 @@ pub(super) fn delete_rows(
                 executions::status,
                 executions::duration_us,
                 executions::bytes,
+                executions::packed,
             ))
             .load(conn)?;
         diesel::delete(execution_payloads::table)
             .filter(execution_payloads::execution_id.eq_any(ids))
             .execute(conn)?;
-        diesel::delete(node_executions::table)
-            .filter(node_executions::execution_id.eq_any(ids))
-            .execute(conn)?;
-        diesel::delete(execution_tags::table)
-            .filter(execution_tags::execution_id.eq_any(ids))
-            .execute(conn)?;
-        for (id, flow, started_at, status, duration_us, bytes) in rows {
+        // What is packed has no nodes of its own, and most histories have no tags.
+        let unpacked: Vec<Id> = rows.iter().filter(|row| !row.6).map(|row| row.0).collect();
+        if !unpacked.is_empty() {
+            diesel::delete(node_executions::table)
+                .filter(node_executions::execution_id.eq_any(unpacked))
+                .execute(conn)?;
+        }
+        if has_tags(conn)? {
+            diesel::delete(execution_tags::table)
+                .filter(execution_tags::execution_id.eq_any(ids))
+                .execute(conn)?;
+        }
+        for (id, flow, started_at, status, duration_us, bytes, _) in rows {
             let status =
                 status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
             let flow = FlowId::from_uuid(flow.0);
@@ -88,4 +95,15 @@ pub(super) fn delete_rows(
         }
     }
     Ok((gone, tallies))
+}
+
+fn has_tags(conn: &mut Conn) -> QueryResult<bool> {
+    // Every id comes after the nil one: said so that the database knows it for a search.
+    let any: Option<Id> = execution_tags::table
+        .filter(execution_tags::execution_id.ge(Id(uuid::Uuid::nil())))
+        .select(execution_tags::execution_id)
+        .limit(1)
+        .first(conn)
+        .optional()?;
+    Ok(any.is_some())
 }

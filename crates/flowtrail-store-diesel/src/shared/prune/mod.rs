@@ -14,12 +14,14 @@ mod begin;
 mod delete;
 mod late;
 mod rows;
+mod settle;
 mod steps;
 
 pub(super) use begin::begin;
 pub(super) use delete::delete;
 pub(super) use late::{Tallies, has_late, late, note_late};
 pub(super) use rows::{ActivePrune, active, covering, shares, shown};
+pub(super) use settle::Settled;
 pub(super) use steps::step;
 
 use super::{DieselStore, backend, corrupt, schema, statistics, store};

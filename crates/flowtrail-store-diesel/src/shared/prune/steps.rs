@@ -10,6 +10,8 @@ use super::backend::{self, Conn, Db};
 use super::delete::delete_rows;
 use super::rows::PruneRow;
 use super::schema::{executions, prunes};
+use super::settle::{self, Settled};
+use super::statistics::{Slots, StatsWriter};
 use super::store::WriteError;
 use super::{ActivePrune, DieselStore, Tallies, active, late};
 use crate::columns::{At, Id};
@@ -41,37 +43,81 @@ pub(super) fn work_on(store: &DieselStore, limit: u32, work: Work) -> Result<Pru
     if active(&mut *store.reader()?, &StatsScope::All)?.is_empty() {
         return Ok(NOTHING);
     }
-    store.write(|conn, stats| {
+    let before = *store.settled();
+    let (step, settled) = store.write(|conn, stats| {
         backend::lock_prunes(conn)?;
         let waiting = active(conn, &StatsScope::All)?;
         let worked_on = chosen(&waiting, work);
+        if let [all] = worked_on
+            && all.is_of_all()
+        {
+            return work_on_all(conn, (stats, store.slots()), (all, &waiting), limit, (work, before));
+        }
         let doomed = match worked_on {
-            [] => return Ok(NOTHING),
-            [one] => next_rows(conn, one, one.own_flow().or(work.within()), limit)?,
+            [] => return Ok((NOTHING, None)),
+            [one] => next_rows(conn, one, one.own_flow(), limit)?,
             many => next_rows_of_many(conn, many, limit)?,
         };
         let is_over = (doomed.len() as u64) < u64::from(limit);
-        let last = doomed.last().map(|(at, id)| Place { started_at: at.0, id: ExecutionId::from_uuid(id.0) });
+        let last = last_of(&doomed);
         let ids: Vec<Id> = doomed.into_iter().map(|(_, id)| id).collect();
         let (_, tallies) = delete_rows(conn, &ids)?;
         stats.add(conn, store.slots(), &BTreeMap::new(), &tallies)?;
-        let beside =
-            waiting.iter().find(|all| all.is_of_all() && worked_on.iter().all(|one| !one.is_of_all()));
+        let beside = waiting.iter().find(|all| all.is_of_all());
         if let Some(all) = beside {
             let slot = stats.slot(conn, store.slots())?;
             late::note_gone_beside(conn, all, slot, &tallies)?;
         }
         if !is_over {
             note_progress(conn, worked_on, &tallies, last.filter(|_| work == Work::Next))?;
-        } else if work.within().is_none() && beside.is_none() {
+        } else if beside.is_none() {
             end(conn, worked_on)?;
         } else {
-            // Some flow is done with, the prune of all is not. Until that is over the flow's own prune stays, without
+            // This flow is done with, the prune of all is not. Until that is over the flow's own prune stays, without
             // anything to delete: it tells that nothing of the flow is covered any more.
             note_progress(conn, worked_on, &tallies, None)?;
         }
-        Ok(PruneStep { deleted: ids.len() as u64, is_done: is_over && worked_on.len() == waiting.len() })
-    })
+        let is_done = is_over && worked_on.len() == waiting.len();
+        Ok((PruneStep { deleted: ids.len() as u64, is_done }, None))
+    })?;
+    *store.settled() = settled;
+    Ok(step)
+}
+
+/// Deletes rows that the prune of all covers, of one flow or of all of them, and counts what is gone when no rows are left.
+fn work_on_all(
+    conn: &mut Conn,
+    (stats, slots): (&mut StatsWriter, &impl Slots),
+    (all, waiting): (&ActivePrune, &[ActivePrune]),
+    limit: u32,
+    (work, before): (Work, Option<Settled>),
+) -> Result<(PruneStep, Option<Settled>), WriteError> {
+    let doomed = next_rows(conn, all, work.within(), limit)?;
+    let last = last_of(&doomed);
+    let ids: Vec<Id> = doomed.into_iter().map(|(_, id)| id).collect();
+    delete_rows(conn, &ids)?;
+    let mut step = PruneStep { deleted: ids.len() as u64, is_done: false };
+    if let Some(flow) = work.within() {
+        if step.deleted < u64::from(limit) {
+            settle::settle(conn, (stats, slots), all, flow, (None, None))?;
+        }
+        return Ok((step, before));
+    }
+    if !ids.is_empty() {
+        note_progress(conn, std::slice::from_ref(all), &Tallies::new(), last)?;
+        return Ok((step, None));
+    }
+    let own: Vec<Id> = waiting.iter().filter_map(ActivePrune::own_flow).collect();
+    let settled = settle::settle_some(conn, (stats, slots), all, &own, before)?;
+    if settled.is_none() {
+        end(conn, std::slice::from_ref(all))?;
+        step.is_done = waiting.len() == 1;
+    }
+    Ok((step, settled))
+}
+
+fn last_of(doomed: &[(At, Id)]) -> Option<Place> {
+    doomed.last().map(|(at, id)| Place { started_at: at.0, id: ExecutionId::from_uuid(id.0) })
 }
 
 impl Work {

@@ -15,7 +15,7 @@ use super::{ALL_FLOWS, Period};
 use crate::columns::{At, Id};
 
 /// Hours, as the times at which they begin: the first, and the one after the last.
-type Hours = (Option<OffsetDateTime>, Option<OffsetDateTime>);
+pub(crate) type Hours = (Option<OffsetDateTime>, Option<OffsetDateTime>);
 
 fn ids_of(scope: &StatsScope) -> Vec<Id> {
     match scope {
@@ -62,6 +62,33 @@ pub(crate) fn going(
         going.merge(&prune.edge, 1);
     }
     Ok(going)
+}
+
+/// The same hour by hour: each tally and how many times it counts.
+pub(crate) fn going_by_hour(
+    conn: &mut Conn,
+    prune: &ActivePrune,
+    counted: &[Id],
+    (from, to): Hours,
+    mut add: impl FnMut(OffsetDateTime, &Tally, i64),
+) -> Result<(), StoreError> {
+    let edge = prune.edge_hour();
+    let before_edge = (from, earlier(to, edge));
+    if !is_empty(before_edge) {
+        for row in rows(conn, counted, Period::Hour, before_edge)? {
+            add(row.bucket.0, &ended_part(row.counts()?.stored()), 1);
+        }
+        for (hour, late) in prune::late(conn, counted, before_edge)? {
+            add(hour, &late, -1);
+        }
+    }
+    if let Some(edge) = edge
+        && from.is_none_or(|from| from <= edge)
+        && to.is_none_or(|to| edge < to)
+    {
+        add(edge, &prune.edge, 1);
+    }
+    Ok(())
 }
 
 fn earlier(a: Option<OffsetDateTime>, b: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
@@ -137,24 +164,8 @@ pub(crate) fn tally_by(
         }
     }
     if query.counting == Counting::Stored {
-        let (from, to) = hours;
         for (prune, counted) in prune::shares(conn, &query.scope)? {
-            let edge = prune.edge_hour();
-            let before_edge = (from, earlier(to, edge));
-            if !is_empty(before_edge) {
-                for row in rows(conn, &counted, Period::Hour, before_edge)? {
-                    add(row.bucket.0, &ended_part(row.counts()?.stored()), -1);
-                }
-                for (hour, late) in prune::late(conn, &counted, before_edge)? {
-                    add(hour, &late, 1);
-                }
-            }
-            if let Some(edge) = edge
-                && from.is_none_or(|from| from <= edge)
-                && to.is_none_or(|to| edge < to)
-            {
-                add(edge, &prune.edge, -1);
-            }
+            going_by_hour(conn, &prune, &counted, hours, |hour, tally, times| add(hour, tally, -times))?;
         }
     }
     Ok(tallies.into_iter().filter(|(_, tally)| *tally != Tally::default()).collect())

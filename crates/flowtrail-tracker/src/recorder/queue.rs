@@ -1,6 +1,7 @@
 //! What waits to be written.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -84,6 +85,8 @@ pub(super) struct Shared {
     pub(super) filled: Condvar,
     pub(super) limits: RecorderLimits,
     pub(super) clock: Arc<dyn Clock>,
+    /// How many commands have come so far.
+    pub(super) submitted: AtomicU64,
 }
 
 impl Shared {

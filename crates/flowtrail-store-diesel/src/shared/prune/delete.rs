@@ -70,21 +70,8 @@ pub(super) fn delete_rows(
                 executions::packed,
             ))
             .load(conn)?;
-        diesel::delete(execution_payloads::table)
-            .filter(execution_payloads::execution_id.eq_any(ids))
-            .execute(conn)?;
-        // What is packed has no nodes of its own, and most histories have no tags.
         let unpacked: Vec<Id> = rows.iter().filter(|row| !row.6).map(|row| row.0).collect();
-        if !unpacked.is_empty() {
-            diesel::delete(node_executions::table)
-                .filter(node_executions::execution_id.eq_any(unpacked))
-                .execute(conn)?;
-        }
-        if has_tags(conn)? {
-            diesel::delete(execution_tags::table)
-                .filter(execution_tags::execution_id.eq_any(ids))
-                .execute(conn)?;
-        }
+        delete_wide_rows(conn, ids, &unpacked)?;
         for (id, flow, started_at, status, duration_us, bytes, _) in rows {
             let status =
                 status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
@@ -95,6 +82,40 @@ pub(super) fn delete_rows(
         }
     }
     Ok((gone, tallies))
+}
+
+/// Deletes the rows of executions that a prune covers. Nobody else touches those, so that nothing needs to be told of them;
+/// some of them are not packed.
+pub(super) fn delete_covered(conn: &mut Conn, ids: &[Id], unpacked: &[Id]) -> QueryResult<()> {
+    for ids in ids.chunks(1_000) {
+        diesel::delete(executions::table.filter(executions::id.eq_any(ids))).execute(conn)?;
+        delete_wide_rows(conn, ids, &[])?;
+    }
+    for unpacked in unpacked.chunks(1_000) {
+        delete_wide_rows(conn, &[], unpacked)?;
+    }
+    Ok(())
+}
+
+/// Deletes what belongs to executions besides their own rows. What is packed has no nodes of its own, and most histories have
+/// no tags.
+fn delete_wide_rows(conn: &mut Conn, ids: &[Id], unpacked: &[Id]) -> QueryResult<()> {
+    if !ids.is_empty() {
+        diesel::delete(execution_payloads::table)
+            .filter(execution_payloads::execution_id.eq_any(ids))
+            .execute(conn)?;
+        if has_tags(conn)? {
+            diesel::delete(execution_tags::table)
+                .filter(execution_tags::execution_id.eq_any(ids))
+                .execute(conn)?;
+        }
+    }
+    if !unpacked.is_empty() {
+        diesel::delete(node_executions::table)
+            .filter(node_executions::execution_id.eq_any(unpacked))
+            .execute(conn)?;
+    }
+    Ok(())
 }
 
 fn has_tags(conn: &mut Conn) -> QueryResult<bool> {

@@ -7,7 +7,7 @@ use flowtrail_store::{PruneStep, StoreError};
 use flowtrail_types::{ExecutionId, FlowId, Place, StatsScope};
 
 use super::backend::{self, Conn, Db};
-use super::delete::delete_rows;
+use super::delete::{delete_covered, delete_rows};
 use super::rows::PruneRow;
 use super::schema::{executions, prunes};
 use super::settle::{self, Settled};
@@ -44,7 +44,8 @@ pub(super) fn work_on(store: &DieselStore, limit: u32, work: Work) -> Result<Pru
         return Ok(NOTHING);
     }
     let before = *store.settled();
-    let (step, settled) = store.write(|conn, stats| {
+    // A step that a crash takes back is done again: nobody waits for the disk.
+    let (step, settled) = store.write_unflushed(|conn, stats| {
         backend::lock_prunes(conn)?;
         let waiting = active(conn, &StatsScope::All)?;
         let worked_on = chosen(&waiting, work);
@@ -60,7 +61,7 @@ pub(super) fn work_on(store: &DieselStore, limit: u32, work: Work) -> Result<Pru
         };
         let is_over = (doomed.len() as u64) < u64::from(limit);
         let last = last_of(&doomed);
-        let ids: Vec<Id> = doomed.into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<Id> = doomed.into_iter().map(|row| row.1).collect();
         let (_, tallies) = delete_rows(conn, &ids)?;
         stats.add(conn, store.slots(), &BTreeMap::new(), &tallies)?;
         let beside = waiting.iter().find(|all| all.is_of_all());
@@ -80,6 +81,8 @@ pub(super) fn work_on(store: &DieselStore, limit: u32, work: Work) -> Result<Pru
         let is_done = is_over && worked_on.len() == waiting.len();
         Ok((PruneStep { deleted: ids.len() as u64, is_done }, None))
     })?;
+    // Counting writes pages as well, in about the same number.
+    backend::wrote(store, usize::try_from(limit / 2).unwrap_or(0));
     *store.settled() = settled;
     Ok(step)
 }
@@ -94,8 +97,9 @@ fn work_on_all(
 ) -> Result<(PruneStep, Option<Settled>), WriteError> {
     let doomed = next_rows(conn, all, work.within(), limit)?;
     let last = last_of(&doomed);
-    let ids: Vec<Id> = doomed.into_iter().map(|(_, id)| id).collect();
-    delete_rows(conn, &ids)?;
+    let unpacked: Vec<Id> = doomed.iter().filter(|row| !row.2).map(|row| row.1).collect();
+    let ids: Vec<Id> = doomed.into_iter().map(|row| row.1).collect();
+    delete_covered(conn, &ids, &unpacked)?;
     let mut step = PruneStep { deleted: ids.len() as u64, is_done: false };
     if let Some(flow) = work.within() {
         if step.deleted < u64::from(limit) {
@@ -116,8 +120,11 @@ fn work_on_all(
     Ok((step, settled))
 }
 
-fn last_of(doomed: &[(At, Id)]) -> Option<Place> {
-    doomed.last().map(|(at, id)| Place { started_at: at.0, id: ExecutionId::from_uuid(id.0) })
+/// An execution whose rows are to be deleted: when it began, its id, whether its data is packed.
+type Doomed = (At, Id, bool);
+
+fn last_of(doomed: &[Doomed]) -> Option<Place> {
+    doomed.last().map(|(at, id, _)| Place { started_at: at.0, id: ExecutionId::from_uuid(id.0) })
 }
 
 impl Work {
@@ -193,7 +200,7 @@ fn go_on(
 }
 
 /// The oldest rows that any prune of a flow covers. They go on from where all of them have come already.
-fn next_rows_of_many(conn: &mut Conn, waiting: &[ActivePrune], limit: u32) -> QueryResult<Vec<(At, Id)>> {
+fn next_rows_of_many(conn: &mut Conn, waiting: &[ActivePrune], limit: u32) -> QueryResult<Vec<Doomed>> {
     let mut rows = executions::table
         .inner_join(prunes::table.on(prunes::flow_id.eq(executions::flow_id)))
         .filter(executions::deadline_at.is_null().and(prunes::mark.ge(executions::written)))
@@ -204,7 +211,7 @@ fn next_rows_of_many(conn: &mut Conn, waiting: &[ActivePrune], limit: u32) -> Qu
                     .and(prunes::below_id.gt(executions::id.nullable())),
             ),
         )
-        .select((executions::started_at, executions::id))
+        .select((executions::started_at, executions::id, executions::packed))
         .order((executions::started_at, executions::id))
         .limit(i64::from(limit))
         .into_boxed::<Db>();
@@ -223,15 +230,10 @@ pub(super) fn has_rows(conn: &mut Conn, prune: &ActivePrune, flow: Option<Id>) -
 }
 
 /// The oldest rows that a prune covers, of one flow or of all.
-fn next_rows(
-    conn: &mut Conn,
-    prune: &ActivePrune,
-    flow: Option<Id>,
-    limit: u32,
-) -> QueryResult<Vec<(At, Id)>> {
+fn next_rows(conn: &mut Conn, prune: &ActivePrune, flow: Option<Id>, limit: u32) -> QueryResult<Vec<Doomed>> {
     let mut rows = executions::table
         .filter(executions::deadline_at.is_null().and(executions::written.le(prune.mark)))
-        .select((executions::started_at, executions::id))
+        .select((executions::started_at, executions::id, executions::packed))
         .order((executions::started_at, executions::id))
         .limit(i64::from(limit))
         .into_boxed::<Db>();

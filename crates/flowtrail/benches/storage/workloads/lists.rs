@@ -81,7 +81,7 @@ pub(crate) fn measure(engine: &Engine, database: &Database, store: &dyn Store, o
 }
 
 /// Prints a row of times, on SQLite beside the milliseconds that 99 of 100 must stay below.
-pub(super) fn told(engine: &Engine, row: Row, times: &mut Times, most: Option<f64>) {
+pub(super) fn told(engine: &Engine, row: Row<'_>, times: &mut Times, most: Option<f64>) {
     let most = most.filter(|_| matches!(engine, Engine::Sqlite));
     let target = if most.is_some() { "p99 below 1 ms" } else { "" };
     let is_reached = most.map(|most| times.quantile(0.99) < most);

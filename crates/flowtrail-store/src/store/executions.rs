@@ -1,0 +1,255 @@
+//! Executions, as a store answers for them.
+
+use flowtrail_types::{
+    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, InstanceId, Place, StatsQuery, StatsScope,
+    Step, Tally,
+};
+use time::OffsetDateTime;
+
+use crate::{Applied, Command, EndedPage, EndedQuery, NewPrune, PruneStep, Refusal, StoreError};
+
+/// Executions and their history.
+pub trait ExecutionStore: Send + Sync {
+    /// Writes a batch of commands, in their order, in one transaction. When this returns, what was written
+    /// survives the death of the process, as far as the store survives it at all.
+    ///
+    /// A command that breaks a rule gets its own refusal and leaves nothing behind; the rest is written.
+    ///
+    /// # Errors
+    ///
+    /// When nothing of the batch was written.
+    fn commit(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError>;
+
+    /// The same, but what was written is sure to survive only when a [`flush`](Self::flush) has returned that was called
+    /// afterwards. Until then it can be read already. For stores that write one batch while the disk takes the last one.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    fn commit_unflushed(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {
+        self.commit(batch)
+    }
+
+    /// Waits until the disk has all that was written before.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses. Nothing that was written since the last flush may be acknowledged then.
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// An execution with all its data.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError>;
+
+    /// An execution without its data.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError>;
+
+    /// One page, newest first by start, then by id. Reads no payload, and no more rows than a bound: a filter that
+    /// has no index of its own may stop before the page is full, and then tells how far it got.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError>;
+
+    /// How many executions a query finds, looking at no more than `bound`.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn count(&self, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError>;
+
+    /// How many executions stand in each status, from counters that are kept in the transactions that write
+    /// executions.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn status_counts(&self, scope: &StatsScope) -> Result<StatusCounts, StoreError>;
+
+    /// What is counted of the executions that began in some hours, from the same counters. The cost is the number of
+    /// days and hours at the edges that are asked for, not the number of executions.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn tally(&self, query: &StatsQuery) -> Result<Tally, StoreError>;
+
+    /// The same for each hour or day in which there is something, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn tally_by(&self, query: &StatsQuery, step: Step) -> Result<Vec<(OffsetDateTime, Tally)>, StoreError>;
+
+    /// When the newest execution began.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// When the execution was recorded that was recorded last. What is recorded by the same process after it was asked
+    /// has a later time.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// Which executions other processes have written to since this was last asked, so that who watches can look at them.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn foreign_writes(&self) -> Result<ForeignWrites, StoreError>;
+
+    /// Deletes executions, in one transaction, and tells which. Pending ones stay, and those that are not there are no
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was deleted.
+    fn delete(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError>;
+
+    /// Takes the older part of the history of a flow, or of all, out of every answer and every statistic, at once,
+    /// whatever its size, and tells how many executions that were. Their rows go by
+    /// [`continue_prune`](Self::continue_prune). What is pending now stays, and so does what is recorded from now on,
+    /// whenever it began. It waits until the rows are deleted of one that reaches further and goes on.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was taken out; [`StoreError::Internal`] for a wish that [`NewPrune::check`] refuses.
+    fn begin_prune(&self, prune: &NewPrune) -> Result<u64, StoreError>;
+
+    /// Deletes the rows of at most so many executions that were taken out, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn continue_prune(&self, limit: u32) -> Result<PruneStep, StoreError>;
+
+    /// Executions that ended, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list_ended(&self, query: &EndedQuery) -> Result<EndedPage, StoreError>;
+
+    /// Packs the data of at most so many executions that ended before this time and whose data is not packed yet, in
+    /// one transaction, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn pack(&self, ended_before: OffsetDateTime, limit: u32) -> Result<usize, StoreError>;
+
+    /// The pending executions of a process, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
+
+    /// The pending executions of a process, and those that no process runs, whose deadline has passed, at most `limit`.
+    /// Those of another process are its own to judge: its clock may tell another time.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn list_overdue(
+        &self,
+        instance: InstanceId,
+        now: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<ExecutionId>, StoreError>;
+
+    /// The pending executions of a process that somebody asked to stop.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError>;
+}
+
+/// A page of executions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Found {
+    /// They.
+    pub items: Vec<ExecutionSummary>,
+    /// How far was searched, when the search stopped before the page was full though more may come. Without items it may not
+    /// even have reached the page that was asked for by its number.
+    pub searched_to: Option<Place>,
+}
+
+/// What other processes have written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ForeignWrites {
+    /// The executions that they wrote to.
+    pub executions: Vec<ExecutionId>,
+    /// Whether there may be more: then whoever watches has to look at everything again.
+    pub missed: bool,
+}
+
+/// A number of executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// How many there are, or at least.
+    pub count: u64,
+    /// Whether there are no more.
+    pub is_exact: bool,
+}
+
+/// How many executions stand in each status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusCounts {
+    /// Not ended.
+    pub pending: u64,
+    /// Ended as they should.
+    pub fulfilled: u64,
+    /// Failed.
+    pub error: u64,
+    /// Stopped.
+    pub aborted: u64,
+}
+
+impl StatusCounts {
+    /// Those of a tally.
+    #[must_use]
+    pub fn of_tally(tally: &Tally) -> Self {
+        let count = |value: i64| u64::try_from(value).unwrap_or(0);
+        Self {
+            pending: count(tally.pending),
+            fulfilled: count(tally.fulfilled),
+            error: count(tally.error),
+            aborted: count(tally.aborted),
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.pending + self.fulfilled + self.error + self.aborted
+    }
+
+    /// Those with one status.
+    #[must_use]
+    pub fn of(&self, status: flowtrail_types::ExecutionStatus) -> u64 {
+        use flowtrail_types::ExecutionStatus::{Aborted, Error, Fulfilled, Pending};
+        match status {
+            Pending => self.pending,
+            Fulfilled => self.fulfilled,
+            Error => self.error,
+            Aborted => self.aborted,
+        }
+    }
+}

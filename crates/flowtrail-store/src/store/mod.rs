@@ -1,0 +1,79 @@
+//! The traits. One for each resource, behind one accessor.
+
+mod executions;
+mod resources;
+mod upkeep;
+
+use std::fmt::Debug;
+
+pub use executions::{Counted, ExecutionStore, ForeignWrites, Found, StatusCounts};
+pub use resources::{FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, UserStore, VisibleFlows};
+pub use upkeep::{Job, Upkeep};
+
+use crate::StoreError;
+
+/// A database, seen from above. All calls block; none is cheap enough to be made on an async executor.
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Executions and their history.
+    fn executions(&self) -> &dyn ExecutionStore;
+    /// Flows and their definitions.
+    fn flows(&self) -> &dyn FlowStore;
+    /// Users.
+    fn users(&self) -> &dyn UserStore;
+    /// API keys.
+    fn keys(&self) -> &dyn KeyStore;
+    /// Processes that run executions.
+    fn instances(&self) -> &dyn InstanceStore;
+    /// The database itself: what it takes, what goes, what is left behind when it is gone.
+    fn upkeep(&self) -> &dyn Upkeep;
+
+    /// Whether the database answers and its schema is current.
+    ///
+    /// # Errors
+    ///
+    /// When it is not.
+    fn check(&self) -> Result<(), StoreError>;
+
+    /// A number that changes whenever another process has written, if the database can tell cheaply.
+    /// It lets a server skip looking for changes that cannot be there.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn foreign_changes(&self) -> Result<Option<i64>, StoreError>;
+}
+
+/// A store that was chosen at run time.
+impl Store for Box<dyn Store> {
+    fn executions(&self) -> &dyn ExecutionStore {
+        (**self).executions()
+    }
+
+    fn flows(&self) -> &dyn FlowStore {
+        (**self).flows()
+    }
+
+    fn users(&self) -> &dyn UserStore {
+        (**self).users()
+    }
+
+    fn keys(&self) -> &dyn KeyStore {
+        (**self).keys()
+    }
+
+    fn instances(&self) -> &dyn InstanceStore {
+        (**self).instances()
+    }
+
+    fn upkeep(&self) -> &dyn Upkeep {
+        (**self).upkeep()
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        (**self).check()
+    }
+
+    fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {
+        (**self).foreign_changes()
+    }
+}

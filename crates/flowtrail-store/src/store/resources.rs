@@ -1,0 +1,214 @@
+//! Flows, users, keys, and the processes that run executions.
+
+use flowtrail_types::{
+    ApiKey, Flow, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, InstanceId, KeyId, Page, User,
+    UserId,
+};
+use time::OffsetDateTime;
+
+use crate::StoreError;
+
+/// The flows whose history a user may see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VisibleFlows {
+    /// Those that they own or that are shared with them: everything of them.
+    pub full: Vec<FlowId>,
+    /// Those that are only public: what they started themselves.
+    pub own_only: Vec<FlowId>,
+}
+
+/// Flows and their definitions.
+pub trait FlowStore: Send + Sync {
+    /// A flow, deleted or not.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup(&self, id: FlowId) -> Result<Option<Flow>, StoreError>;
+
+    /// The flow that has this tool name and is not deleted.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup_tool(&self, tool_name: &str) -> Result<Option<Flow>, StoreError>;
+
+    /// The oldest flow of this kind, name and owner that is not deleted.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup_named(&self, kind: FlowKind, name: &str, owner: UserId) -> Result<Option<Flow>, StoreError>;
+
+    /// A definition that a flow has or had.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup_version(&self, flow: FlowId, version: i32) -> Result<Option<FlowVersion>, StoreError>;
+
+    /// One page of the flows that are not deleted, by name, then by id.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list(&self, query: &FlowQuery, now: OffsetDateTime) -> Result<Page<FlowSummary>, StoreError>;
+
+    /// The flows whose history a user may see, those that are deleted too.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn list_visible(&self, user: UserId) -> Result<VisibleFlows, StoreError>;
+
+    /// All flows that are not deleted, active or not, with their definitions, by tool name.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list_all(&self) -> Result<Vec<Flow>, StoreError>;
+
+    /// A number that grows with every change of any flow, by whatever process.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn revision(&self) -> Result<i64, StoreError>;
+
+    /// Adds flows, all or none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Taken`] when an id or a tool name is; nothing was added then.
+    fn add(&self, flows: &[Flow]) -> Result<(), StoreError>;
+
+    /// Writes a changed flow over the one that was read. Its version is kept beside the older ones.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Changed`] when the flow's `updated_at` is no longer `seen`, or it was deleted;
+    /// [`StoreError::Taken`] when the new tool name is.
+    fn update(&self, flow: &Flow, seen: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// Marks a flow as deleted: its tool name is free again, its history stays. False when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn delete(&self, id: FlowId, at: OffsetDateTime) -> Result<bool, StoreError>;
+}
+
+/// Users.
+pub trait UserStore: Send + Sync {
+    /// A user.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// The oldest user with this name.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup_named(&self, name: &str) -> Result<Option<User>, StoreError>;
+
+    /// All users, by name.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list(&self) -> Result<Vec<User>, StoreError>;
+
+    /// Adds a user. One that is there already, by id, stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn add(&self, user: &User) -> Result<(), StoreError>;
+}
+
+/// The SHA-256 of an API key, which is all that is stored of it. A key has 256 random bits, so it needs
+/// neither salt nor a slow hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash(pub [u8; 32]);
+
+/// A key that was shown, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecognisedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Its user.
+    pub user: User,
+}
+
+/// API keys.
+pub trait KeyStore: Send + Sync {
+    /// The key with this hash, unless it was revoked. It may have expired.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup(&self, hash: &KeyHash) -> Result<Option<RecognisedKey>, StoreError>;
+
+    /// The keys of a user, or of all, that are not revoked, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list(&self, user: Option<UserId>) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Adds a key, or writes it over the one that has its id.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or the user is unknown.
+    fn add(&self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError>;
+
+    /// Revokes a key at once. False when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn revoke(&self, id: KeyId) -> Result<bool, StoreError>;
+
+    /// Notes that a key was used.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError>;
+}
+
+/// Processes that run executions.
+pub trait InstanceStore: Send + Sync {
+    /// Makes it known that a process lives. It counts as alive until it is [released](Self::release), its
+    /// store is dropped, or it dies.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or the sign of life cannot be given.
+    fn register(&self, id: InstanceId, at: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// The processes that were registered and are dead now.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn list_dead(&self) -> Result<Vec<InstanceId>, StoreError>;
+
+    /// Forgets a process that is dead, once nothing of it is pending.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn forget(&self, id: InstanceId) -> Result<(), StoreError>;
+
+    /// A process of this store stops being alive.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn release(&self, id: InstanceId) -> Result<(), StoreError>;
+}

@@ -76,7 +76,7 @@ impl Tracker {
         loop {
             let before = kept;
             self.inner.stay_below_ceiling(&mut kept)?;
-            let step = self.inner.store.executions().continue_prune(AT_ONCE)?;
+            let step = self.inner.store.executions().continue_prune(ROWS_AT_ONCE)?;
             kept.deleted += step.deleted;
             self.inner.pack(&mut kept)?;
             if step.is_done && kept == before {
@@ -94,7 +94,7 @@ impl Tracker {
     ///
     /// When the store does not answer.
     pub fn continue_prune(&self) -> Result<(u64, bool), TrackerError> {
-        let step = self.inner.store.executions().continue_prune(AT_ONCE)?;
+        let step = self.inner.store.executions().continue_prune(ROWS_AT_ONCE)?;
         Ok((step.deleted, step.is_done))
     }
 }

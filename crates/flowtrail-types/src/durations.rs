@@ -48,6 +48,10 @@ impl Durations {
 
     /// Adds all counts of another histogram, `times` times each; `-1` takes them away.
     pub fn merge(&mut self, other: &Self, times: i64) {
+        if self.bins.is_empty() && times == 1 {
+            self.bins.clone_from(&other.bins);
+            return;
+        }
         if other.bins.len() * 8 < self.bins.len() {
             other.bins.iter().for_each(|(bin, count)| self.add_to_bin(*bin, count * times));
             return;

@@ -72,7 +72,8 @@ fn list(
     }
     table.print();
     let at_least = if page.total_is_exact { "" } else { "at least " };
-    say(format_args!("page {} of {}, {at_least}{} executions", page.page, page.total_pages, page.total));
+    let executions = if page.total == 1 { "execution" } else { "executions" };
+    say(format_args!("page {} of {}, {at_least}{} {executions}", page.page, page.total_pages, page.total));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `flowtrail executions prune`: deletes the older part of the history.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowtrail_tracker::{Keep, Tracker};
 use flowtrail_types::{Age, Principal};
@@ -40,7 +40,8 @@ pub(super) fn run(tracker: &Tracker, me: &Principal, wish: &Wish) -> Result<(), 
         None => tracker.prune_all(me, keep)?,
     };
     if !wish.json {
-        say(format_args!("{gone} executions are gone from every answer"));
+        let what = if gone == 1 { "execution is" } else { "executions are" };
+        say(format_args!("{gone} {what} gone from every answer"));
     }
     delete_rows(tracker, gone)?;
     tell(wish, gone, "deleted")
@@ -54,12 +55,15 @@ fn delete_rows(tracker: &Tracker, gone: u64) -> Result<(), Failure> {
     bar.enable_steady_tick(Duration::from_millis(100));
     let mut done = 0;
     loop {
+        let begun = Instant::now();
         let (deleted, is_done) = tracker.continue_prune()?;
         done += deleted;
         bar.set_position(done.min(gone));
         if is_done {
             break;
         }
+        // A server on the same database gets its turn.
+        std::thread::park_timeout(begun.elapsed());
     }
     bar.finish_and_clear();
     Ok(())
@@ -69,6 +73,7 @@ fn tell(wish: &Wish, count: u64, what: &str) -> Result<(), Failure> {
     if wish.json {
         return terminal::json(&json!({"deleted": count, "dryRun": wish.dry_run}));
     }
-    say(format_args!("{count} executions {what}"));
+    let executions = if count == 1 { "execution" } else { "executions" };
+    say(format_args!("{count} {executions} {what}"));
     Ok(())
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use flowtrail_types::{ExecutionStatus, Step};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::super::backend::{Conn, Db};
 use super::super::schema::{executions, flow_stats};
+use super::super::statistics::Hours;
 use super::walk::Walk;
 use crate::columns::{At, Id};
 
@@ -35,6 +36,9 @@ const COUNTED: i64 = 50_000;
 /// To count the rows of an hour costs as much as so many rows, however few they are.
 const HOUR: i64 = 100;
 
+/// From so many days on all that are left are read together.
+const MANY_DAYS: i64 = 500;
+
 type Counted = (At, i64, i64, i64, i64, Option<At>);
 
 /// How many executions of one hour or day there are, and when the last of them was recorded.
@@ -53,28 +57,56 @@ pub(super) fn find(conn: &mut Conn, walk: &Walk<'_>, offset: i64) -> QueryResult
     let flow = walk.filter.flow.map_or(super::super::statistics::ALL_FLOWS, |flow| Id(*flow.as_uuid()));
     let status = walk.filter.status;
     let (mut left, mut countable) = (offset, COUNTED);
-    for (day, part) in parts(conn, flow, status, "day", None)?.into_iter().rev() {
-        // A day to which something was added after the anchor is counted hour by hour.
-        if is_clean(walk, &part) && part.count <= left {
-            left -= part.count;
-            continue;
-        }
-        for (hour, part) in parts(conn, flow, status, "hour", Some(day))?.into_iter().rev() {
-            let mut count = part.count;
-            if !is_clean(walk, &part) {
-                countable -= part.rows.max(HOUR);
-                if countable < 0 {
-                    return Ok(Sought::GivenUp);
+    // The newest days first, and more of them each time: most pages are not deep.
+    let (mut days, mut before) = (2, None);
+    while let Some(newest) = newest_day(conn, flow, before)? {
+        let from = (days <= MANY_DAYS).then(|| newest - Duration::days(days - 1));
+        for (day, part) in parts(conn, flow, status, "day", (from, before))?.into_iter().rev() {
+            // A day to which something was added after the anchor is counted hour by hour.
+            if is_clean(walk, &part) && part.count <= left {
+                left -= part.count;
+                continue;
+            }
+            let hours = (Some(day), Some(Step::Day.after(day)));
+            for (hour, part) in parts(conn, flow, status, "hour", hours)?.into_iter().rev() {
+                let mut count = part.count;
+                if !is_clean(walk, &part) {
+                    countable -= part.rows.max(HOUR);
+                    if countable < 0 {
+                        return Ok(Sought::GivenUp);
+                    }
+                    count = count_hour(conn, walk, hour)?;
                 }
-                count = count_hour(conn, walk, hour)?;
+                if count > left {
+                    return Ok(Sought::Found(Start { before: Step::Hour.after(hour), offset: left }));
+                }
+                left -= count;
             }
-            if count > left {
-                return Ok(Sought::Found(Start { before: Step::Hour.after(hour), offset: left }));
-            }
-            left -= count;
         }
+        if from.is_none() {
+            break;
+        }
+        (days, before) = (days * 4, from);
     }
     Ok(Sought::Nowhere)
+}
+
+/// The newest day of which anything is counted, before a time.
+fn newest_day(
+    conn: &mut Conn,
+    flow: Id,
+    before: Option<OffsetDateTime>,
+) -> QueryResult<Option<OffsetDateTime>> {
+    let mut days = flow_stats::table
+        .filter(flow_stats::flow_id.eq(flow).and(flow_stats::period.eq("day")))
+        .select(flow_stats::bucket)
+        .order((flow_stats::bucket.desc(), flow_stats::slot.desc()))
+        .limit(1)
+        .into_boxed::<Db>();
+    if let Some(before) = before {
+        days = days.filter(flow_stats::bucket.lt(At(before)));
+    }
+    Ok(days.first::<At>(conn).optional()?.map(|at| at.0))
 }
 
 fn is_clean(walk: &Walk<'_>, part: &Part) -> bool {
@@ -89,7 +121,7 @@ fn parts(
     flow: Id,
     status: Option<ExecutionStatus>,
     period: &str,
-    within: Option<OffsetDateTime>,
+    (from, to): Hours,
 ) -> QueryResult<BTreeMap<OffsetDateTime, Part>> {
     let mut wanted = flow_stats::table
         .filter(flow_stats::flow_id.eq(flow).and(flow_stats::period.eq(period)))
@@ -102,10 +134,11 @@ fn parts(
             flow_stats::last_recorded_at,
         ))
         .into_boxed::<Db>();
-    if let Some(day) = within {
-        wanted = wanted
-            .filter(flow_stats::bucket.ge(At(day)))
-            .filter(flow_stats::bucket.lt(At(Step::Day.after(day))));
+    if let Some(from) = from {
+        wanted = wanted.filter(flow_stats::bucket.ge(At(from)));
+    }
+    if let Some(to) = to {
+        wanted = wanted.filter(flow_stats::bucket.lt(At(to)));
     }
     let mut parts: BTreeMap<OffsetDateTime, Part> = BTreeMap::new();
     for (bucket, pending, fulfilled, error, aborted, last_recorded_at) in wanted.load::<Counted>(conn)? {

@@ -13,6 +13,7 @@ use flowtrail_tracker::Tracker;
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{Execution, Flow, Principal, Source};
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 
 pub(crate) use server::{Answer, Received, Server};
 
@@ -123,4 +124,36 @@ pub(crate) fn failure(finished: &Finished) -> (&'static str, String) {
 /// No arguments.
 pub(crate) fn nothing() -> Value {
     Value::Object(Map::new())
+}
+
+/// What a node says.
+pub(crate) fn text(text: &str) -> Value {
+    json!({ "text": text })
+}
+
+/// A script.
+pub(crate) fn code(code: &str) -> Value {
+    json!({ "code": code })
+}
+
+/// A flow of two nodes that asks for an order's number.
+pub(crate) fn order() -> Value {
+    let parameters = json!([{"name": "orderId", "type": "string", "required": true}]);
+    let nodes = [
+        ("shape", "Transform", code("return { id: input.orderId.trim() }")),
+        ("say", "Return", text("Order {{ shape.id }} is on its way.")),
+    ];
+    file_asking(&parameters, &nodes, "ask>shape shape>say")
+}
+
+/// A server that never answers, and what tells that it was asked.
+pub(crate) async fn hanging() -> (Server, Arc<Notify>) {
+    let asked = Arc::new(Notify::new());
+    let tell = Arc::clone(&asked);
+    let server = Server::start(move |_| {
+        tell.notify_one();
+        async { Answer::Never }
+    })
+    .await;
+    (server, asked)
 }

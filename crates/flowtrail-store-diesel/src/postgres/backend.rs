@@ -223,6 +223,7 @@ pub(crate) fn open_writer(address: &Address) -> Result<Conn, StoreError> {
 /// Each statement is written for one plan: along an index, in its order, no further than the page is long. The planner
 /// would leave it for another one (all rows, sorted) whenever it takes what is asked for to be little, and be right
 /// until it is not.
+#[cfg_attr(not(feature = "testing"), allow(unreachable_pub, reason = "tests of plans need it"))]
 pub const SESSION: &str = "SET TIME ZONE 'UTC';
      SET lock_timeout = '10s';
      SET idle_in_transaction_session_timeout = '60s';

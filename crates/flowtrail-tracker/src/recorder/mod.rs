@@ -9,7 +9,6 @@ mod answers;
 mod queue;
 mod writer;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -80,13 +79,7 @@ impl Recorder {
         max_disk: Option<u64>,
         changes: broadcast::Sender<Changed>,
     ) -> Result<Self, TrackerError> {
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            filled: Condvar::new(),
-            limits,
-            clock,
-            submitted: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits, clock });
         // While one batch is being flushed, so many others may wait for it: one flush is enough for all of them.
         let (to_flusher, written) = std::sync::mpsc::sync_channel(2);
         let answers = Arc::new(Answers { changes, store: Arc::clone(&store) });
@@ -128,7 +121,7 @@ impl Recorder {
         } else if is_full && patience != Patience::Endless && !queue.waiting.is_empty() {
             waiter.answer(Err(TrackerError::Busy));
         } else {
-            self.shared.submitted.fetch_add(1, Ordering::Relaxed);
+            queue.submitted += 1;
             queue.bytes += bytes;
             queue.urgent += usize::from(patience != Patience::Lazy);
             queue.waiting.push_back((command, waiter));
@@ -143,7 +136,7 @@ impl Recorder {
 
     /// How many commands have come so far.
     pub(crate) fn submitted(&self) -> u64 {
-        self.shared.submitted.load(Ordering::Relaxed)
+        self.shared.lock().submitted
     }
 
     /// Whether a command that came now would be refused as busy.

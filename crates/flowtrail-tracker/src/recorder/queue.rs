@@ -1,7 +1,6 @@
 //! What waits to be written.
 
 use std::collections::VecDeque;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -35,6 +34,8 @@ pub(super) struct Queue {
     /// How many of those that wait are waited for.
     pub(super) urgent: usize,
     pub(super) closed: bool,
+    /// How many commands have come so far.
+    pub(super) submitted: u64,
     pub(super) writer: WriterIs,
     /// The stamp of the newest command.
     stamped_at: Option<OffsetDateTime>,
@@ -85,8 +86,6 @@ pub(super) struct Shared {
     pub(super) filled: Condvar,
     pub(super) limits: RecorderLimits,
     pub(super) clock: Arc<dyn Clock>,
-    /// How many commands have come so far.
-    pub(super) submitted: AtomicU64,
 }
 
 impl Shared {

@@ -49,8 +49,9 @@ pub(super) fn run(tracker: &Tracker, me: &Principal, wish: &Wish) -> Result<(), 
 
 /// Deletes the rows of what is gone here, so that the command ends when all is done.
 fn delete_rows(tracker: &Tracker, gone: u64) -> Result<(), Failure> {
-    let style = ProgressStyle::with_template("{bar:40} {human_pos} of {human_len}  {per_sec}, {eta} left")
-        .doing("cannot draw")?;
+    let style =
+        ProgressStyle::with_template("{bar:40} {human_pos} of {human_len}  {per_sec}, {eta} left  {msg}")
+            .doing("cannot draw")?;
     let bar = ProgressBar::new(gone).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(100));
     let mut done = 0;
@@ -59,6 +60,9 @@ fn delete_rows(tracker: &Tracker, gone: u64) -> Result<(), Failure> {
         let (deleted, is_done) = tracker.continue_prune()?;
         done += deleted;
         bar.set_position(done.min(gone));
+        if deleted == 0 {
+            bar.set_message("counting what is gone");
+        }
         if is_done {
             break;
         }

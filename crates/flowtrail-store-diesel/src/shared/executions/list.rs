@@ -100,8 +100,8 @@ fn list_all(conn: &mut Conn, walk: &Walk<'_>, offset: u64, limit: i64) -> Result
     walk.rows(conn, left_out, limit)
 }
 
-/// A list of what one prune decides about, a flow or all of them: what stands above the place of the prune is all there, and below it is looked
-/// only if something has stayed there.
+/// A list of what one prune decides about, a flow or all of them: what stands above the place of the prune is all there,
+/// and below it is looked only if something has stayed there.
 fn list_beside_prune(
     conn: &mut Conn,
     walk: &Walk<'_>,

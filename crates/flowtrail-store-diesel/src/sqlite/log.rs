@@ -4,14 +4,15 @@
 //! without (`synchronous = NORMAL`, which keeps the database whole in every case), and the log is flushed by its own file
 //! handle afterwards, while the connection writes what comes next. Nobody is told that something was written before that.
 //!
-//! Moving the log's pages to the database is no work for the connection that writes either: a thread does it now and then.
-//! Only when the log has grown long all the same does SQLite move it with a commit, and begins it anew.
+//! Moving the log's pages to the database is no work for the connection that writes either: a thread does it now and then,
+//! and again with what was written meanwhile, until there is little left. That the connection moves itself, so that its
+//! next commit begins the log anew. Only when the log has grown long all the same does SQLite move it with a commit.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use diesel::connection::SimpleConnection;
@@ -22,10 +23,16 @@ use flowtrail_store::StoreError;
 use super::backend::{Conn, open_writer, translate};
 use super::shared::DieselStore;
 
-/// About how many pages are written to the log before they are moved to the database: 16 MiB.
-const MOVED_AFTER: usize = 4_000;
-/// After how many pages SQLite moves them itself: as many as the log's file keeps when it begins anew.
-pub(super) const MOVED_AT_LAST: usize = 16_000;
+/// About how many pages are written to the log before they are moved to the database: 32 MiB. The longer that is put off, the
+/// more often a page was written again meanwhile, and moves once; the shorter, the less the log takes and the sooner it
+/// is read when a process begins.
+const MOVED_AFTER: usize = 8_000;
+/// No more pages than these are moved between two commits, which wait for it.
+const MOVED_BETWEEN: i32 = 2_000;
+/// How often what was written meanwhile is moved before the rest is left for another time.
+const ROUNDS: usize = 6;
+/// After how many pages SQLite moves them itself: 128 MiB, twice what its file keeps when it begins anew.
+pub(super) const MOVED_AT_LAST: usize = 32_000;
 
 /// The log of a database, as this process makes sure of it.
 #[derive(Debug, Default)]
@@ -33,6 +40,8 @@ pub(super) struct Log {
     flushed: Mutex<Flushed>,
     /// About how many pages were written since they were moved to the database.
     pages: AtomicUsize,
+    /// Whether the database has nearly all of the log.
+    is_nearly_moved: Arc<AtomicBool>,
     mover: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -59,6 +68,9 @@ struct Moved {
     /// Whether a reader or another writer kept it from being whole.
     #[diesel(sql_type = Integer)]
     busy: i32,
+    /// How many of the log's pages the database has.
+    #[diesel(sql_type = Integer)]
+    checkpointed: i32,
 }
 
 /// The file of the log beside a database.
@@ -119,6 +131,11 @@ pub(crate) fn wrote(store: &DieselStore, executions: usize) {
     // An execution takes about two pages, and each commit some for statistics and the ends of indexes.
     let log = &store.own().log;
     let pages = log.pages.fetch_add(10 + 2 * executions, Ordering::Relaxed);
+    if log.is_nearly_moved.swap(false, Ordering::Relaxed) {
+        // Between two commits all of it can be moved, and only then does the next one begin the log anew.
+        let moved = store.on_writer(move_once);
+        log_trouble(moved.map(drop));
+    }
     if pages < MOVED_AFTER {
         return;
     }
@@ -127,22 +144,40 @@ pub(crate) fn wrote(store: &DieselStore, executions: usize) {
         return;
     }
     log.pages.store(0, Ordering::Relaxed);
-    let path = store.address().clone();
+    let (path, is_nearly_moved) = (store.address().clone(), Arc::clone(&log.is_nearly_moved));
     let spawned = std::thread::Builder::new().name("flowtrail-log".to_owned()).spawn(move || {
-        if let Err(error) = move_to_database(&path) {
-            log::debug!("the log is not moved now: {error}");
-        }
+        let moved = move_nearly_all(&path);
+        is_nearly_moved.store(matches!(moved, Ok(true)), Ordering::Relaxed);
+        log_trouble(moved.map(drop));
     });
     // Without a thread SQLite moves it at last.
     *mover = spawned.ok();
 }
 
-/// Moves what stands in the log to the database, keeping nobody from writing.
-fn move_to_database(path: &Path) -> Result<(), StoreError> {
+fn log_trouble(moved: Result<(), StoreError>) {
+    if let Err(error) = moved {
+        log::debug!("the log is not moved now: {error}");
+    }
+}
+
+/// Moves what stands in the log to the database, keeping nobody from writing, and then what was written meanwhile, until
+/// little is left. Tells whether it came so far.
+fn move_nearly_all(path: &Path) -> Result<bool, StoreError> {
     let mut conn = open_writer(&path.to_owned())?;
-    let _moved: Moved =
-        diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").get_result(&mut conn).map_err(translate)?;
-    Ok(())
+    let mut before = 0;
+    for _ in 0..ROUNDS {
+        let moved = move_once(&mut conn).map_err(translate)?;
+        // What took so short a time to move leaves less to be written during it.
+        if (0..MOVED_BETWEEN).contains(&(moved.checkpointed - before)) {
+            return Ok(true);
+        }
+        before = moved.checkpointed;
+    }
+    Ok(false)
+}
+
+fn move_once(conn: &mut Conn) -> QueryResult<Moved> {
+    diesel::sql_query("PRAGMA wal_checkpoint(PASSIVE)").get_result(conn)
 }
 
 #[cfg(unix)]

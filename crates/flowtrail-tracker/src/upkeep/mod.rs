@@ -1,18 +1,22 @@
 //! What one process does for all that share a database, in small steps: retention, deleting the rows of what was pruned,
 //! packing what has ended, giving back space.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+mod thread;
 
-use flowtrail_store::{Ended, EndedQuery, Job, NewPrune, Store, StoreError};
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use flowtrail_store::{Ended, EndedQuery, NewPrune, Store, StoreError};
 use flowtrail_types::{ExecutionId, ExecutionStatus, Flow, FlowId, Place, Retention, StatsQuery, StatsScope};
 use time::OffsetDateTime;
 
 use crate::service::AT_ONCE;
 use crate::tracker::Inner;
 use crate::{Tracker, TrackerError};
+
+use thread::Signal;
+pub(crate) use thread::{UpkeepSignal, UpkeepThread};
 
 /// What one round of upkeep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,8 +58,7 @@ const LOOK_AGAIN: time::Duration = time::Duration::hours(1);
 
 /// How long an execution must have ended before its data is packed: a retry or a late node finds it unpacked.
 const PACKED_AFTER: time::Duration = time::Duration::seconds(5);
-/// How many executions' rows are deleted in one transaction: the more, the less often the same pages of the indexes are
-/// written; the fewer, the shorter is the wait of those who record.
+/// How many executions' rows are deleted in one transaction when somebody waits for it.
 const ROWS_AT_ONCE: u32 = 1_000;
 /// How many executions are packed in one transaction.
 const PACKED_AT_ONCE: u32 = 200;
@@ -335,149 +338,4 @@ pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreErr
         }
     }
     Ok(evicted)
-}
-
-/// What the upkeep's thread is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Signal {
-    /// Nothing.
-    #[default]
-    Quiet,
-    /// There is something to do.
-    Wanted,
-    /// The tracker is gone.
-    Stopped,
-}
-
-pub(crate) type UpkeepSignal = Arc<(Mutex<Signal>, Condvar)>;
-
-/// The thread that does it.
-#[derive(Debug)]
-pub(crate) struct UpkeepThread {
-    signal: UpkeepSignal,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// How long upkeep waits when there is nothing to do.
-const IDLE: Duration = Duration::from_millis(500);
-/// How much longer than a step the pause after it is while executions are recorded.
-const PAUSE: f64 = 2.5;
-
-/// How often retention rules are looked at.
-const RETENTION_EVERY: Duration = Duration::from_secs(60);
-
-impl UpkeepThread {
-    pub(crate) fn start(inner: Weak<Inner>, signal: UpkeepSignal) -> Result<Self, TrackerError> {
-        let thread_signal = Arc::clone(&signal);
-        let thread = std::thread::Builder::new()
-            .name("flowtrail-upkeep".to_owned())
-            .spawn(move || run(&inner, &thread_signal))
-            .map_err(|error| StoreError::Internal {
-                reason: "the upkeep's thread cannot be started".to_owned(),
-                source: Some(Box::new(error)),
-            })?;
-        Ok(Self { signal, thread: Mutex::new(Some(thread)) })
-    }
-}
-
-impl Drop for UpkeepThread {
-    fn drop(&mut self) {
-        let (signal, wake) = &*self.signal;
-        *signal.lock().unwrap_or_else(PoisonError::into_inner) = Signal::Stopped;
-        wake.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
-        {
-            log::error!("the upkeep's thread panicked");
-        }
-    }
-}
-
-fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
-    let mut retention_at: Option<Instant> = None;
-    let mut pause = Duration::from_millis(200);
-    let mut seen = 0;
-    loop {
-        let (state, wake) = signal;
-        {
-            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            let waited = wake.wait_timeout_while(state, pause, |state| *state == Signal::Quiet);
-            let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if *state == Signal::Stopped {
-                return;
-            }
-            *state = Signal::Quiet;
-        }
-        let Some(inner) = inner.upgrade() else { return };
-        let is_retention_due = retention_at.is_none_or(|at| at.elapsed() >= RETENTION_EVERY);
-        let begun = Instant::now();
-        match inner.one_round(is_retention_due) {
-            Ok(Some(kept)) => {
-                if is_retention_due {
-                    retention_at = Some(Instant::now());
-                }
-                report(kept);
-                let submitted = inner.recorder.submitted();
-                pause = match (kept.is_idle(), submitted == seen) {
-                    (true, _) => IDLE,
-                    // Nobody records: nobody waits.
-                    (false, true) => Duration::ZERO,
-                    // Those who record get most of the time: their batches wait for a lock that does not stand in line.
-                    (false, false) => begun.elapsed().mul_f64(PAUSE),
-                };
-                seen = submitted;
-            }
-            Ok(None) => pause = Duration::from_secs(1),
-            Err(TrackerError::Closed) => return,
-            Err(error) => {
-                log::warn!("upkeep: {error}");
-                pause = Duration::from_secs(1);
-            }
-        }
-    }
-}
-
-impl Inner {
-    /// One step of each kind of work; None when another process does it.
-    fn one_round(&self, is_retention_due: bool) -> Result<Option<Kept>, TrackerError> {
-        if !self.store.upkeep().lead(Job::Upkeep)? {
-            return Ok(None);
-        }
-        let mut kept = Kept::default();
-        self.stay_below_ceiling(&mut kept)?;
-        if is_retention_due {
-            self.apply_retention(&mut kept)?;
-        }
-        let step = self.store.executions().continue_prune(ROWS_AT_ONCE)?;
-        kept.deleted += step.deleted;
-        kept.is_pruning = !step.is_done;
-        if !kept.is_pruning {
-            self.pack(&mut kept)?;
-            self.give_back_a_little(&mut kept)?;
-        }
-        Ok(Some(kept))
-    }
-
-    fn give_back_a_little(&self, kept: &mut Kept) -> Result<(), StoreError> {
-        let upkeep = self.store.upkeep();
-        let free = upkeep.bytes_to_give_back()?;
-        if free > KEPT_FREE {
-            kept.given_back += upkeep.give_back(GIVEN_BACK_AT_ONCE.min(free - KEPT_FREE))?;
-        }
-        Ok(())
-    }
-}
-
-fn report(kept: Kept) {
-    if kept.pruned > 0 {
-        log::info!("retention: {} executions were deleted", kept.pruned);
-    }
-    if kept.evicted > 0 {
-        log::info!("disk ceiling: {} of the oldest executions were deleted", kept.evicted);
-    }
-    if kept.deleted + kept.packed > 0 {
-        log::debug!("upkeep: {} rows deleted, {} packed", kept.deleted, kept.packed);
-    }
 }

@@ -7,7 +7,7 @@ use flowtrail_tracker::Tracker;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{Doors, McpService};
-use crate::{ApiError, ErrorCode, executions, flows, health, mcp, welcome};
+use crate::{ApiError, ErrorCode, executions, flows, health, mcp, people, welcome};
 
 /// What can be chosen about the application.
 #[derive(Debug, Clone)]
@@ -75,6 +75,7 @@ impl App {
                 web::scope("/api")
                     .configure(executions::configure)
                     .configure(flows::configure)
+                    .configure(people::configure)
                     .default_service(web::to(nothing_here)),
             )
             .service(mcp::scope(self.mcp.clone()))

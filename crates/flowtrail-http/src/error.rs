@@ -52,7 +52,9 @@ codes! {
     Conflict = "conflict", CONFLICT, "It was recorded before with other content.";
     AlreadyEnded = "already_ended", CONFLICT, "The execution has ended in another way, which stays.";
     Pending = "still_running", CONFLICT, "The execution is still running: cancel it, or wait for its end.";
+    RunsHere = "runs_here", CONFLICT, "Flowtrail itself runs the execution, and alone tells of it.";
     Inactive = "flow_inactive", CONFLICT, "The flow is switched off.";
+    Incomplete = "incomplete", CONFLICT, "The parameters were not kept whole, so the execution cannot be run again.";
     NotRunnable = "flow_not_runnable", CONFLICT, "The flow runs elsewhere and is only recorded here.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit.";
     Busy = "busy", SERVICE_UNAVAILABLE, "More is waiting to be written than the database takes. Nothing was written; try again.";
@@ -66,19 +68,24 @@ pub struct ApiError {
     code: ErrorCode,
     message: String,
     problems: Vec<Problem>,
+    /// The fields that differ from what was recorded before.
+    differences: Vec<String>,
     /// Under which the log tells more.
     id: Option<Uuid>,
 }
 
-#[derive(Serialize)]
+/// An error as it is written.
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+pub(crate) struct ErrorBody<'a> {
     status_code: u16,
     message: &'a str,
     error: &'a str,
     code: &'a str,
     #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
     problems: &'a [Problem],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    differences: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Uuid>,
 }
@@ -87,7 +94,7 @@ impl ApiError {
     /// An error with this code.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), problems: Vec::new(), id: None }
+        Self { code, message: message.into(), problems: Vec::new(), differences: Vec::new(), id: None }
     }
 
     /// A field's value is not what it must be.
@@ -101,6 +108,32 @@ impl ApiError {
     pub fn problems(code: ErrorCode, problems: Problems) -> Self {
         let message = problems.to_string();
         Self { problems: problems.0, ..Self::new(code, message) }
+    }
+
+    /// The same error, with the fields that differ from what was recorded before.
+    #[must_use]
+    pub fn with_differences(mut self, differences: Vec<String>) -> Self {
+        self.differences = differences;
+        self
+    }
+
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    pub(crate) fn body(&self) -> ErrorBody<'_> {
+        let status = self.code.status();
+        ErrorBody {
+            status_code: status.as_u16(),
+            message: &self.message,
+            error: status.canonical_reason().unwrap_or_default(),
+            code: self.code.as_str(),
+            problems: &self.problems,
+            differences: &self.differences,
+            id: self.id,
+        }
     }
 
     /// Something that must not happen. The cause goes to the log, under the id that the answer carries.
@@ -129,6 +162,8 @@ impl Display for ApiError {
     }
 }
 
+impl std::error::Error for ApiError {}
+
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.code.status()
@@ -146,14 +181,7 @@ impl ResponseError for ApiError {
             }
             _ => {}
         }
-        response.json(Body {
-            status_code: status.as_u16(),
-            message: &self.message,
-            error: status.canonical_reason().unwrap_or_default(),
-            code: self.code.as_str(),
-            problems: &self.problems,
-            id: self.id,
-        })
+        response.json(self.body())
     }
 }
 
@@ -168,6 +196,7 @@ impl From<TrackerError> for ApiError {
             TrackerError::Changed => ErrorCode::Changed,
             TrackerError::Conflict { .. } => ErrorCode::Conflict,
             TrackerError::AlreadyEnded { .. } => ErrorCode::AlreadyEnded,
+            TrackerError::RunsHere => ErrorCode::RunsHere,
             TrackerError::Pending => ErrorCode::Pending,
             TrackerError::Busy => ErrorCode::Busy,
             TrackerError::Closed => ErrorCode::Unavailable,

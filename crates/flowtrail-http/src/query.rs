@@ -77,7 +77,7 @@ impl Query {
         }
     }
 
-    fn time(&self, name: &str) -> Result<Option<OffsetDateTime>, ApiError> {
+    pub(crate) fn time(&self, name: &str) -> Result<Option<OffsetDateTime>, ApiError> {
         self.text(name)
             .map(|text| timestamp::parse(text).map_err(|error| ApiError::invalid(name, error)))
             .transpose()
@@ -104,23 +104,42 @@ impl Query {
     pub(crate) const EXECUTION_FILTERS: &[&str] =
         &["page", "limit", "status", "source", "user", "from", "to", "after", "asOf", "sort"];
 
+    /// The parameters of a list that choose a page of it.
+    const PAGING: &[&str] = &["page", "limit", "after", "asOf", "sort"];
+
+    /// The filter of what takes the filters of a list, and these parameters besides.
+    pub(crate) fn filter(&self, besides: &[&str]) -> Result<ExecutionFilter, ApiError> {
+        let known: Vec<&str> = Self::EXECUTION_FILTERS
+            .iter()
+            .filter(|name| !Self::PAGING.contains(name))
+            .chain(besides)
+            .copied()
+            .collect();
+        self.only(&known)?;
+        self.read_filter()
+    }
+
     /// The filter and the page of a list of executions.
     pub(crate) fn executions(&self) -> Result<(ExecutionFilter, PageRequest), ApiError> {
         self.only(Self::EXECUTION_FILTERS)?;
         if let Some(sort) = self.text("sort").filter(|sort| *sort != "startedAt") {
             return Err(ApiError::invalid("sort", format!("expected startedAt, got {sort:?}")));
         }
-        let filter = ExecutionFilter {
+        let filter = self.read_filter()?;
+        let mut page = self.page()?;
+        page.as_of = self.time("asOf")?;
+        Ok((filter, page))
+    }
+
+    fn read_filter(&self) -> Result<ExecutionFilter, ApiError> {
+        Ok(ExecutionFilter {
             flow: None,
             status: self.parsed("status")?,
             source: self.parsed("source")?,
             user: self.parsed("user")?,
             from: self.time("from")?,
             to: self.time("to")?,
-        };
-        let mut page = self.page()?;
-        page.as_of = self.time("asOf")?;
-        Ok((filter, page))
+        })
     }
 
     /// Adds the cursor, which belongs to one filter, to a page.

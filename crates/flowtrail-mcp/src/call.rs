@@ -83,6 +83,7 @@ pub(crate) fn failed(error: &TrackerError) -> ErrorData {
         TrackerError::Taken { .. }
         | TrackerError::Changed
         | TrackerError::AlreadyEnded { .. }
+        | TrackerError::RunsHere
         | TrackerError::Pending
         | TrackerError::Store(_) => {
             log::error!("an MCP request failed: {error}");

@@ -48,6 +48,9 @@ pub enum TrackerError {
         /// How it ended.
         status: ExecutionStatus,
     },
+    /// The execution is run by a process of Flowtrail, which alone tells of it.
+    #[error("Flowtrail itself runs this execution: cancel it, or wait for its end")]
+    RunsHere,
     /// The execution is still running.
     #[error("the execution is still running: cancel it, or wait for its end")]
     Pending,

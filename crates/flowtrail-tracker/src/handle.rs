@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use flowtrail_store::{Command, NewEnd, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus};
+use flowtrail_types::{
+    CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus, timestamp,
+};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -235,7 +237,7 @@ impl Shared {
             running.push(self.node(seq, node, NodeStatus::Aborted, None, None));
         }
         running.sort_by_key(|node| node.seq);
-        let end = new_end(&capture, told, outcome, outputs, now, now, running);
+        let end = new_end(&capture, told, outcome, outputs, (None, now), running);
         let command = Command::End { execution: self.id, end: Box::new(end) };
         let receiver = self.tracker.recorder.submit(command, Patience::Endless);
         // Only now: whoever waits until nothing runs may close the recorder then.
@@ -314,14 +316,13 @@ impl Shared {
     }
 }
 
-/// An end as it is to be written: its texts and outputs redacted and capped.
+/// An end as it is to be written: its texts and outputs redacted and capped. When it was, if that was told, and now.
 pub(crate) fn new_end(
     capture: &crate::capture::Capture<'_>,
     told: Told,
     outcome: Outcome,
     outputs: Option<&Value>,
-    ended_at: OffsetDateTime,
-    recorded_at: OffsetDateTime,
+    (ended_at, now): (Option<OffsetDateTime>, OffsetDateTime),
     running: Vec<NewNode>,
 ) -> NewEnd {
     let mut marks = CaptureMarks::new();
@@ -348,18 +349,26 @@ pub(crate) fn new_end(
         outcome.status().as_str().as_bytes(),
         outputs.as_ref().map_or("", |captured| captured.whole.as_str()).as_bytes(),
         error.map_or("", |error| &error.message).as_bytes(),
+        error.map_or("", |error| error.kind.as_str()).as_bytes(),
         error.and_then(|error| error.node_id.as_deref()).unwrap_or_default().as_bytes(),
+        error.and_then(|error| error.node_name.as_deref()).unwrap_or_default().as_bytes(),
+        &digested(ended_at),
     ]);
     NewEnd {
         told,
-        ended_at,
-        recorded_at,
+        ended_at: ended_at.unwrap_or(now),
+        recorded_at: now,
         outcome,
         outputs: outputs.and_then(|captured| captured.stored),
         running,
         capture: marks,
         digest,
     }
+}
+
+/// A time as a digest takes it. One that was not told is the same at every retry, whenever that comes.
+pub(crate) fn digested(told: Option<OffsetDateTime>) -> [u8; 8] {
+    told.map_or(i64::MIN, timestamp::unix_micros).to_le_bytes()
 }
 
 /// A running node. Dropped without a word, it is written as aborted when its execution ends.

@@ -128,7 +128,7 @@ impl Inner {
             .iter()
             .map(|id| {
                 let outcome = Outcome::Error(error.clone());
-                let end = new_end(&capture, Told::Inferred, outcome, None, now, now, Vec::new());
+                let end = new_end(&capture, Told::Inferred, outcome, None, (None, now), Vec::new());
                 let command = Command::End { execution: *id, end: Box::new(end) };
                 self.recorder.submit(command, Patience::Refusable)
             })

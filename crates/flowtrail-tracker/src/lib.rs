@@ -52,11 +52,13 @@ pub use ack::Ack;
 pub use capture::{InvalidSecret, Redactor};
 pub use changes::Changed;
 pub use error::TrackerError;
+pub use flowtrail_store::Applied;
 pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
 pub use housekeeping::Housekept;
 pub use recorder::RecorderLimits;
 pub use service::{
-    ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, NewKey, StatsPoint, StatsRange,
+    Difference, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, NewKey, Really,
+    ReportedEnd, StatsPoint, StatsRange, Walk,
 };
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

@@ -16,6 +16,7 @@ use tokio::sync::broadcast;
 use crate::access::{self, Rights};
 use crate::capture::{Capture, note};
 use crate::changes::{Changed, WAITING};
+use crate::handle::digested;
 use crate::housekeeping::Housekeeper;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
 use crate::running::Running;
@@ -174,7 +175,8 @@ impl Tracker {
     ) -> Result<Ack<ExecutionHandle>, TrackerError> {
         access::require(principal, start.flow, Rights::Public, "call this flow")?;
         let policy = start.flow.capture;
-        let new = self.inner.new_execution(principal, &start, Some(self.inner.instance))?;
+        let started_at = start.started_at.unwrap_or_else(|| self.inner.clock.now());
+        let new = self.inner.new_execution(principal, &start, started_at, Some(self.inner.instance))?;
         // An id that the reporter chose may be another handle's: then this one must not touch it.
         let is_ours = new.id_is_fresh;
         let make = {
@@ -283,17 +285,17 @@ impl Inner {
         Capture { redactor: &self.redactor, policy, max_payload: self.max_payload }
     }
 
-    /// The row of an execution that begins.
+    /// The row of an execution that begins, at this time.
     pub(crate) fn new_execution(
         &self,
         principal: &Principal,
         start: &StartExecution<'_>,
+        started_at: OffsetDateTime,
         instance_id: Option<InstanceId>,
     ) -> Result<NewExecution, TrackerError> {
         check_tags(&start.tags)?;
         let flow = start.flow;
         let now = self.clock.now();
-        let started_at = start.started_at.unwrap_or(now);
         let timeout = start.timeout.or(flow.timeout).unwrap_or(self.execution_timeout);
         let id = match start.id {
             None => ExecutionId::from_uuid(self.ids.next(started_at)),
@@ -322,9 +324,15 @@ impl Inner {
         } else {
             BTreeMap::new()
         };
+        let reference = |id: Option<ExecutionId>| id.map_or([0; 16], |id| *id.as_uuid().as_bytes());
         let digest = Digest::of(&[
             flow.id.as_uuid().as_bytes(),
+            principal.id.as_uuid().as_bytes(),
             start.source.as_str().as_bytes(),
+            // Concluded times differ at a retry.
+            &digested(start.started_at),
+            &reference(start.parent),
+            &reference(start.replay_of),
             whole(&params).as_bytes(),
             whole(&meta).as_bytes(),
             format!("{tags:?}").as_bytes(),

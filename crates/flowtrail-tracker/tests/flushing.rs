@@ -142,12 +142,7 @@ impl Fixture {
     fn record(&self) -> Ack<(ExecutionId, Applied)> {
         let params = json!({"day": "2026-01-06"});
         let start = StartExecution::of(&self.flow, Source::Embedded).params(&params);
-        let finished = FinishedExecution {
-            nodes: Vec::new(),
-            outcome: Outcome::Fulfilled,
-            ended_at: self.tracker.clock().now(),
-            outputs: None,
-        };
+        let finished = FinishedExecution::new(Outcome::Fulfilled, self.tracker.clock().now());
         self.tracker.record(&self.me, &start, &finished).unwrap()
     }
 

@@ -41,7 +41,7 @@ impl Subject {
         let params = json!({"text": "some words that take a little room"});
         let start = StartExecution::of(flow, Source::Embedded).params(&params);
         let ended_at = self.tracker.clock().now();
-        let finished = FinishedExecution { nodes: Vec::new(), outcome, ended_at, outputs: None };
+        let finished = FinishedExecution::new(outcome, ended_at);
         self.tracker.record(&self.me, &start, &finished).unwrap().wait().unwrap();
     }
 

@@ -259,6 +259,12 @@ pub struct ExecutionSummary {
     /// The flow whether deleted or not, by which access is decided. Not shown.
     #[serde(skip)]
     pub guarding_flow_id: FlowId,
+    /// How much of its data is kept. Not shown.
+    #[serde(skip)]
+    pub capture_policy: CapturePolicy,
+    /// The process that runs it; absent when it runs elsewhere and is only reported. Not shown.
+    #[serde(skip)]
+    pub instance_id: Option<InstanceId>,
 }
 
 /// One node's part in an execution.
@@ -326,12 +332,6 @@ pub struct Execution {
     pub cancel_requested: bool,
     /// The marks of those payloads that are not whole.
     pub capture: CaptureMarks,
-    /// How much of its data was to be kept.
-    #[serde(skip)]
-    pub capture_policy: CapturePolicy,
-    /// The process that runs it. Not shown.
-    #[serde(skip)]
-    pub instance_id: Option<InstanceId>,
     /// When it was recorded.
     #[serde(with = "crate::timestamp")]
     pub created_at: OffsetDateTime,

@@ -146,12 +146,7 @@ fn embedded(url: &DatabaseUrl, options: Options) -> Embedded {
 impl Embedded {
     fn record(&self, params: &Value) -> ExecutionId {
         let start = StartExecution::of(&self.flow, Source::Embedded).params(params);
-        let finished = FinishedExecution {
-            nodes: Vec::new(),
-            outcome: Outcome::Fulfilled,
-            ended_at: self.tracker.clock().now(),
-            outputs: None,
-        };
+        let finished = FinishedExecution::new(Outcome::Fulfilled, self.tracker.clock().now());
         self.tracker.record(&self.me, &start, &finished).unwrap().wait().unwrap().0
     }
 }

@@ -1,29 +1,33 @@
 //! `GET /api/executions/{executionId}`, also below its flow: an execution with all its data.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use flowtrail_types::{ExecutionId, FlowId, Principal};
+use flowtrail_types::{Execution, ExecutionId, FlowId, Principal};
+use serde_json::Value;
 
 use super::path_id;
 use crate::blocking::blocking;
+use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
 pub(super) async fn of_flow(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
+    query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let flow = path_id(&request, "flow_id", "flow")?;
     let id = path_id(&request, "execution_id", "execution")?;
-    read(&app, principal, id, Some(flow)).await
+    read(&app, principal, id, Some(flow), &query).await
 }
 
 pub(super) async fn by_id(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
+    query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id(&request, "execution_id", "execution")?;
-    read(&app, principal, id, None).await
+    read(&app, principal, id, None, &query).await
 }
 
 async fn read(
@@ -31,11 +35,42 @@ async fn read(
     principal: Principal,
     id: ExecutionId,
     flow: Option<FlowId>,
+    query: &Query,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&["data"])?;
+    let has_data = match query.text("data") {
+        None | Some("all") => true,
+        Some("none") => false,
+        Some(other) => return Err(ApiError::invalid("data", format!("expected all or none, got {other:?}"))),
+    };
     let tracker = app.tracker().clone();
     let execution = blocking(move || tracker.execution(&principal, id)).await?;
     if flow.is_some_and(|flow| flow != execution.summary.guarding_flow_id) {
         return Err(ApiError::new(ErrorCode::NotFound, "there is no such execution of this flow"));
     }
-    Ok(HttpResponse::Ok().json(execution))
+    if has_data {
+        return Ok(HttpResponse::Ok().json(execution));
+    }
+    Ok(HttpResponse::Ok().json(without_data(execution)?))
+}
+
+/// The execution without its payloads: their fields are not there at all, since null would say that there was nothing.
+fn without_data(mut execution: Execution) -> Result<Value, ApiError> {
+    const OF_EXECUTION: &[&str] = &["initialParams", "outputs", "meta"];
+    const OF_NODE: &[&str] = &["inputData", "outputData"];
+    (execution.initial_params, execution.outputs, execution.meta) = (None, None, None);
+    for node in &mut execution.node_executions {
+        (node.input_data, node.output_data) = (None, None);
+    }
+    let mut value = serde_json::to_value(execution).map_err(ApiError::internal)?;
+    let strip = |value: &mut Value, names: &[&str]| {
+        if let Value::Object(object) = value {
+            object.retain(|name, _| !names.contains(&name.as_str()));
+        }
+    };
+    strip(&mut value, OF_EXECUTION);
+    if let Some(Value::Array(nodes)) = value.get_mut("nodeExecutions") {
+        nodes.iter_mut().for_each(|node| strip(node, OF_NODE));
+    }
+    Ok(value)
 }

@@ -1,43 +1,65 @@
 //! `/api/executions`, and the executions of one flow.
 
+mod append;
+mod batch;
 mod cancel;
+mod create;
+mod delete;
 mod detail;
+mod end;
+mod export;
 mod list;
+mod node;
+mod replay;
+mod report;
+mod stats;
 
 use std::str::FromStr;
 
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, Resource, web};
 
 use crate::app::wrong_method;
 use crate::{ApiError, ErrorCode};
 
+/// An address whose other methods are refused by name.
+fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(wrong_method))
+}
+
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    // Addresses with words come before those with an id in their place.
     config
+        .service(resource("/flows/{flow_id}/executions/stats").route(web::get().to(stats::of_flow)))
         .service(
-            web::resource("/flows/{flow_id}/executions")
-                .route(web::get().to(list::of_flow))
-                .default_service(web::to(wrong_method)),
+            resource("/flows/{flow_id}/executions/timeseries").route(web::get().to(stats::series_of_flow)),
         )
+        .service(resource("/flows/{flow_id}/executions/export").route(web::get().to(export::of_flow)))
+        .service(resource("/flows/{flow_id}/executions/prune").route(web::post().to(delete::prune)))
         .service(
-            web::resource("/flows/{flow_id}/executions/{execution_id}")
+            resource("/flows/{flow_id}/executions/{execution_id}")
                 .route(web::get().to(detail::of_flow))
-                .default_service(web::to(wrong_method)),
+                .route(web::delete().to(delete::one)),
         )
         .service(
-            web::resource("/executions")
-                .route(web::get().to(list::all))
-                .default_service(web::to(wrong_method)),
+            resource("/flows/{flow_id}/executions")
+                .route(web::get().to(list::of_flow))
+                .route(web::post().to(create::handle))
+                .route(web::delete().to(delete::many)),
         )
+        .service(resource("/executions").route(web::get().to(list::all)))
+        .service(resource("/executions/stats").route(web::get().to(stats::of_all)))
+        .service(resource("/executions/timeseries").route(web::get().to(stats::series_of_all)))
+        .service(resource("/executions/export").route(web::get().to(export::all)))
+        .service(resource("/executions/batch").route(web::post().to(batch::handle)))
         .service(
-            web::resource("/executions/{execution_id}")
+            resource("/executions/{execution_id}")
                 .route(web::get().to(detail::by_id))
-                .default_service(web::to(wrong_method)),
+                .route(web::patch().to(end::handle)),
         )
-        .service(
-            web::resource("/executions/{execution_id}/cancel")
-                .route(web::post().to(cancel::handle))
-                .default_service(web::to(wrong_method)),
-        );
+        .service(resource("/executions/{execution_id}/nodes").route(web::post().to(append::handle)))
+        .service(resource("/executions/{execution_id}/nodes/{seq}").route(web::get().to(node::handle)))
+        .service(resource("/executions/{execution_id}/replay").route(web::post().to(replay::handle)))
+        .service(resource("/executions/{execution_id}/cancel").route(web::post().to(cancel::handle)));
 }
 
 /// An id in the address. What is no id names nothing that exists.

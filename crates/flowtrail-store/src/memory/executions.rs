@@ -166,7 +166,7 @@ impl ExecutionStore for MemoryStore {
     }
 
     fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        Ok(self.lock().pending(limit as usize, |row| row.execution.instance_id == Some(instance)))
+        Ok(self.lock().pending(limit as usize, |row| row.execution.summary.instance_id == Some(instance)))
     }
 
     fn list_overdue(
@@ -176,13 +176,13 @@ impl ExecutionStore for MemoryStore {
         limit: u32,
     ) -> Result<Vec<ExecutionId>, StoreError> {
         Ok(self.lock().pending(limit as usize, |row| {
-            row.deadline_at <= now && row.execution.instance_id.is_none_or(|owner| owner == instance)
+            row.deadline_at <= now && row.execution.summary.instance_id.is_none_or(|owner| owner == instance)
         }))
     }
 
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError> {
         Ok(self.lock().pending(usize::MAX, |row| {
-            row.execution.cancel_requested && row.execution.instance_id == Some(instance)
+            row.execution.cancel_requested && row.execution.summary.instance_id == Some(instance)
         }))
     }
 }
@@ -326,6 +326,8 @@ fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
                 initial_params_preview: start.preview.clone(),
                 error: None,
                 guarding_flow_id: start.flow_id,
+                capture_policy: start.capture_policy,
+                instance_id: start.instance_id,
             },
             initial_params: start.params.clone(),
             outputs: None,
@@ -337,8 +339,6 @@ fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
             replay_of: start.replay_of,
             cancel_requested: insert.cancel_requested,
             capture: start.capture.clone(),
-            capture_policy: start.capture_policy,
-            instance_id: start.instance_id,
             created_at: start.recorded_at,
             updated_at: insert.updated_at,
         },

@@ -22,6 +22,15 @@ pub enum Keep {
     Since(OffsetDateTime),
 }
 
+/// Whether something is deleted, or only counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Really {
+    /// It is deleted.
+    Delete,
+    /// It stays, and is counted.
+    OnlyCount,
+}
+
 impl Tracker {
     /// Deletes an execution. Blocks.
     ///
@@ -45,6 +54,45 @@ impl Tracker {
         }
         executions.delete(&[id])?;
         Ok(())
+    }
+
+    /// Deletes what a filter finds of a flow's history and has ended, or only counts it, and tells how many executions that
+    /// are. They are gone from every answer and statistic when this returns. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights. What was deleted before an error
+    /// of the store stays so.
+    pub fn delete_executions(
+        &self,
+        principal: &Principal,
+        flow: FlowId,
+        filter: &ExecutionFilter,
+        really: Really,
+    ) -> Result<u64, TrackerError> {
+        self.require_write(principal, flow)?;
+        let filter = ExecutionFilter { flow: Some(flow), ..filter.clone() };
+        if filter == ExecutionFilter::of_flow(flow) {
+            // All of it goes at once, whatever its size.
+            return match really {
+                Really::Delete => self.prune(principal, flow, Keep::Newest(0)),
+                Really::OnlyCount => self.count_prunable(principal, flow, Keep::Newest(0)),
+            };
+        }
+        let mut walk = self.walk(principal, &filter)?;
+        let mut gone = 0;
+        loop {
+            let some = walk.next(AT_ONCE)?;
+            if some.is_empty() {
+                return Ok(gone);
+            }
+            let ids: Vec<ExecutionId> =
+                some.iter().filter(|one| one.status.is_final()).map(|one| one.id).collect();
+            gone += match really {
+                Really::Delete => self.inner.store.executions().delete(&ids)?.len() as u64,
+                Really::OnlyCount => ids.len() as u64,
+            };
+        }
     }
 
     /// Deletes the older part of a flow's history, and tells how many executions that are. They are gone from every answer

@@ -129,7 +129,11 @@ impl Tracker {
     }
 
     /// What of a flow's history, or of all, the principal may see.
-    fn visibility(&self, principal: &Principal, flow: Option<FlowId>) -> Result<Visibility, TrackerError> {
+    pub(super) fn visibility(
+        &self,
+        principal: &Principal,
+        flow: Option<FlowId>,
+    ) -> Result<Visibility, TrackerError> {
         if let Some(id) = flow {
             let held = self.rights_in(principal, id)?;
             return match held {
@@ -163,6 +167,22 @@ impl Tracker {
         let execution = self.inner.store.executions().lookup(id)?.ok_or_else(|| missing.clone())?;
         let held = self.rights_of(principal, &execution.summary)?;
         if access::may_see(principal, held, &execution.summary) { Ok(execution) } else { Err(missing) }
+    }
+
+    /// An execution without its data. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none that the principal may see.
+    pub fn execution_summary(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+    ) -> Result<ExecutionSummary, TrackerError> {
+        let missing = TrackerError::NotFound("execution");
+        let execution = self.inner.store.executions().lookup_summary(id)?.ok_or_else(|| missing.clone())?;
+        let held = self.rights_of(principal, &execution)?;
+        if access::may_see(principal, held, &execution) { Ok(execution) } else { Err(missing) }
     }
 
     pub(super) fn rights_of(

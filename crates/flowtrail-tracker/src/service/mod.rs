@@ -2,17 +2,23 @@
 
 mod catalog;
 mod deletion;
+mod differences;
 mod flows;
 mod history;
 mod principals;
 mod record;
+mod reported_node;
 mod statistics;
+mod walk;
 
 pub(crate) use catalog::Catalog;
 pub(crate) use deletion::AT_ONCE;
-pub use deletion::Keep;
+pub use deletion::{Keep, Really};
+pub use differences::Difference;
 pub use flows::FlowChange;
 pub use history::ExecutionPage;
 pub use principals::NewKey;
-pub use record::{FinishedExecution, FinishedNode};
+pub use record::{FinishedExecution, ReportedEnd};
+pub use reported_node::FinishedNode;
 pub use statistics::{StatsPoint, StatsRange};
+pub use walk::Walk;

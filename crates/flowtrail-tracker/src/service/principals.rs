@@ -201,6 +201,18 @@ impl Tracker {
         Ok(user)
     }
 
+    /// All users, by name. Administrators only. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Forbidden`] for others.
+    pub fn users(&self, principal: &Principal) -> Result<Vec<User>, TrackerError> {
+        if !principal.is_admin() {
+            return Err(TrackerError::Forbidden("see users"));
+        }
+        Ok(self.inner.store.users().list()?)
+    }
+
     /// The oldest user with this name. Administrators only. Blocks.
     ///
     /// # Errors

@@ -1,15 +1,16 @@
-//! Executions that are told of when they are over.
+//! Executions that run elsewhere and are told of: whole when they are over, or step by step.
 
 use std::time::Duration;
 
-use flowtrail_store::{Applied, Command, NewNode};
+use flowtrail_store::{Applied, Command, NewExecution};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{CaptureMarks, CapturePolicy, Digest, ErrorKind, ExecutionId, NodeStatus, Principal};
+use flowtrail_types::{Digest, Execution, ExecutionId, ExecutionSummary, NodeExecution, Principal};
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::differences::{self, Difference};
+use super::reported_node::{FinishedNode, check, new_nodes};
 use crate::access::{self, Rights};
-use crate::capture::{Capture, Captured, note};
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::{Ack, StartExecution, Tracker, TrackerError};
@@ -20,36 +21,66 @@ pub struct FinishedExecution<'a> {
     /// Its nodes.
     pub nodes: Vec<FinishedNode<'a>>,
     /// How it ended.
+    pub end: ReportedEnd<'a>,
+    /// How long it took, when not both its start and its end are told. What is not told follows from it; with neither, it
+    /// ended just now.
+    pub duration: Option<Duration>,
+}
+
+/// How an execution ended, as its reporter says.
+#[derive(Debug, Clone)]
+pub struct ReportedEnd<'a> {
+    /// How.
     pub outcome: Outcome,
-    /// When it ended.
-    pub ended_at: OffsetDateTime,
+    /// When; just now when not told. Before its start counts as at its start.
+    pub ended_at: Option<OffsetDateTime>,
     /// What it produced.
     pub outputs: Option<&'a Value>,
 }
 
-/// One node's part in an execution that is over.
-#[derive(Debug, Clone, Copy)]
-pub struct FinishedNode<'a> {
-    /// Its number within the execution, from 1.
-    pub seq: i32,
-    /// The node's id within the flow.
-    pub node_id: &'a str,
-    /// The node's name.
-    pub node_name: &'a str,
-    /// The node's kind.
-    pub node_type: &'a str,
-    /// How it ended.
-    pub status: NodeStatus,
-    /// When it began.
-    pub executed_at: OffsetDateTime,
-    /// How long it took.
-    pub duration: Duration,
-    /// What it was given.
-    pub input: Option<&'a Value>,
+impl<'a> FinishedExecution<'a> {
+    /// An execution that ended at this time, without nodes.
+    #[must_use]
+    pub fn new(outcome: Outcome, ended_at: OffsetDateTime) -> Self {
+        let end = ReportedEnd { outcome, ended_at: Some(ended_at), outputs: None };
+        Self { nodes: Vec::new(), end, duration: None }
+    }
+
     /// What it produced.
-    pub output: Option<&'a Value>,
-    /// Why it failed.
-    pub error: Option<(ErrorKind, &'a str)>,
+    #[must_use]
+    pub fn outputs(mut self, outputs: &'a Value) -> Self {
+        self.end.outputs = Some(outputs);
+        self
+    }
+
+    /// Its nodes.
+    #[must_use]
+    pub fn nodes(mut self, nodes: Vec<FinishedNode<'a>>) -> Self {
+        self.nodes = nodes;
+        self
+    }
+}
+
+/// How far ahead of the server's clock a reporter's clock may be.
+const MAX_AHEAD: time::Duration = time::Duration::DAY;
+
+/// Refuses times that no clock can have told: before 1970, or more than a day ahead.
+pub(super) fn check_time(
+    field: &str,
+    told: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Result<(), TrackerError> {
+    let Some(told) = told else { return Ok(()) };
+    if told < OffsetDateTime::UNIX_EPOCH {
+        return Err(TrackerError::invalid(field, "expected a time from 1970 on"));
+    }
+    if told > now + MAX_AHEAD {
+        return Err(TrackerError::invalid(
+            field,
+            "expected a time no more than a day ahead of the server's clock",
+        ));
+    }
+    Ok(())
 }
 
 impl Tracker {
@@ -67,71 +98,208 @@ impl Tracker {
         finished: &FinishedExecution<'_>,
     ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
         access::require(principal, start.flow, Rights::Public, "record into this flow")?;
-        let inner = &self.inner;
-        let mut new = inner.new_execution(principal, start, None)?;
-        let capture = inner.capture(start.flow.capture);
-        // Of an execution that keeps nothing not even its nodes are kept.
-        let kept = if start.flow.capture == CapturePolicy::None { &[][..] } else { &finished.nodes[..] };
-        let nodes: Vec<NewNode> = kept.iter().map(|node| new_node(&capture, node)).collect();
-        let end = new_end(
-            &capture,
-            Told::Reported,
-            finished.outcome.clone(),
-            finished.outputs,
-            finished.ended_at,
-            new.recorded_at,
-            Vec::new(),
-        );
-        // Another record is one that differs anywhere: in its start, in a node, in its end.
-        let mut parts: Vec<&[u8]> = vec![new.digest.as_bytes(), end.digest.as_bytes()];
-        parts.extend(nodes.iter().map(|node| &node.digest.as_bytes()[..]));
-        new.digest = Digest::of(&parts);
-        let id = new.id;
-        let command = Command::record(new, nodes, end)??;
-        let receiver = inner.recorder.submit(command, Patience::Refusable);
+        let command = self.record_command(principal, start, finished)?;
+        let id = command.execution();
+        let receiver = self.inner.recorder.submit(command, Patience::Refusable);
         Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
     }
-}
 
-/// All of what was captured, as bytes; none when nothing was.
-fn whole(captured: Option<&Captured>) -> &[u8] {
-    captured.map_or(&[], |captured| captured.whole.as_str().as_bytes())
-}
+    fn record_command(
+        &self,
+        principal: &Principal,
+        start: &StartExecution<'_>,
+        finished: &FinishedExecution<'_>,
+    ) -> Result<Command, TrackerError> {
+        let inner = &self.inner;
+        let now = inner.clock.now();
+        let (started_at, ended_at) = times(start, finished, now)?;
+        check(&finished.nodes, now)?;
+        let mut new = inner.new_execution(principal, start, started_at, None)?;
+        let capture = inner.capture(start.flow.capture);
+        let nodes = new_nodes(&capture, &finished.nodes, started_at);
+        let ReportedEnd { outcome, ended_at: told, outputs } = &finished.end;
+        let mut end = new_end(&capture, Told::Reported, outcome.clone(), *outputs, (*told, now), Vec::new());
+        end.ended_at = ended_at;
+        // Another record is one that differs anywhere: in its start, in a node, in its end.
+        let duration = finished.duration.map_or(u128::MAX, |duration| duration.as_micros()).to_le_bytes();
+        let mut parts: Vec<&[u8]> = vec![new.digest.as_bytes(), end.digest.as_bytes(), &duration];
+        parts.extend(nodes.iter().map(|node| &node.digest.as_bytes()[..]));
+        new.digest = Digest::of(&parts);
+        Ok(Command::record(new, nodes, end)??)
+    }
 
-fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>) -> NewNode {
-    let mut marks = CaptureMarks::new();
-    let input = node.input.map(|input| capture.payload(input));
-    let output = node.output.map(|output| capture.payload(output));
-    for (field, captured) in [("inputData", &input), ("outputData", &output)] {
-        if let Some(captured) = captured {
-            note(&mut marks, field, captured);
+    /// An execution begins elsewhere: its reporter appends its nodes and ends it. When nothing is heard of it in time it
+    /// ends by conclusion. The same start again, by its id, is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record).
+    pub fn start_elsewhere(
+        &self,
+        principal: &Principal,
+        start: &StartExecution<'_>,
+    ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
+        access::require(principal, start.flow, Rights::Public, "record into this flow")?;
+        let now = self.inner.clock.now();
+        check_time("startedAt", start.started_at, now)?;
+        let new = self.inner.new_execution(principal, start, start.started_at.unwrap_or(now), None)?;
+        let id = new.id;
+        let receiver = self.inner.recorder.submit(Command::Start(Box::new(new)), Patience::Refusable);
+        Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
+    }
+
+    /// Appends nodes to an execution that runs elsewhere. Nodes that it has already, by number and content, are no error.
+    /// Blocks until the execution is found.
+    ///
+    /// # Errors
+    ///
+    /// At once: [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights,
+    /// [`TrackerError::Invalid`] when a value is out of bounds, [`TrackerError::RunsHere`] when Flowtrail itself runs it.
+    /// By the acknowledgement: [`TrackerError::Conflict`] when a number has other content,
+    /// [`TrackerError::AlreadyEnded`], or why it was not written.
+    pub fn append(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+        nodes: &[FinishedNode<'_>],
+    ) -> Result<Ack<Applied>, TrackerError> {
+        let execution = self.steered(principal, id, "append to this execution")?;
+        let now = self.inner.clock.now();
+        check(nodes, now)?;
+        let capture = self.inner.capture(execution.capture_policy);
+        let nodes = new_nodes(&capture, nodes, now);
+        let command = Command::Append { execution: id, nodes, at: now };
+        Ok(Ack::new(self.inner.recorder.submit(command, Patience::Refusable), |reply| reply))
+    }
+
+    /// Ends an execution that runs elsewhere. The same end again is no error, and neither is the first one that is told of
+    /// an execution whose end had only been concluded. Blocks until the execution is found.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    pub fn end(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+        end: &ReportedEnd<'_>,
+    ) -> Result<Ack<Applied>, TrackerError> {
+        let execution = self.steered(principal, id, "end this execution")?;
+        let now = self.inner.clock.now();
+        check_time("endedAt", end.ended_at, now)?;
+        let capture = self.inner.capture(execution.capture_policy);
+        let ReportedEnd { outcome, ended_at, outputs } = end;
+        let end = new_end(&capture, Told::Reported, outcome.clone(), *outputs, (*ended_at, now), Vec::new());
+        let command = Command::End { execution: id, end: Box::new(end) };
+        Ok(Ack::new(self.inner.recorder.submit(command, Patience::Refusable), |reply| reply))
+    }
+
+    /// An execution that runs elsewhere, and that the principal may append to and end.
+    fn steered(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+        to: &'static str,
+    ) -> Result<ExecutionSummary, TrackerError> {
+        let missing = TrackerError::NotFound("execution");
+        let execution = self.inner.store.executions().lookup_summary(id)?.ok_or_else(|| missing.clone())?;
+        let held = self.rights_of(principal, &execution)?;
+        if !access::may_see(principal, held, &execution) {
+            return Err(missing);
         }
+        if !access::may_steer(principal, held, &execution) {
+            return Err(TrackerError::Forbidden(to));
+        }
+        // A process ends by itself what it runs, and would find it ended otherwise.
+        if execution.instance_id.is_some() {
+            return Err(TrackerError::RunsHere);
+        }
+        Ok(execution)
     }
-    let error = node.error.and_then(|(_, message)| capture.text(message));
-    let digest = Digest::of(&[
-        &node.seq.to_le_bytes(),
-        node.node_id.as_bytes(),
-        node.status.as_str().as_bytes(),
-        whole(input.as_ref()),
-        whole(output.as_ref()),
-        error.as_deref().unwrap_or_default().as_bytes(),
-    ]);
-    NewNode {
-        seq: node.seq,
-        node_id: node.node_id.to_owned(),
-        node_name: node.node_name.to_owned(),
-        node_type: node.node_type.to_owned(),
-        status: node.status,
-        executed_at: node.executed_at,
-        duration_us: i64::try_from(node.duration.as_micros()).unwrap_or(i64::MAX),
-        input: input.and_then(|captured| captured.stored),
-        output: output.and_then(|captured| captured.stored),
-        error,
-        error_kind: node.error.map(|(kind, _)| kind),
-        parent_seq: None,
-        iteration: None,
-        attempt: 1,
-        capture: marks,
-        digest,
+
+    /// What in a record differs from what stands under its id, when it was refused for that; nothing when the principal
+    /// may not see that execution. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer, or the record is not sound.
+    pub fn differences(
+        &self,
+        principal: &Principal,
+        start: &StartExecution<'_>,
+        finished: Option<&FinishedExecution<'_>>,
+    ) -> Result<Vec<Difference>, TrackerError> {
+        let Some(id) = start.id else { return Ok(Vec::new()) };
+        let stored = match self.execution(principal, id) {
+            Ok(stored) => stored,
+            Err(TrackerError::NotFound(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let now = self.inner.clock.now();
+        let capture = self.inner.capture(start.flow.capture);
+        let started_at = match finished {
+            Some(finished) => times(start, finished, now)?.0,
+            None => start.started_at.unwrap_or(now),
+        };
+        let new: NewExecution = self.inner.new_execution(principal, start, started_at, None)?;
+        let mut found = differences::of_start(&stored, &new, start.started_at);
+        if let Some(finished) = finished {
+            let ReportedEnd { outcome, ended_at: told, outputs } = &finished.end;
+            let end = new_end(&capture, Told::Reported, outcome.clone(), *outputs, (*told, now), Vec::new());
+            found.extend(differences::of_end(&stored, &end, *told));
+            let nodes = new_nodes(&capture, &finished.nodes, started_at);
+            found.extend(differences::of_nodes(&stored.node_executions, &finished.nodes, nodes));
+        }
+        Ok(found)
     }
+
+    /// The same for nodes that were appended.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn node_differences(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+        nodes: &[FinishedNode<'_>],
+    ) -> Result<Vec<Difference>, TrackerError> {
+        let stored: Execution = self.execution(principal, id)?;
+        let capture = self.inner.capture(stored.summary.capture_policy);
+        let known = |seq: i32| stored.node_executions.iter().any(|node| node.seq == seq);
+        let again: Vec<FinishedNode<'_>> = nodes.iter().filter(|node| known(node.seq)).copied().collect();
+        let new = new_nodes(&capture, &again, stored.summary.started_at);
+        let is_named = |seq: i32| again.iter().any(|node| node.seq == seq);
+        let named: Vec<NodeExecution> =
+            stored.node_executions.into_iter().filter(|node| is_named(node.seq)).collect();
+        Ok(differences::of_nodes(&named, &again, new))
+    }
+}
+
+/// When an execution began and ended, as far as told, and otherwise as it follows.
+fn times(
+    start: &StartExecution<'_>,
+    finished: &FinishedExecution<'_>,
+    now: OffsetDateTime,
+) -> Result<(OffsetDateTime, OffsetDateTime), TrackerError> {
+    let (began, ended) = (start.started_at, finished.end.ended_at);
+    check_time("startedAt", began, now)?;
+    check_time("endedAt", ended, now)?;
+    let duration = time::Duration::try_from(finished.duration.unwrap_or_default())
+        .map_err(|_| TrackerError::invalid("duration", "longer than any execution can take"))?;
+    let too_long = || TrackerError::invalid("duration", "expected a start from 1970 on");
+    let (began, ended) = match (began, ended) {
+        (Some(began), Some(ended)) => (began, ended),
+        (Some(began), None) if finished.duration.is_none() => (began, now),
+        (Some(began), None) => (began, began.checked_add(duration).ok_or_else(too_long)?),
+        (None, ended) => {
+            let ended = ended.unwrap_or(now);
+            (ended.checked_sub(duration).ok_or_else(too_long)?, ended)
+        }
+    };
+    if began < OffsetDateTime::UNIX_EPOCH {
+        return Err(too_long());
+    }
+    check_time("duration", Some(ended), now)?;
+    Ok((began, ended))
 }

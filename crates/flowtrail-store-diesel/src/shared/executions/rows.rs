@@ -251,6 +251,8 @@ pub(super) struct SummaryRow {
     duration_us: Option<i64>,
     preview: Option<String>,
     error_summary: Option<String>,
+    instance_id: Option<Id>,
+    capture_policy: String,
     pub(super) packed: bool,
     pub(super) written: i64,
 }
@@ -287,6 +289,11 @@ impl SummaryRow {
             initial_params_preview: self.preview.map(from_text),
             error: self.error_summary.map(from_text),
             guarding_flow_id: flow,
+            capture_policy: self
+                .capture_policy
+                .parse()
+                .map_err(|error| corrupt("executions", "capture_policy", id, format!("{error}")))?,
+            instance_id: self.instance_id.map(|instance| InstanceId::from_uuid(instance.0)),
         })
     }
 }
@@ -295,11 +302,9 @@ impl SummaryRow {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = executions, check_for_backend(Db))]
 pub(super) struct DetailRow {
-    instance_id: Option<Id>,
     cancel_requested: bool,
     parent_id: Option<Id>,
     replay_of: Option<Id>,
-    capture_policy: String,
     created_at: At,
     updated_at: At,
 }
@@ -343,7 +348,6 @@ pub(super) fn into_execution(
     data: ExecutionData,
     tags: BTreeMap<String, String>,
 ) -> Result<Execution, StoreError> {
-    let id = summary.id;
     let mut capture = data.start_capture;
     capture.extend(data.end_capture);
     Ok(Execution {
@@ -357,11 +361,6 @@ pub(super) fn into_execution(
         replay_of: detail.replay_of.map(|original| ExecutionId::from_uuid(original.0)),
         cancel_requested: detail.cancel_requested,
         capture,
-        capture_policy: detail
-            .capture_policy
-            .parse()
-            .map_err(|error| corrupt("executions", "capture_policy", id, format!("{error}")))?,
-        instance_id: detail.instance_id.map(|instance| InstanceId::from_uuid(instance.0)),
         created_at: detail.created_at.0,
         updated_at: detail.updated_at.0,
         summary,

@@ -57,28 +57,23 @@ impl Recording {
                 let status = sample.node_status(index);
                 let error = sample.outcome.error().filter(|_| status == NodeStatus::Error);
                 FinishedNode {
-                    seq,
-                    node_id: step.0,
                     node_name: step.1,
-                    node_type: step.2,
                     status,
-                    executed_at: started_at,
+                    executed_at: Some(started_at),
                     duration: sample.node_duration(),
                     input: (status != NodeStatus::Skipped).then_some(&data.0),
                     output: (status == NodeStatus::Completed).then_some(&data.1),
                     error: error.map(|error| (error.kind, error.message.as_str())),
+                    ..FinishedNode::completed(seq, step.0, step.2)
                 }
             });
         let start = StartExecution::of(&self.flow, sample.source)
             .params(&sample.content.params)
             .first_param(Some("orderId"))
             .started_at(started_at);
-        let finished = FinishedExecution {
-            nodes: nodes.collect(),
-            outcome: sample.outcome.clone(),
-            ended_at,
-            outputs: Some(&sample.content.outputs),
-        };
+        let finished = FinishedExecution::new(sample.outcome.clone(), ended_at)
+            .outputs(&sample.content.outputs)
+            .nodes(nodes.collect());
         self.tracker
             .record(&self.me, &start, &finished)
             .expect("a good record")

@@ -1,0 +1,243 @@
+//! `POST /api/executions/batch`: executions as lines of JSON, answered line by line.
+//!
+//! Both ways are streamed: a batch may be of any length. A few hundred lines are under way at once; so many share a commit,
+//! and no more of the body is read than that. Answers wait in memory for a client that sends all before it reads: many
+//! do, and would otherwise wait for the server that waits for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::web::{self, Bytes, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use flowtrail_tracker::{Ack, Applied, Tracker, TrackerError};
+use flowtrail_types::{ExecutionId, Flow, FlowId, Principal};
+use futures_util::stream::{self, Stream, StreamExt};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::report::Report;
+use crate::blocking::blocking;
+use crate::body::invalid_json;
+use crate::error::ErrorBody;
+use crate::lines::{Line, Lines};
+use crate::query::Query;
+use crate::{ApiError, App, Caller, ErrorCode};
+
+/// How many lines are handed over together.
+const TOGETHER: usize = 128;
+/// How many of such handfuls are under way at once: while one is being written, the next one is read.
+const UNDER_WAY: usize = 3;
+/// How many bytes of answers wait for a client that does not read yet: those to a million lines.
+const MOST_WAITING: usize = 96 << 20;
+
+pub(super) async fn handle(
+    app: web::Data<App>,
+    _request: HttpRequest,
+    Caller(principal): Caller,
+    query: Query,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
+    let limit = app.max_body();
+    let lines = Lines::new(payload.into_inner(), limit);
+    let batch = Arc::new(Batch { tracker: app.tracker().clone(), principal, limit });
+    let handfuls = stream::unfold((lines, 1_u64, false), |(mut lines, number, is_over)| async move {
+        if is_over {
+            return None;
+        }
+        match lines.next_some(TOGETHER).await {
+            Ok(some) if some.is_empty() => None,
+            Ok(some) => {
+                let next = number + some.len() as u64;
+                Some(((number, Ok(some)), (lines, next, false)))
+            }
+            Err(error) => Some(((number, Err(error)), (lines, number, true))),
+        }
+    });
+    let answers = waiting(outcomes(batch, handfuls));
+    Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(answers))
+}
+
+/// The same answers, worked for also while nobody reads them.
+fn waiting(
+    answers: impl Stream<Item = Bytes> + 'static,
+) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    let room = Arc::new(Semaphore::new(MOST_WAITING));
+    let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
+    let there = Arc::clone(&room);
+    actix_web::rt::spawn(async move {
+        let mut answers = std::pin::pin!(answers);
+        while let Some(answer) = answers.next().await {
+            let size = u32::try_from(answer.len().min(MOST_WAITING)).unwrap_or(u32::MAX);
+            // Nobody closes it.
+            if let Ok(permit) = there.acquire_many(size).await {
+                permit.forget();
+            }
+            // Whoever asked has gone: what comes still is not theirs to know of.
+            if sender.send(answer).is_err() {
+                return;
+            }
+        }
+    });
+    stream::unfold((receiver, room), |(mut receiver, room)| async move {
+        let answer = receiver.recv().await?;
+        room.add_permits(answer.len().min(MOST_WAITING));
+        Some((Ok(answer), (receiver, room)))
+    })
+}
+
+/// The answers to handfuls of lines, in their order.
+fn outcomes(
+    batch: Arc<Batch>,
+    handfuls: impl Stream<Item = (u64, Result<Vec<Line>, ApiError>)> + 'static,
+) -> impl Stream<Item = Bytes> {
+    handfuls
+        .map(move |(first, lines)| {
+            let batch = Arc::clone(&batch);
+            async move {
+                let lines = match lines {
+                    Ok(lines) => lines,
+                    Err(error) => return Bytes::from(write(&[Outcome::refused(first, None, &error)])),
+                };
+                Bytes::from(batch.record(first, lines).await)
+            }
+        })
+        .buffered(UNDER_WAY)
+        .filter(|written| std::future::ready(!written.is_empty()))
+}
+
+struct Batch {
+    tracker: Tracker,
+    principal: Principal,
+    limit: usize,
+}
+
+/// What became of a line before it was written.
+struct Submitted {
+    line: u64,
+    result: Result<Handed, (Option<ExecutionId>, ApiError)>,
+}
+
+/// What was handed to the recorder, and what is needed should that refuse it.
+struct Handed {
+    ack: Ack<(ExecutionId, Applied)>,
+    value: Value,
+    flow: Arc<Flow>,
+}
+
+/// What became of a line.
+#[derive(Debug, Serialize)]
+struct Outcome<'a> {
+    line: u64,
+    id: Option<ExecutionId>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody<'a>>,
+}
+
+impl<'a> Outcome<'a> {
+    fn refused(line: u64, id: Option<ExecutionId>, error: &'a ApiError) -> Self {
+        let status = if error.code() == ErrorCode::Conflict { "conflict" } else { "invalid" };
+        Self { line, id, status, error: Some(error.body()) }
+    }
+}
+
+fn write(outcomes: &[Outcome<'_>]) -> Vec<u8> {
+    let mut written = Vec::new();
+    for outcome in outcomes {
+        // Writing to memory has nothing to fail.
+        let _ = serde_json::to_writer(&mut written, outcome);
+        written.push(b'\n');
+    }
+    written
+}
+
+impl Batch {
+    /// Records a handful of lines, waits until all of them are written, and answers them.
+    async fn record(self: &Arc<Self>, first: u64, lines: Vec<Line>) -> Vec<u8> {
+        let batch = Arc::clone(self);
+        let submitted = blocking(move || Ok::<_, ApiError>(batch.submit(first, &lines))).await;
+        let submitted = match submitted {
+            Ok(submitted) => submitted,
+            Err(error) => return write(&[Outcome::refused(first, None, &error)]),
+        };
+        let mut written = Vec::new();
+        for Submitted { line, result } in submitted {
+            let (id, result) = match result {
+                Ok(Handed { ack, value, flow }) => match ack.await {
+                    Ok((id, applied)) => (Some(id), Ok(applied)),
+                    Err(TrackerError::Conflict { .. }) => self.conflict(value, flow).await,
+                    Err(error) => (None, Err(error.into())),
+                },
+                Err((id, error)) => (id, Err(error)),
+            };
+            let outcome = match &result {
+                Ok(Applied::Already) => Outcome { line, id, status: "exists", error: None },
+                Ok(_) => Outcome { line, id, status: "created", error: None },
+                Err(error) => Outcome::refused(line, id, error),
+            };
+            written.extend(write(&[outcome]));
+        }
+        written
+    }
+
+    async fn conflict(
+        self: &Arc<Self>,
+        value: Value,
+        flow: Arc<Flow>,
+    ) -> (Option<ExecutionId>, Result<Applied, ApiError>) {
+        let batch = Arc::clone(self);
+        let id = given_id(&value);
+        let error = blocking(move || {
+            let error = Report::read(&value)?.conflict(&batch.tracker, &batch.principal, &flow);
+            Err::<Applied, ApiError>(error)
+        });
+        (id, error.await)
+    }
+
+    /// Hands lines to the recorder. Blocks.
+    fn submit(&self, first: u64, lines: &[Line]) -> Vec<Submitted> {
+        let mut flows: HashMap<FlowId, Arc<Flow>> = HashMap::new();
+        let numbered = (first..).zip(lines);
+        let said =
+            numbered.filter(|(_, line)| line.as_ref().map_or(true, |line| !line.trim_ascii().is_empty()));
+        said.map(|(line, text)| Submitted { line, result: self.submit_one(text, &mut flows) }).collect()
+    }
+
+    fn submit_one(
+        &self,
+        line: &Line,
+        flows: &mut HashMap<FlowId, Arc<Flow>>,
+    ) -> Result<Handed, (Option<ExecutionId>, ApiError)> {
+        let too_long =
+            |_| ApiError::new(ErrorCode::TooLarge, format!("the line is longer than {} bytes", self.limit));
+        let text = line.as_ref().map_err(|long| (None, too_long(long)))?;
+        let value: Value = serde_json::from_slice(text).map_err(|error| (None, invalid_json(&error)))?;
+        let mut submit = || {
+            let report = Report::read(&value)?;
+            let id = report
+                .flow_id
+                .ok_or_else(|| ApiError::invalid("flowId", "expected the id of the flow, got nothing"))?;
+            let flow = match flows.get(&id) {
+                Some(flow) => Arc::clone(flow),
+                None => {
+                    let flow = self.tracker.flow(&self.principal, id)?;
+                    flows.insert(id, Arc::clone(&flow));
+                    flow
+                }
+            };
+            let ack = report.submit(&self.tracker, &self.principal, &flow)?;
+            Ok((ack, flow))
+        };
+        match submit() {
+            Ok((ack, flow)) => Ok(Handed { ack, value, flow }),
+            Err(error) => Err((given_id(&value), error)),
+        }
+    }
+}
+
+/// The id that a line gives, if it is one.
+fn given_id(value: &Value) -> Option<ExecutionId> {
+    value["id"].as_str().and_then(|text| text.parse().ok())
+}

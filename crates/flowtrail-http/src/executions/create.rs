@@ -1,0 +1,56 @@
+//! `POST /api/flows/{flowId}/executions`: an execution that runs elsewhere begins, or is over and told of as a whole.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use flowtrail_tracker::{Applied, TrackerError};
+
+use super::path_id;
+use super::report::Report;
+use crate::blocking::blocking;
+use crate::body::Body;
+use crate::query::Query;
+use crate::{ApiError, App, Caller};
+
+pub(super) async fn handle(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Caller(principal): Caller,
+    query: Query,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    let flow_id = path_id(&request, "flow_id", "flow")?;
+    query.only(&[])?;
+    let tracker = app.tracker().clone();
+    let (submitted, value, flow) = {
+        let (tracker, principal) = (tracker.clone(), principal.clone());
+        blocking(move || -> Result<_, ApiError> {
+            let flow = tracker.flow(&principal, flow_id)?;
+            let value = body.json()?;
+            let report = Report::read(&value)?;
+            if report.flow_id.is_some_and(|named| named != flow_id) {
+                return Err(ApiError::invalid("flowId", "it names another flow than the address does"));
+            }
+            let submitted = report.submit(&tracker, &principal, &flow)?;
+            Ok((submitted, value, flow))
+        })
+        .await?
+    };
+    match submitted.await {
+        Ok((id, applied)) => {
+            let execution = blocking(move || tracker.execution(&principal, id)).await?;
+            let mut response = match applied {
+                Applied::Already => HttpResponse::Ok(),
+                Applied::Written | Applied::Corrected => HttpResponse::Created(),
+            };
+            response.insert_header((header::LOCATION, format!("/api/executions/{id}")));
+            Ok(response.json(execution))
+        }
+        Err(TrackerError::Conflict { .. }) => {
+            let refused = blocking(move || -> Result<_, ApiError> {
+                Ok(Report::read(&value)?.conflict(&tracker, &principal, &flow))
+            });
+            Err(refused.await?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

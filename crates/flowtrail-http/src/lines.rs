@@ -1,0 +1,127 @@
+//! A body read line by line, in constant memory.
+
+use actix_web::dev::Payload;
+use actix_web::web::{Bytes, BytesMut};
+use futures_util::StreamExt;
+
+use crate::{ApiError, ErrorCode};
+
+/// A line of a body, or what is wrong with it.
+pub(crate) type Line = Result<Bytes, LineTooLong>;
+
+/// A line that is longer than the limit. It was skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LineTooLong;
+
+/// The lines of a body, as many at once as have come.
+pub(crate) struct Lines {
+    payload: Payload,
+    pending: BytesMut,
+    limit: usize,
+    /// Whether what comes is the rest of a line that is too long.
+    skipping: bool,
+    is_over: bool,
+}
+
+impl Lines {
+    /// The lines of a body, each no longer than this, in bytes.
+    pub(crate) fn new(payload: Payload, limit: usize) -> Self {
+        Self { payload, pending: BytesMut::new(), limit, skipping: false, is_over: false }
+    }
+
+    /// The lines that are there, at least one and at most so many unless the body is over.
+    ///
+    /// # Errors
+    ///
+    /// When the body breaks off. What came before it was given out, less the line in which it broke off.
+    pub(crate) async fn next_some(&mut self, most: usize) -> Result<Vec<Line>, ApiError> {
+        let mut lines = Vec::new();
+        loop {
+            while lines.len() < most
+                && let Some(line) = self.split()
+            {
+                lines.extend(line);
+            }
+            if !lines.is_empty() {
+                return Ok(lines);
+            }
+            if self.is_over {
+                lines.extend(self.rest());
+                return Ok(lines);
+            }
+            match self.payload.next().await {
+                Some(Ok(chunk)) => self.pending.extend_from_slice(&chunk),
+                Some(Err(error)) => {
+                    let message = format!("the body broke off: {error}");
+                    return Err(ApiError::new(ErrorCode::Invalid, message));
+                }
+                None => self.is_over = true,
+            }
+        }
+    }
+
+    /// The next whole line; an inner nothing for the end of one that was skipped.
+    #[expect(clippy::option_option, reason = "no whole line yet, or one of which nothing is told")]
+    fn split(&mut self) -> Option<Option<Line>> {
+        match memchr::memchr(b'\n', &self.pending) {
+            Some(end) => {
+                let line = self.pending.split_to(end + 1).freeze().slice(..end);
+                if std::mem::take(&mut self.skipping) {
+                    return Some(None);
+                }
+                Some(Some(if line.len() > self.limit { Err(LineTooLong) } else { Ok(line) }))
+            }
+            None if self.pending.len() > self.limit => {
+                self.pending.clear();
+                Some((!std::mem::replace(&mut self.skipping, true)).then_some(Err(LineTooLong)))
+            }
+            None => None,
+        }
+    }
+
+    /// What stands after the last end of a line.
+    fn rest(&mut self) -> Option<Line> {
+        let rest = std::mem::take(&mut self.pending).freeze();
+        let is_skipped = std::mem::take(&mut self.skipping);
+        (!is_skipped && !rest.is_empty()).then_some(Ok(rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn lines_of(chunks: &[&'static str], limit: usize) -> Vec<Result<String, LineTooLong>> {
+        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
+        let payload: std::pin::Pin<Box<dyn futures_util::Stream<Item = _>>> =
+            Box::pin(futures_util::stream::iter(chunks));
+        let mut lines = Lines::new(Payload::Stream { payload }, limit);
+        let mut all = Vec::new();
+        loop {
+            let some = lines.next_some(2).await.unwrap();
+            if some.is_empty() {
+                return all;
+            }
+            all.extend(
+                some.into_iter().map(|line| line.map(|line| String::from_utf8(line.to_vec()).unwrap())),
+            );
+        }
+    }
+
+    #[actix_web::test]
+    async fn lines_are_put_together_from_whatever_comes() {
+        let ok = |text: &str| Ok(text.to_owned());
+        assert_eq!(lines_of(&["a", "b\nc", "\n\nd"], 10).await, [ok("ab"), ok("c"), ok(""), ok("d")]);
+        assert_eq!(lines_of(&[], 10).await, []);
+        assert_eq!(lines_of(&["\n"], 10).await, [ok("")]);
+    }
+
+    #[actix_web::test]
+    async fn a_line_that_is_too_long_is_told_once_and_skipped() {
+        let long = Err(LineTooLong);
+        let ok = |text: &str| Ok(text.to_owned());
+        assert_eq!(lines_of(&["abcd", "efgh", "ij\nk\n"], 3).await, [long.clone(), ok("k")]);
+        assert_eq!(lines_of(&["abcd\nk"], 3).await, [long.clone(), ok("k")]);
+        assert_eq!(lines_of(&["a\n", "bcde", "f"], 3).await, [ok("a"), long]);
+    }
+}

@@ -1,0 +1,44 @@
+//! `GET` and `POST /api/users`, for administrators.
+
+use actix_web::{HttpResponse, web};
+use flowtrail_types::Role;
+use serde_json::json;
+
+use crate::blocking::blocking;
+use crate::body::Body;
+use crate::fields::Fields;
+use crate::query::Query;
+use crate::{ApiError, App, Caller};
+
+pub(super) async fn list(
+    app: web::Data<App>,
+    Caller(principal): Caller,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
+    let tracker = app.tracker().clone();
+    let users = blocking(move || tracker.users(&principal)).await?;
+    Ok(HttpResponse::Ok().json(json!({"items": users})))
+}
+
+pub(super) async fn create(
+    app: web::Data<App>,
+    Caller(principal): Caller,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    let value = body.json()?;
+    let fields = Fields::of_body(&value)?;
+    fields.only(&["name", "role"], &[])?;
+    let name = fields.required_text("name")?.to_owned();
+    let role = match fields.text("role")? {
+        None | Some("user") => Role::User,
+        Some("admin") => Role::Admin,
+        Some(other) => {
+            let shown: String = other.chars().take(40).collect();
+            return Err(fields.invalid("role", format!("expected admin or user, got {shown:?}")));
+        }
+    };
+    let tracker = app.tracker().clone();
+    let user = blocking(move || tracker.create_user(&principal, &name, role)).await?;
+    Ok(HttpResponse::Created().json(user))
+}

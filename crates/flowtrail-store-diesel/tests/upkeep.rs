@@ -50,7 +50,10 @@ fn write_unpacked(store: &dyn Store, count: u64) {
         let over = Box::new(end(&begun, Outcome::Fulfilled));
         let execution = begun.id;
         store.executions().commit(&[Command::Start(Box::new(begun))]).unwrap();
-        store.executions().commit(&[Command::Append { execution, nodes: vec![node(1)], at: T0 }]).unwrap();
+        store
+            .executions()
+            .commit(&[Command::Append { execution, nodes: vec![node(1)], at: T0, renewed_until: None }])
+            .unwrap();
         store.executions().commit(&[Command::End { execution, end: over }]).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The one way in which executions are written.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use flowtrail_types::lifecycle::{AlreadyEnded, Outcome, Told};
 use flowtrail_types::{
@@ -24,6 +25,8 @@ pub enum Command {
         nodes: Vec<NewNode>,
         /// When this was reported.
         at: OffsetDateTime,
+        /// When it is taken for dead if nothing more is heard, of one that has a lease.
+        renewed_until: Option<OffsetDateTime>,
     },
     /// It ended.
     End {
@@ -137,6 +140,8 @@ pub struct NewExecution {
     pub started_at: OffsetDateTime,
     /// When it is taken for dead if nothing was heard.
     pub deadline_at: OffsetDateTime,
+    /// For how long it may be silent, when its reporter asked for a lease.
+    pub lease: Option<Duration>,
     /// When this was reported.
     pub recorded_at: OffsetDateTime,
     /// The first declared parameter's value, at most 50 characters.

@@ -123,6 +123,8 @@ pub struct Writes<'a> {
     pub nodes: Vec<(ExecutionId, &'a NewNode)>,
     /// Executions that were there, and end now.
     pub ends: Vec<(ExecutionId, Ending<'a>)>,
+    /// Executions that were there and are pending, and when they are taken for dead from now on.
+    pub renewals: Vec<(ExecutionId, OffsetDateTime)>,
     /// Executions that were there, and are asked to stop.
     pub cancels: Vec<(ExecutionId, OffsetDateTime)>,
     /// What is added to the statistics.
@@ -180,7 +182,10 @@ impl<'a> Fold<'a> {
     fn apply(&mut self, command: &'a Command) -> Result<Applied, Refusal> {
         match command {
             Command::Start(start) => self.start(start, None, None),
-            Command::Append { execution, nodes, at } => self.append(*execution, nodes, *at),
+            Command::Append { execution, nodes, at, renewed_until } => {
+                self.renew(*execution, *renewed_until);
+                self.append(*execution, nodes, *at)
+            }
             Command::End { execution, end } => self.end(*execution, end),
             Command::Record { start, end, packed } => self.start(start, Some(end), Some(packed)),
             Command::RequestCancel { execution, at } => self.request_cancel(*execution, *at),
@@ -223,6 +228,16 @@ impl<'a> Fold<'a> {
         let updated_at = end.map_or(start.recorded_at, |end| end.recorded_at);
         self.writes.inserts.push(Insert { start, end: ending, packed, cancel_requested: false, updated_at });
         Ok(Applied::Written)
+    }
+
+    /// Whoever appends lives, whatever becomes of what they append.
+    fn renew(&mut self, execution: ExecutionId, until: Option<OffsetDateTime>) {
+        let is_pending = |known: &Known| known.status == ExecutionStatus::Pending;
+        let is_there = self.knowledge.executions.get(&execution).is_some_and(is_pending)
+            && !self.inserted.contains_key(&execution);
+        if let Some(until) = until.filter(|_| is_there) {
+            self.writes.renewals.push((execution, until));
+        }
     }
 
     fn append(

@@ -264,7 +264,8 @@ impl Shared {
         }
         let node = self.node(seq, node, status, output, error);
         let at = self.tracker.clock.now();
-        let command = Command::Append { execution: self.id, nodes: vec![node.clone()], at };
+        let command =
+            Command::Append { execution: self.id, nodes: vec![node.clone()], at, renewed_until: None };
         let acknowledged = self.tracker.recorder.submit(command, Patience::Lazy);
         nodes.unacknowledged.retain(|(_, acknowledged)| !matches!(acknowledged.try_recv(), Ok(Ok(_))));
         nodes.unacknowledged.push((node, acknowledged));

@@ -93,8 +93,21 @@ impl Inner {
         let overdue =
             self.store.executions().list_overdue(self.instance, self.clock.now() - GRACE, AT_ONCE)?;
         overdue.iter().for_each(|id| self.running.cancel(*id));
+        let executions = self.store.executions();
+        let mut timed_out = Vec::new();
+        for id in overdue {
+            match executions.lookup_summary(id)?.and_then(|execution| execution.lease) {
+                None => timed_out.push(id),
+                Some(lease) => {
+                    let message =
+                        format!("interrupted: nothing was heard of it within its lease of {lease:?}");
+                    let error = ErrorInfo::new(ErrorKind::Interrupted, message);
+                    done.interrupted += self.infer_errors(&[id], &error)?;
+                }
+            }
+        }
         let error = ErrorInfo::new(ErrorKind::Timeout, "nothing was heard of it in time");
-        done.timed_out += self.infer_errors(&overdue, &error)?;
+        done.timed_out += self.infer_errors(&timed_out, &error)?;
         Ok(())
     }
 

@@ -19,6 +19,7 @@ pub struct StartExecution<'a> {
     pub(crate) parent: Option<ExecutionId>,
     pub(crate) replay_of: Option<ExecutionId>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) lease: Option<Duration>,
     pub(crate) started_at: Option<OffsetDateTime>,
     pub(crate) tags: BTreeMap<String, String>,
 }
@@ -37,6 +38,7 @@ impl<'a> StartExecution<'a> {
             parent: None,
             replay_of: None,
             timeout: None,
+            lease: None,
             started_at: None,
             tags: BTreeMap::new(),
         }
@@ -88,6 +90,14 @@ impl<'a> StartExecution<'a> {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// For how long it may be silent, when it runs elsewhere: every append gives it as long again. When nothing was heard
+    /// for so long it is taken for interrupted. Without a lease it has the flow's timeout for all of it.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = Some(lease);
         self
     }
 

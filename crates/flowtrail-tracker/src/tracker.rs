@@ -296,7 +296,7 @@ impl Inner {
         check_tags(&start.tags)?;
         let flow = start.flow;
         let now = self.clock.now();
-        let timeout = start.timeout.or(flow.timeout).unwrap_or(self.execution_timeout);
+        let timeout = start.lease.or(start.timeout).or(flow.timeout).unwrap_or(self.execution_timeout);
         let id = match start.id {
             None => ExecutionId::from_uuid(self.ids.next(started_at)),
             Some(id) => ExecutionId::chosen(*id.as_uuid(), now)
@@ -350,6 +350,7 @@ impl Inner {
             started_at,
             // From now on, not from a start that may lie long ago.
             deadline_at: deadline(now, timeout),
+            lease: start.lease,
             recorded_at: now,
             preview: preview_of(start).and_then(|(name, value)| capture.preview(name, value)),
             parent_id: start.parent,
@@ -386,7 +387,7 @@ impl Inner {
 }
 
 /// When an execution that began now is taken for dead. A timeout beyond all bounds is a very late one.
-fn deadline(now: OffsetDateTime, timeout: Duration) -> OffsetDateTime {
+pub(crate) fn deadline(now: OffsetDateTime, timeout: Duration) -> OffsetDateTime {
     const LATEST: Duration = Duration::from_secs(365 * 24 * 3600);
     now + timeout.min(LATEST)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
@@ -265,6 +266,9 @@ pub struct ExecutionSummary {
     /// The process that runs it; absent when it runs elsewhere and is only reported. Not shown.
     #[serde(skip)]
     pub instance_id: Option<InstanceId>,
+    /// For how long it may be silent before it is taken for dead, when its reporter asked for a lease. Not shown.
+    #[serde(skip)]
+    pub lease: Option<Duration>,
 }
 
 /// One node's part in an execution.

@@ -226,6 +226,8 @@ async fn bad_reports_get_an_error_that_names_the_field_and_leave_nothing() {
         (json!({"status": "fulfilled", "duration": -1}), "duration"),
         (json!({"status": "fulfilled", "duration": "5"}), "duration"),
         (json!({"status": "fulfilled", "duration": 9e13}), "duration"),
+        (json!({"leaseSeconds": 0}), "leaseSeconds"),
+        (json!({"leaseSeconds": 86_401}), "leaseSeconds"),
         (json!({"tags": {"a:b": "c"}}), "tags"),
         (json!({"tags": {"a": 1}}), "tags.a"),
         (json!({"tags": []}), "tags"),

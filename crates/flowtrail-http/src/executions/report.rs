@@ -30,6 +30,7 @@ const FIELDS: &[&str] = &[
     "tags",
     "parentExecutionId",
     "replayOf",
+    "leaseSeconds",
 ];
 
 /// What the server adds. It may stand in a report, so that what was exported can be recorded again, and is not looked at.
@@ -81,6 +82,7 @@ pub(super) struct Report<'a> {
     tags: Vec<(&'a str, &'a str)>,
     parent: Option<ExecutionId>,
     replay_of: Option<ExecutionId>,
+    lease: Option<Duration>,
     /// How it went on, unless it has only begun.
     finished: Option<FinishedExecution<'a>>,
 }
@@ -102,6 +104,7 @@ impl<'a> Report<'a> {
             tags,
             parent: fields.parsed("parentExecutionId")?,
             replay_of: fields.parsed("replayOf")?,
+            lease: read_lease(&fields)?,
             finished: read_finished(&fields)?,
         })
     }
@@ -125,6 +128,9 @@ impl<'a> Report<'a> {
         }
         if let Some(parent) = self.parent {
             start = start.parent(parent);
+        }
+        if let Some(lease) = self.lease {
+            start = start.lease(lease);
         }
         if let Some(original) = self.replay_of {
             start = start.replay_of(original);
@@ -163,6 +169,12 @@ pub(super) fn conflict(what: &str, differences: Vec<String>) -> ApiError {
         format!("{what} was recorded before with other content: {} differs", differences.join(", "))
     };
     ApiError::new(ErrorCode::Conflict, message).with_differences(differences)
+}
+
+/// For how long an execution that has begun may be silent: a second to a day.
+fn read_lease(fields: &Fields<'_>) -> Result<Option<Duration>, ApiError> {
+    let seconds = fields.number("leaseSeconds", 1, 86_400)?;
+    Ok(seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs))
 }
 
 fn read_finished<'a>(fields: &Fields<'a>) -> Result<Option<FinishedExecution<'a>>, ApiError> {

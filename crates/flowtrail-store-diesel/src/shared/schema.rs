@@ -102,6 +102,7 @@ diesel::table! {
         bytes -> BigInt,
         packed -> Bool,
         written -> BigInt,
+        lease_us -> Nullable<BigInt>,
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn start(number: u64) -> NewExecution {
         instance_id: Some(INSTANCE),
         started_at,
         deadline_at: started_at + Duration::minutes(5),
+        lease: None,
         recorded_at: started_at,
         preview: None,
         parent_id: None,

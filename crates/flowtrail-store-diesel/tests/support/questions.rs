@@ -93,12 +93,13 @@ fn changes(store: &dyn Store, count: u64) {
         executions.commit(&[command]).unwrap();
     };
     let pending = execution_id(count + 1);
-    commit(Command::Append { execution: pending, nodes: vec![node(1), node(2)], at: T0 });
+    let renewed_until = Some(T0 + Duration::hours(1));
+    commit(Command::Append { execution: pending, nodes: vec![node(1), node(2)], at: T0, renewed_until });
     commit(Command::RequestCancel { execution: pending, at: T0 });
     let inferred = NewEnd { told: Told::Inferred, ..end(&start(count + 1), Outcome::Aborted(None)) };
     commit(Command::End { execution: pending, end: Box::new(inferred) });
     executions.pack(T0 + Duration::days(999), 10).unwrap();
-    commit(Command::Append { execution: pending, nodes: vec![node(3)], at: T0 });
+    commit(Command::Append { execution: pending, nodes: vec![node(3)], at: T0, renewed_until: None });
     let corrected = end(&start(count + 1), Outcome::Fulfilled);
     commit(Command::End { execution: pending, end: Box::new(corrected) });
     executions.delete(&[execution_id(1), execution_id(2)]).unwrap();

@@ -51,6 +51,7 @@ pub(super) fn start(number: u64) -> NewExecution {
         instance_id: None,
         started_at: T0,
         deadline_at: T0 + Duration::minutes(5),
+        lease: None,
         recorded_at: T0,
         preview: Some("42".to_owned()),
         parent_id: None,
@@ -108,7 +109,7 @@ pub(super) fn end_command(number: u64, told: Told, outcome: Outcome) -> Command 
 }
 
 pub(super) fn append_command(number: u64, nodes: Vec<NewNode>) -> Command {
-    Command::Append { execution: execution_id(number), nodes, at: at(1) }
+    Command::Append { execution: execution_id(number), nodes, at: at(1), renewed_until: None }
 }
 
 /// Commits one batch and gives its outcomes.

@@ -286,6 +286,46 @@ pub fn pending_overdue_and_cancelled_are_listed(store: &dyn Store) {
     assert_eq!(executions.list_cancel_requested(instance).unwrap(), [execution_id(3)]);
 }
 
+/// An append moves the deadline of what has a lease and is pending, and of nothing else.
+pub fn appends_renew_leases(store: &dyn Store) {
+    let instance = InstanceId::from_uuid(Uuid::from_u128(1));
+    let mut begun = start(1);
+    begun.deadline_at = at(10);
+    begun.lease = Some(std::time::Duration::from_secs(10));
+    apply(store, Command::Start(Box::new(begun))).unwrap();
+    let kept = store.executions().lookup_summary(execution_id(1)).unwrap().unwrap();
+    assert_eq!(kept.lease, Some(std::time::Duration::from_secs(10)));
+    let overdue = |now: i64| store.executions().list_overdue(instance, at(now), 10).unwrap();
+    assert_eq!(overdue(10), [execution_id(1)]);
+    let renew = |until: i64| Command::Append {
+        execution: execution_id(1),
+        nodes: vec![node(1)],
+        at: at(1),
+        renewed_until: Some(at(until)),
+    };
+    assert_eq!(apply(store, renew(20)), Ok(Applied::Written));
+    assert_eq!(overdue(19), []);
+    // The same nodes again: whoever sends them lives.
+    assert_eq!(apply(store, renew(30)), Ok(Applied::Already));
+    assert_eq!(overdue(29), []);
+    assert_eq!(overdue(30), [execution_id(1)]);
+    apply(store, end_command(1, Told::Inferred, Outcome::Aborted(None))).unwrap();
+    assert_eq!(apply(store, renew(40)), Ok(Applied::Already));
+    assert_eq!(overdue(99), []);
+    assert_eq!(
+        apply(
+            store,
+            Command::Append {
+                execution: execution_id(2),
+                nodes: vec![node(1)],
+                at: at(1),
+                renewed_until: Some(at(9))
+            }
+        ),
+        Err(Refusal::Unknown)
+    );
+}
+
 /// The counters equal a recount after every kind of change.
 pub fn counters_follow_every_change(store: &dyn Store) {
     let counts = |flow: Option<flowtrail_types::FlowId>| {

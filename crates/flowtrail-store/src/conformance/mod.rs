@@ -67,6 +67,7 @@ macro_rules! conformance_suite {
                 ending_writes_running_nodes_as_they_are_given,
                 a_cancel_is_asked_for_once_and_only_while_pending,
                 pending_overdue_and_cancelled_are_listed,
+                appends_renew_leases,
                 counters_follow_every_change,
                 concurrent_commits_are_all_there,
                 odd_texts_survive,

@@ -231,6 +231,11 @@ impl State {
         for insert in writes.inserts {
             self.executions.insert(insert.start.id, row(&insert)?);
         }
+        for (id, until) in writes.renewals {
+            if let Some(row) = self.executions.get_mut(&id) {
+                row.deadline_at = until;
+            }
+        }
         for (id, ending) in writes.ends {
             if let Some(row) = self.executions.get_mut(&id) {
                 end(row, &ending);
@@ -328,6 +333,7 @@ fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
                 guarding_flow_id: start.flow_id,
                 capture_policy: start.capture_policy,
                 instance_id: start.instance_id,
+                lease: start.lease,
             },
             initial_params: start.params.clone(),
             outputs: None,

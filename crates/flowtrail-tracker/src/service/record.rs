@@ -13,6 +13,7 @@ use super::reported_node::{FinishedNode, check, new_nodes};
 use crate::access::{self, Rights};
 use crate::handle::new_end;
 use crate::recorder::Patience;
+use crate::tracker::deadline;
 use crate::{Ack, StartExecution, Tracker, TrackerError};
 
 /// How an execution that is over went on after its start.
@@ -168,7 +169,8 @@ impl Tracker {
         check(nodes, now)?;
         let capture = self.inner.capture(execution.capture_policy);
         let nodes = new_nodes(&capture, nodes, now);
-        let command = Command::Append { execution: id, nodes, at: now };
+        let renewed_until = execution.lease.map(|lease| deadline(now, lease));
+        let command = Command::Append { execution: id, nodes, at: now, renewed_until };
         Ok(Ack::new(self.inner.recorder.submit(command, Patience::Refusable), |reply| reply))
     }
 

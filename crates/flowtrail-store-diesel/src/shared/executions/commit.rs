@@ -55,6 +55,7 @@ fn write_batch(
     let ends: Vec<EndRow<'_>> =
         writes.ends.iter().map(|(id, ending)| EndRow::new(*id, ending, mark)).collect();
     backend::update_ends(conn, &ends)?;
+    update_renewals(conn, &writes)?;
     update_cancels(conn, &writes)?;
     stats.add(conn, store.slots(), &writes.changes, &BTreeMap::new())?;
     if !prunes.is_empty() {
@@ -252,6 +253,17 @@ fn mark_late_nodes(
     for ids in late.chunks(backend::MAX_BINDS / 2) {
         diesel::update(executions::table.filter(executions::id.eq_any(ids)))
             .set(executions::written.eq(mark))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+fn update_renewals(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> {
+    for (execution, until) in &writes.renewals {
+        // One that ends within this batch has no deadline any more.
+        diesel::update(executions::table.find(Id(*execution.as_uuid())))
+            .filter(executions::deadline_at.is_not_null())
+            .set(executions::deadline_at.eq(Some(At(*until))))
             .execute(conn)?;
     }
     Ok(())

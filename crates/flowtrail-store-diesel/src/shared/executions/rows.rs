@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use diesel::prelude::*;
 use flowtrail_store::fold::{Ending, Insert, size_of};
@@ -48,6 +49,7 @@ pub(crate) struct NewExecutionRow<'a> {
     pub(crate) bytes: i64,
     pub(crate) packed: bool,
     pub(crate) written: i64,
+    pub(crate) lease_us: Option<i64>,
 }
 
 impl<'a> NewExecutionRow<'a> {
@@ -84,6 +86,7 @@ impl<'a> NewExecutionRow<'a> {
             bytes: insert.packed.map_or(0, size_of),
             packed: insert.packed.is_some(),
             written: mark,
+            lease_us: start.lease.map(|lease| i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)),
         }
     }
 }
@@ -253,6 +256,7 @@ pub(super) struct SummaryRow {
     error_summary: Option<String>,
     instance_id: Option<Id>,
     capture_policy: String,
+    lease_us: Option<i64>,
     pub(super) packed: bool,
     pub(super) written: i64,
 }
@@ -294,6 +298,7 @@ impl SummaryRow {
                 .parse()
                 .map_err(|error| corrupt("executions", "capture_policy", id, format!("{error}")))?,
             instance_id: self.instance_id.map(|instance| InstanceId::from_uuid(instance.0)),
+            lease: self.lease_us.and_then(|micros| u64::try_from(micros).ok()).map(Duration::from_micros),
         })
     }
 }

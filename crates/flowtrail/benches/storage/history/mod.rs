@@ -123,6 +123,7 @@ impl Sample {
             instance_id: None,
             started_at: of.started_at,
             deadline_at: of.started_at + Duration::from_secs(300),
+            lease: None,
             recorded_at: ended_at,
             preview: self.content.params["orderId"].as_str().map(str::to_owned),
             parent_id: None,

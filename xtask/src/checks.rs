@@ -2,7 +2,7 @@
 
 use crate::command::{cargo, has, program, skipped};
 use crate::postgres::Postgres;
-use crate::tidy;
+use crate::{tidy, tools};
 
 /// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses. PostgreSQL it
 /// installs, where it can.
@@ -19,7 +19,8 @@ pub(crate) fn test() -> Result<(), String> {
         skipped("the lints", "`rustup component add clippy` brings them");
     }
     let postgres = Postgres::bring()?;
-    let tested = tests(&postgres.variables());
+    let variables = [postgres.variables(), tools::bring()].concat();
+    let tested = tests(&variables);
     postgres.say_what_is_skipped();
     tested
 }

@@ -18,6 +18,7 @@ mod postgres;
 mod testing;
 mod tidy;
 mod tls;
+mod tools;
 
 use std::process::ExitCode;
 

@@ -108,13 +108,13 @@ fn keep_clusters_away() -> Result<(), String> {
         .map_err(|error| format!("{CLUSTERS} cannot be written ({error})"))
 }
 
-fn apt_get(arguments: &[&str]) -> Result<(), String> {
+pub(crate) fn apt_get(arguments: &[&str]) -> Result<(), String> {
     // It must not ask: neither for settings nor whether the file above is to stay.
     let variables =
         [("DEBIAN_FRONTEND", "noninteractive".to_owned()), ("UCF_FORCE_CONFFOLD", "1".to_owned())];
     program("apt-get", arguments, &variables)
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

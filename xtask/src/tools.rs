@@ -1,0 +1,55 @@
+//! What the tests of the examples need besides a Rust toolchain: curl, and Python with the packages of one example.
+
+use std::path::PathBuf;
+
+use crate::command::{has_program, program, root, skipped};
+use crate::postgres::{apt_get, is_root};
+
+/// Where the tests find Python with those packages. Without it they leave out what needs it.
+const PYTHON: &str = "FLOWTRAIL_TEST_PYTHON";
+
+/// The packages, each with its version.
+const REQUIREMENTS: &str = "docs/recording/requirements.txt";
+
+/// Brings the tools, and gives the variables by which the tests find them. Says loudly what cannot be brought.
+pub(crate) fn bring() -> Vec<(&'static str, String)> {
+    if !has_program("curl") && debian(&["curl"]).is_err() {
+        skipped("the example for curl", "install curl");
+    }
+    match python() {
+        Ok(path) => vec![(PYTHON, path.display().to_string())],
+        Err(reason) => {
+            skipped("the example for Python", &reason);
+            Vec::new()
+        }
+    }
+}
+
+/// An environment of its own below the target folder, so that nothing else is touched.
+fn python() -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let folder = root().join(target).join("python");
+    let python = folder.join("bin").join("python");
+    let folder = folder.display().to_string();
+    let make = || program("python3", &["-m", "venv", &folder], &[]);
+    if !python.exists() && make().is_err() {
+        debian(&["python3", "python3-venv"])?;
+        make()?;
+    }
+    let path = python.display().to_string();
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS];
+    program(&path, &install, &[])?;
+    Ok(python)
+}
+
+/// Installs Debian's packages, where that can be done.
+fn debian(packages: &[&str]) -> Result<(), String> {
+    if !has_program("apt-get") || !is_root() {
+        return Err(format!("install {}", packages.join(" and ")));
+    }
+    // A source of packages that cannot be reached need not be the one: whether it is, the installation tells.
+    let _ = apt_get(&["update"]);
+    let install = ["install", "--yes", "--no-install-recommends"];
+    apt_get(&[&install, packages].concat())
+}

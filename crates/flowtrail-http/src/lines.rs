@@ -1,8 +1,9 @@
 //! A body read line by line, in constant memory.
 
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
 use crate::{ApiError, ErrorCode};
 
@@ -21,36 +22,58 @@ pub(crate) struct Lines {
     /// Whether what comes is the rest of a line that is too long.
     skipping: bool,
     is_over: bool,
+    /// Why the body broke off, while lines from before that are given out.
+    broken: Option<PayloadError>,
 }
 
 impl Lines {
     /// The lines of a body, each no longer than this, in bytes.
     pub(crate) fn new(payload: Payload, limit: usize) -> Self {
-        Self { payload, pending: BytesMut::new(), limit, skipping: false, is_over: false }
+        Self { payload, pending: BytesMut::new(), limit, skipping: false, is_over: false, broken: None }
     }
 
-    /// The lines that are there, at least one and at most so many unless the body is over.
+    /// The lines that have come, at least one unless the body is over, at most so many, and no more once they have so many
+    /// bytes together.
     ///
     /// # Errors
     ///
     /// When the body breaks off. What came before it was given out, less the line in which it broke off.
-    pub(crate) async fn next_some(&mut self, most: usize) -> Result<Vec<Line>, ApiError> {
+    pub(crate) async fn next_some(&mut self, most: usize, most_bytes: usize) -> Result<Vec<Line>, ApiError> {
         let mut lines = Vec::new();
+        let mut bytes = 0;
         loop {
             while lines.len() < most
+                && bytes < most_bytes
                 && let Some(line) = self.split()
             {
+                bytes += line.as_ref().and_then(|line| line.as_ref().ok()).map_or(0, Bytes::len);
                 lines.extend(line);
             }
-            if !lines.is_empty() {
+            if lines.len() >= most || bytes >= most_bytes {
                 return Ok(lines);
             }
             if self.is_over {
                 lines.extend(self.rest());
                 return Ok(lines);
             }
-            match self.payload.next().await {
+            let came = if let Some(error) = self.broken.take() {
+                Some(Err(error))
+            } else if lines.is_empty() {
+                self.payload.next().await
+            } else {
+                // What has come already comes along; nothing more is waited for.
+                match self.payload.next().now_or_never() {
+                    Some(came) => came,
+                    None => return Ok(lines),
+                }
+            };
+            match came {
                 Some(Ok(chunk)) => self.pending.extend_from_slice(&chunk),
+                // First what is whole.
+                Some(Err(error)) if !lines.is_empty() => {
+                    self.broken = Some(error);
+                    return Ok(lines);
+                }
                 Some(Err(error)) => {
                     let message = format!("the body broke off: {error}");
                     return Err(ApiError::new(ErrorCode::Invalid, message));
@@ -98,7 +121,7 @@ mod tests {
         let mut lines = Lines::new(Payload::Stream { payload }, limit);
         let mut all = Vec::new();
         loop {
-            let some = lines.next_some(2).await.unwrap();
+            let some = lines.next_some(2, 1_000).await.unwrap();
             if some.is_empty() {
                 return all;
             }

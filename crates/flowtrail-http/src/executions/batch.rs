@@ -24,10 +24,12 @@ use crate::lines::{Line, Lines};
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
-/// How many lines are handed over together.
+/// How many lines are handed over together, at most.
 const TOGETHER: usize = 128;
+/// How many bytes of lines are handed over together, besides those of the last one.
+const BYTES_TOGETHER: usize = 256 << 10;
 /// How many of such handfuls are under way at once: while one is being written, the next one is read.
-const UNDER_WAY: usize = 3;
+const UNDER_WAY: usize = 8;
 /// How many bytes of answers wait for a client that does not read yet: those to a million lines.
 const MOST_WAITING: usize = 96 << 20;
 
@@ -46,7 +48,7 @@ pub(super) async fn handle(
         if is_over {
             return None;
         }
-        match lines.next_some(TOGETHER).await {
+        match lines.next_some(TOGETHER, BYTES_TOGETHER).await {
             Ok(some) if some.is_empty() => None,
             Ok(some) => {
                 let next = number + some.len() as u64;
@@ -87,21 +89,27 @@ fn waiting(
     })
 }
 
-/// The answers to handfuls of lines, in their order.
+/// The answers to handfuls of lines, in their order. One handful after the other is handed over, so that of two lines with
+/// one id the first is the one that counts; their answers are waited for together.
 fn outcomes(
     batch: Arc<Batch>,
     handfuls: impl Stream<Item = (u64, Result<Vec<Line>, ApiError>)> + 'static,
 ) -> impl Stream<Item = Bytes> {
+    let handing = Arc::clone(&batch);
     handfuls
-        .map(move |(first, lines)| {
-            let batch = Arc::clone(&batch);
+        .then(move |(first, lines)| {
+            let batch = Arc::clone(&handing);
             async move {
-                let lines = match lines {
-                    Ok(lines) => lines,
-                    Err(error) => return Bytes::from(write(&[Outcome::refused(first, None, &error)])),
+                let submitted = match lines {
+                    Ok(lines) => blocking(move || Ok::<_, ApiError>(batch.submit(first, &lines))).await,
+                    Err(error) => Err(error),
                 };
-                Bytes::from(batch.record(first, lines).await)
+                submitted.unwrap_or_else(|error| vec![Submitted { line: first, result: Err((None, error)) }])
             }
+        })
+        .map(move |submitted| {
+            let batch = Arc::clone(&batch);
+            async move { Bytes::from(batch.answer(submitted).await) }
         })
         .buffered(UNDER_WAY)
         .filter(|written| std::future::ready(!written.is_empty()))
@@ -154,14 +162,8 @@ fn write(outcomes: &[Outcome<'_>]) -> Vec<u8> {
 }
 
 impl Batch {
-    /// Records a handful of lines, waits until all of them are written, and answers them.
-    async fn record(self: &Arc<Self>, first: u64, lines: Vec<Line>) -> Vec<u8> {
-        let batch = Arc::clone(self);
-        let submitted = blocking(move || Ok::<_, ApiError>(batch.submit(first, &lines))).await;
-        let submitted = match submitted {
-            Ok(submitted) => submitted,
-            Err(error) => return write(&[Outcome::refused(first, None, &error)]),
-        };
+    /// Waits until a handful of lines is written, and answers them.
+    async fn answer(self: &Arc<Self>, submitted: Vec<Submitted>) -> Vec<u8> {
         let mut written = Vec::new();
         for Submitted { line, result } in submitted {
             let (id, result) = match result {

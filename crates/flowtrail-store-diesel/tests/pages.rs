@@ -49,7 +49,7 @@ fn open(folder: &tempfile::TempDir) -> SqliteStore {
 }
 
 fn page(filter: ExecutionFilter, offset: u64) -> ExecutionQuery {
-    ExecutionQuery { filter, visibility: Visibility::All, as_of: None, after: None, offset, limit: 20 }
+    ExecutionQuery { offset, ..ExecutionQuery::newest(filter, 20) }
 }
 
 #[track_caller]
@@ -69,8 +69,8 @@ fn whole(store: &dyn Store, filter: &ExecutionFilter) -> Vec<ExecutionId> {
         let found = find(store, &query);
         let last = found.items.last().map(|last| Place { started_at: last.started_at, id: last.id });
         seen.extend(ids(&found));
-        let Some(Place { started_at, id }) = found.searched_to.or(last) else { return seen };
-        query.after = Some(Cursor { started_at, id, filter: 0 });
+        let Some(last) = found.searched_to.or(last) else { return seen };
+        query.after = Some(Cursor::below(last, 0));
     }
 }
 

@@ -10,7 +10,9 @@ use flowtrail_store::{Applied, Command, Job, Store, StoreError};
 use flowtrail_store_diesel::testing::{self, PostgresServer};
 use flowtrail_store_diesel::{DatabaseUrl, PostgresStore, Schema, SqliteStore};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{Counting, ExecutionStatus, InstanceId, StatsQuery, StatsScope};
+use flowtrail_types::{
+    Counting, ExecutionFilter, ExecutionQuery, ExecutionStatus, InstanceId, StatsQuery, StatsScope,
+};
 use uuid::Uuid;
 
 fn instance(number: u128) -> InstanceId {
@@ -337,15 +339,24 @@ fn migrations_keep_the_data(url: &DatabaseUrl) {
             })
             .collect::<Vec<_>>()
     };
-    let (before, counted) = (whole(&*store), by_hour(&*store));
+    let tagged = |store: &dyn Store| -> Vec<_> {
+        let tag = Some("shop:north".parse().unwrap());
+        let filter = ExecutionFilter { tag, ..ExecutionFilter::default() };
+        let found = store.executions().list(&ExecutionQuery::newest(filter, 1_000)).unwrap();
+        found.items.into_iter().map(|item| item.id).collect()
+    };
+    let (before, counted, listed) = (whole(&*store), by_hour(&*store), tagged(&*store));
+    assert_eq!(listed, (0..320).rev().map(support::execution_id).collect::<Vec<_>>());
     drop(store);
-    // The last one alone keeps everything: packed data is unpacked on the way down, statistics are counted on the way up.
-    assert_eq!(schema.down(1).unwrap().len(), 1);
+    // The last two keep everything: packed data is unpacked on the way down, statistics and the order of tags are filled in
+    // on the way up.
+    assert_eq!(schema.down(3).unwrap().len(), 3);
     assert!(flowtrail_store_diesel::open_store(url, false).is_err(), "an old schema is refused");
-    assert_eq!(schema.up().unwrap().len(), 1);
+    assert_eq!(schema.up().unwrap().len(), 2);
     let store = open();
     assert_eq!(whole(&*store), before);
     assert_eq!(by_hour(&*store), counted);
+    assert_eq!(tagged(&*store), listed);
     let pending = store.executions().status_counts(&StatsScope::All).unwrap().of(ExecutionStatus::Pending);
     assert_eq!(pending, 20);
     while store.executions().pack(support::T0 + time::Duration::days(900), 200).unwrap() > 0 {}
@@ -400,22 +411,12 @@ fn a_search_without_an_index_stops_and_can_go_on() {
     let store = SqliteStore::open(&DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"))).unwrap();
     support::fill(&store, 42_000);
     let nobody = flowtrail_types::UserId::from_uuid(Uuid::from_u128(99));
-    let mut query = flowtrail_types::ExecutionQuery {
-        filter: flowtrail_types::ExecutionFilter {
-            user: Some(nobody),
-            ..flowtrail_types::ExecutionFilter::of_flow(support::flow_id(0))
-        },
-        visibility: flowtrail_types::Visibility::All,
-        as_of: None,
-        after: None,
-        offset: 0,
-        limit: 20,
-    };
+    let filter = ExecutionFilter { user: Some(nobody), ..ExecutionFilter::of_flow(support::flow_id(0)) };
+    let mut query = ExecutionQuery::newest(filter, 20);
     let found = store.executions().list(&query).unwrap();
     let stopped_at = found.searched_to.expect("twenty thousand of its rows are looked at, and it has more");
     assert!(found.items.is_empty());
-    query.after =
-        Some(flowtrail_types::Cursor { started_at: stopped_at.started_at, id: stopped_at.id, filter: 0 });
+    query.after = Some(flowtrail_types::Cursor::below(stopped_at, 0));
     assert_eq!(store.executions().list(&query).unwrap().searched_to, None, "the rest is less");
     let counted = store.executions().count(&query, 100).unwrap();
     assert!(counted.count == 0 && !counted.is_exact);

@@ -82,7 +82,7 @@ fn migrate(url: &DatabaseUrl) {
     let counts = store.executions().status_counts(&StatsScope::All).unwrap();
     drop(store);
     let mut schema = Schema::open(url).unwrap();
-    assert_eq!((schema.down(1).unwrap().len(), schema.up().unwrap().len()), (1, 1));
+    assert_eq!((schema.down(3).unwrap().len(), schema.up().unwrap().len()), (3, 3));
     let store = open_store(url, true).unwrap();
     assert_eq!(store.executions().status_counts(&StatsScope::All).unwrap(), counts);
     assert_eq!(store.executions().lookup_summary(execution_id(3)).unwrap(), None);

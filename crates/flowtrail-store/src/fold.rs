@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use flowtrail_types::lifecycle::{self, Standing, Told, Verdict};
-use flowtrail_types::{Digest, ExecutionId, ExecutionStatus, FlowId, Step, Tally};
+use flowtrail_types::{Digest, ExecutionId, ExecutionStatus, FlowId, Step, Tally, timestamp};
 use time::OffsetDateTime;
 
 use crate::{Applied, Command, NewEnd, NewExecution, NewNode, Packed, Refusal};
@@ -110,7 +110,7 @@ pub struct Ending<'a> {
 impl<'a> Ending<'a> {
     fn new(started_at: OffsetDateTime, end: &'a NewEnd) -> Self {
         let ended_at = lifecycle::ended_at(started_at, end.ended_at);
-        Self { end, ended_at, duration_us: micros(ended_at - started_at) }
+        Self { end, ended_at, duration_us: micros_between(started_at, ended_at) }
     }
 }
 
@@ -283,7 +283,7 @@ impl<'a> Fold<'a> {
             Verdict::Correct => Applied::Corrected,
         };
         let ending = Ending::new(known.started_at, end);
-        let before = known.ended_at.map(|ended_at| micros(ended_at - known.started_at));
+        let before = known.ended_at.map(|ended_at| micros_between(known.started_at, ended_at));
         let tally = &mut change_of(&mut self.writes.changes, known.flow_id, known.started_at).tally;
         tally.add(known.status, before, 0, -1);
         tally.add(end.outcome.status(), Some(ending.duration_us), 0, 1);
@@ -354,6 +354,7 @@ pub fn size_of(packed: &Packed) -> i64 {
     i64::try_from(packed.size()).unwrap_or(i64::MAX)
 }
 
-fn micros(duration: time::Duration) -> i64 {
-    i64::try_from(duration.whole_microseconds()).unwrap_or(i64::MAX)
+/// Between the times as they are kept, so that it can be told from them again.
+fn micros_between(started_at: OffsetDateTime, ended_at: OffsetDateTime) -> i64 {
+    timestamp::unix_micros(ended_at) - timestamp::unix_micros(started_at)
 }

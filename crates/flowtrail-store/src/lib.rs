@@ -28,5 +28,5 @@ pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
 pub use prune::{Ended, EndedPage, EndedQuery, NewPrune, PruneStep, StorageSize, TableSize};
 pub use store::{
     Counted, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job, KeyHash, KeyStore,
-    RecognisedKey, StatusCounts, Store, Upkeep, UserStore, VisibleFlows,
+    MOST_SORTED, RecognisedKey, StatusCounts, Store, Upkeep, UserStore, VisibleFlows,
 };

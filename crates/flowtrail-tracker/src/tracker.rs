@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use flowtrail_store::{Applied, Command, NewExecution, StorageSize, Store, StoreError};
 use flowtrail_types::{
-    CaptureMarks, CapturePolicy, Clock, Digest, ExecutionId, IdSource, InstanceId, Principal, RandomIds,
-    Retention, SystemClock,
+    CaptureMarks, CapturePolicy, Clock, Digest, ExecutionId, IdSource, InstanceId, InvalidTag, Principal,
+    RandomIds, Retention, SystemClock, Tag,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -407,12 +407,10 @@ fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), TrackerError> {
         return Err(TrackerError::invalid("tags", format!("at most {MOST}, got {}", tags.len())));
     }
     for (key, value) in tags {
-        if key.is_empty() || key.chars().count() > 64 || key.contains(':') {
-            return Err(TrackerError::invalid("tags", "a key has 1 to 64 characters and no colon"));
-        }
-        if value.chars().count() > 256 {
-            return Err(TrackerError::invalid(format!("tags.{key}"), "a value has at most 256 characters"));
-        }
+        Tag::check(key, value).map_err(|error| {
+            let field = if error == InvalidTag::Value { format!("tags.{key}") } else { "tags".to_owned() };
+            TrackerError::invalid(field, error.to_string())
+        })?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 use time::OffsetDateTime;
 
-use crate::{CapturePolicy, ExecutionId, FlowId, InstanceId, Payload, UserId};
+use crate::{CapturePolicy, ExecutionId, FlowId, InstanceId, Payload, UserId, timestamp};
 
 /// A word that is none of those that a field takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -250,7 +250,7 @@ pub struct ExecutionSummary {
     /// When it ended; never before it began.
     #[serde(with = "crate::timestamp::option")]
     pub ended_at: Option<OffsetDateTime>,
-    /// How long it took, in whole milliseconds.
+    /// How long it took, cut to whole milliseconds.
     #[serde(rename = "duration")]
     pub duration_ms: Option<i64>,
     /// The first declared parameter's value, at most 50 characters.
@@ -269,6 +269,14 @@ pub struct ExecutionSummary {
     /// For how long it may be silent before it is taken for dead, when its reporter asked for a lease. Not shown.
     #[serde(skip)]
     pub lease: Option<Duration>,
+}
+
+impl ExecutionSummary {
+    /// How long it took, in microseconds.
+    #[must_use]
+    pub fn duration_us(&self) -> Option<i64> {
+        Some(timestamp::unix_micros(self.ended_at?) - timestamp::unix_micros(self.started_at))
+    }
 }
 
 /// One node's part in an execution.

@@ -21,6 +21,7 @@ mod page;
 mod payload;
 mod principal;
 mod retention;
+mod search;
 mod statistics;
 pub mod timestamp;
 
@@ -39,8 +40,9 @@ pub use flow::{
 pub use id::{
     ExecutionId, FlowId, IdSource, InstanceId, InvalidExecutionId, KeyId, RandomIds, SequentialIds, UserId,
 };
-pub use page::{Cursor, InvalidCursor, Page, PageRequest, Place};
+pub use page::{Cursor, InvalidCursor, Page, PageRequest, Place, Position, Rank};
 pub use payload::{Digest, Payload, PayloadError};
 pub use principal::{ApiKey, Principal, Role, User};
 pub use retention::{Age, InvalidAge, Retention};
+pub use search::{DurationRange, InvalidSearchText, InvalidTag, SearchText, Tag};
 pub use statistics::{Counting, Statistics, StatsQuery, StatsScope, Step, Tally};

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{ExecutionId, timestamp};
+use crate::{ExecutionId, SortKey, timestamp};
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct PageRequest {
     pub after: Option<Cursor>,
     /// The anchor that the first page returned: what was recorded later is left out.
     pub as_of: Option<OffsetDateTime>,
+    /// What a list of executions is sorted by. Other lists have one order.
+    pub sort: SortKey,
 }
 
 impl PageRequest {
@@ -28,7 +30,7 @@ impl PageRequest {
     /// The page of that number, with that many items.
     #[must_use]
     pub fn numbered(page: u32, limit: u32) -> Self {
-        Self { page, limit, after: None, as_of: None }
+        Self { page, limit, after: None, as_of: None, sort: SortKey::default() }
     }
 
     /// How many items stand before the page.
@@ -100,15 +102,37 @@ pub struct Place {
     pub id: ExecutionId,
 }
 
+/// Where an execution stands in a list that is sorted by duration. Lists go from the greatest rank, the longest duration,
+/// to the least; what has not ended has none, and stands last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// How long it took, in microseconds.
+    pub duration_us: Option<i64>,
+    /// Its id, which breaks ties.
+    pub id: ExecutionId,
+}
+
 /// A place between two executions of a list, which stays where it is while new ones arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// The start of the last execution before this place.
-    pub started_at: OffsetDateTime,
-    /// Its id.
-    pub id: ExecutionId,
+    /// Where the last execution before this place stands.
+    pub position: Position,
     /// What the list was filtered and sorted by, as a number.
     pub filter: u32,
+}
+
+/// Where an execution stands, as a cursor carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// In a list sorted by start.
+    Start(Place),
+    /// In a list sorted by duration.
+    Duration {
+        /// Where it stands.
+        rank: Rank,
+        /// The anchor of the list: which executions are sorted depends on it.
+        as_of: OffsetDateTime,
+    },
 }
 
 /// A text that is no cursor, or the cursor of another list.
@@ -117,25 +141,64 @@ pub enum InvalidCursor {
     /// It was not made by a list.
     #[error("not a cursor: take the value of `after` from an earlier page as it is")]
     Malformed,
-    /// It was made by a list with other filters.
-    #[error("this cursor belongs to a list with other filters")]
+    /// It was made by a list with other filters, or in another order.
+    #[error("this cursor belongs to a list with other filters or in another order")]
     OtherFilter,
 }
 
+/// What stands in a cursor for the duration of an execution that has not ended.
+const NO_DURATION: i64 = -1;
+
 impl Cursor {
-    /// The place.
+    /// A place in a list that is sorted by start.
     #[must_use]
-    pub fn place(&self) -> Place {
-        Place { started_at: self.started_at, id: self.id }
+    pub fn below(place: Place, filter: u32) -> Self {
+        Self { position: Position::Start(place), filter }
+    }
+
+    /// The place, in a list that is sorted by start.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        match self.position {
+            Position::Start(place) => Some(place),
+            Position::Duration { .. } => None,
+        }
+    }
+
+    /// The rank, in a list that is sorted by duration.
+    #[must_use]
+    pub fn rank(&self) -> Option<Rank> {
+        match self.position {
+            Position::Start(_) => None,
+            Position::Duration { rank, .. } => Some(rank),
+        }
+    }
+
+    /// The anchor that it carries, if the list depends on one.
+    #[must_use]
+    pub fn as_of(&self) -> Option<OffsetDateTime> {
+        match self.position {
+            Position::Start(_) => None,
+            Position::Duration { as_of, .. } => Some(as_of),
+        }
     }
 
     /// The cursor as text for URLs.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut bytes = [0; 28];
-        bytes[..8].copy_from_slice(&timestamp::unix_micros(self.started_at).to_be_bytes());
-        bytes[8..24].copy_from_slice(self.id.as_uuid().as_bytes());
-        bytes[24..].copy_from_slice(&self.filter.to_be_bytes());
+        let mut bytes = Vec::with_capacity(36);
+        match self.position {
+            Position::Start(Place { started_at, id }) => {
+                bytes.extend(timestamp::unix_micros(started_at).to_be_bytes());
+                bytes.extend(id.as_uuid().as_bytes());
+            }
+            Position::Duration { rank, as_of } => {
+                bytes.extend(rank.duration_us.unwrap_or(NO_DURATION).to_be_bytes());
+                bytes.extend(rank.id.as_uuid().as_bytes());
+                bytes.extend(timestamp::unix_micros(as_of).to_be_bytes());
+            }
+        }
+        bytes.extend(self.filter.to_be_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -145,25 +208,32 @@ impl Cursor {
     ///
     /// When the text is no cursor, or one of another list.
     pub fn decode(text: &str, filter: u32) -> Result<Self, InvalidCursor> {
-        let bytes: [u8; 28] = BASE64_URL_SAFE_NO_PAD
-            .decode(text)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or(InvalidCursor::Malformed)?;
-        let (micros, rest) = bytes.split_at(8);
-        let (id, made_with) = rest.split_at(16);
-        let micros = i64::from_be_bytes(micros.try_into().map_err(|_| InvalidCursor::Malformed)?);
-        let made_with = u32::from_be_bytes(made_with.try_into().map_err(|_| InvalidCursor::Malformed)?);
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor::Malformed)?;
+        let (position, made_with) = read(&bytes).ok_or(InvalidCursor::Malformed)?;
         if made_with != filter {
             return Err(InvalidCursor::OtherFilter);
         }
-        let id = Uuid::from_slice(id).map_err(|_| InvalidCursor::Malformed)?;
-        Ok(Self {
-            started_at: timestamp::from_unix_micros(micros).ok_or(InvalidCursor::Malformed)?,
-            id: ExecutionId::from_uuid(id),
-            filter,
-        })
+        Ok(Self { position, filter })
     }
+}
+
+/// A position, and what its list was filtered and sorted by.
+fn read(bytes: &[u8]) -> Option<(Position, u32)> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    let (id, rest) = rest.split_first_chunk()?;
+    let (number, id) = (i64::from_be_bytes(*number), ExecutionId::from_uuid(Uuid::from_bytes(*id)));
+    // The two kinds differ in their length.
+    let (position, made_with) = match rest.len() {
+        4 => (Position::Start(Place { started_at: timestamp::from_unix_micros(number)?, id }), rest),
+        12 => {
+            let (as_of, made_with) = rest.split_first_chunk()?;
+            let as_of = timestamp::from_unix_micros(i64::from_be_bytes(*as_of))?;
+            let rank = Rank { duration_us: (number >= 0).then_some(number), id };
+            (Position::Duration { rank, as_of }, made_with)
+        }
+        _ => return None,
+    };
+    Some((position, u32::from_be_bytes(made_with.try_into().ok()?)))
 }
 
 #[cfg(test)]
@@ -172,17 +242,34 @@ mod tests {
 
     #[test]
     fn a_cursor_goes_there_and_back_and_knows_its_list() {
-        let cursor = Cursor {
-            started_at: time::macros::datetime!(2026-01-06 12:00:00.000001 UTC),
-            id: ExecutionId::from_uuid(uuid::uuid!("019b9335-4200-7000-8000-000000000001")),
-            filter: 7,
+        let at = time::macros::datetime!(2026-01-06 12:00:00.000001 UTC);
+        let id = ExecutionId::from_uuid(uuid::uuid!("019b9335-4200-7000-8000-000000000001"));
+        let by_duration = |duration_us| {
+            let position = Position::Duration { rank: Rank { duration_us, id }, as_of: at };
+            Cursor { position, filter: 7 }
         };
-        let text = cursor.encode();
-        assert_eq!(Cursor::decode(&text, 7), Ok(cursor));
-        assert_eq!(Cursor::decode(&text, 8), Err(InvalidCursor::OtherFilter));
-        for garbage in ["", "x", "////", &text[1..], "🙂"] {
+        for cursor in [
+            Cursor::below(Place { started_at: at, id }, 7),
+            by_duration(Some(0)),
+            by_duration(Some(i64::MAX)),
+            by_duration(None),
+        ] {
+            let text = cursor.encode();
+            assert_eq!(Cursor::decode(&text, 7), Ok(cursor));
+            assert_eq!(Cursor::decode(&text, 8), Err(InvalidCursor::OtherFilter));
+            assert_eq!(Cursor::decode(&text[1..], 7), Err(InvalidCursor::Malformed));
+        }
+        for garbage in ["", "x", "////", "🙂"] {
             assert_eq!(Cursor::decode(garbage, 7), Err(InvalidCursor::Malformed), "{garbage}");
         }
+    }
+
+    #[test]
+    fn what_took_longest_ranks_first_and_what_has_not_ended_last() {
+        let rank =
+            |duration_us, number| Rank { duration_us, id: ExecutionId::from_uuid(Uuid::from_u128(number)) };
+        let ranks = [rank(Some(9), 1), rank(Some(5), 3), rank(Some(5), 2), rank(Some(0), 9), rank(None, 7)];
+        assert!(ranks.is_sorted_by(|a, b| a > b));
     }
 
     #[test]

@@ -115,6 +115,9 @@ async fn parameters_out_of_range_are_named() {
         ("user=me", "user"),
         ("after=xyz", "after"),
         ("sort=colour", "sort"),
+        ("minDuration=1.5", "minDuration"),
+        ("maxDuration=1s", "maxDuration"),
+        ("tag=shop", "tag"),
         ("colour=red", "colour"),
         ("page=1&page=2", "page"),
     ] {

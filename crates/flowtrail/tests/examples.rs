@@ -10,6 +10,11 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/recording").join(name)
 }
 
+#[expect(clippy::print_stderr, reason = "nobody may miss it")]
+fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
+
 /// Runs an example against a server, and gives what it printed.
 async fn run(server: &TestServer, program: &Path, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(program)
@@ -33,7 +38,7 @@ fn path<'a>(server: &TestServer, printed: &'a str) -> &'a str {
 #[tokio::test]
 async fn the_example_for_curl_records_step_by_step_and_in_a_batch() {
     if std::process::Command::new("curl").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: curl is not installed");
+        skipped("curl is not installed");
         return;
     }
     let server = TestServer::start().await;

@@ -52,6 +52,10 @@ pub(crate) const IS_INDEXED_BY_STATUS: &str = "executions.status IN ('error', 'a
 /// The same for the index of what is not packed.
 pub(crate) const IS_UNPACKED: &str = "NOT executions.packed";
 
+/// Whether a column has a text in whatever case, as what stands before the column, between it and the text in lower case, and
+/// after the text. Lower case is that of ASCII, by the collation.
+pub(crate) const HAS_TEXT: [&str; 3] = ["strpos(lower(", " COLLATE \"C\"), ", ") > 0"];
+
 /// Whether rows share a statement to save the way to the database and back, which costs more than anything else.
 pub(crate) const SHARES_STATEMENTS: bool = true;
 

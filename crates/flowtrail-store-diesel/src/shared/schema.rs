@@ -149,6 +149,7 @@ diesel::table! {
         execution_id -> IdSql,
         key -> Text,
         value -> Text,
+        started_at -> AtSql,
     }
 }
 

@@ -49,6 +49,10 @@ pub(crate) const IS_INDEXED_BY_STATUS: &str = "executions.status IN ('error', 'a
 /// The same for the index of what is not packed.
 pub(crate) const IS_UNPACKED: &str = "executions.packed = 0";
 
+/// Whether a column has a text in whatever case, as what stands before the column, between it and the text in lower case, and
+/// after the text. Lower case is that of ASCII, as it is here anyway.
+pub(crate) const HAS_TEXT: [&str; 3] = ["instr(lower(", "), ", ") > 0"];
+
 /// Whether rows share a statement to save the way to the database and back. Here there is no way, and a statement for one
 /// row is prepared once.
 pub(crate) const SHARES_STATEMENTS: bool = false;

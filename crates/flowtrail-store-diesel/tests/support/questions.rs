@@ -3,8 +3,8 @@
 use flowtrail_store::{Command, EndedQuery, NewEnd, NewExecution, NewPrune, Store};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    Counting, Cursor, ExecutionFilter, ExecutionQuery, ExecutionStatus, FlowKind, FlowQuery, Place, Source,
-    StatsQuery, StatsScope, Step, Visibility,
+    Counting, Cursor, DurationRange, ExecutionFilter, ExecutionQuery, ExecutionStatus, FlowKind, FlowQuery,
+    Place, SortKey, Source, StatsQuery, StatsScope, Step, Visibility,
 };
 use time::Duration;
 
@@ -27,7 +27,8 @@ pub(crate) fn everything(store: &dyn Store, count: u64) {
 }
 
 fn lists(store: &dyn Store, count: u64) {
-    let place = Cursor { started_at: T0 + Duration::hours(9), id: execution_id(count / 2), filter: 0 };
+    let place = Place { started_at: T0 + Duration::hours(9), id: execution_id(count / 2) };
+    let place = Cursor::below(place, 0);
     let flows = [None, Some(flow_id(0))];
     let statuses = [
         None,
@@ -52,10 +53,12 @@ fn lists(store: &dyn Store, count: u64) {
                     user: has(1).then_some(ME),
                     from: has(2).then_some(T0 + Duration::hours(1)),
                     to: has(2).then_some(T0 + Duration::hours(50)),
+                    ..ExecutionFilter::default()
                 };
                 let query = ExecutionQuery {
                     filter,
                     visibility: if has(5) { limited.clone() } else { Visibility::All },
+                    sort: SortKey::StartedAt,
                     // Everything was recorded then, or only a part of it.
                     as_of: has(3).then_some(T0 + Duration::hours(if has(0) { 90 * 24 } else { 20 })),
                     after: has(4).then_some(place),
@@ -64,8 +67,37 @@ fn lists(store: &dyn Store, count: u64) {
                 };
                 store.executions().list(&query).unwrap();
                 store.executions().count(&query, 1_000).unwrap();
+                if [0, 12, 35].contains(&bits) && matches!(status, None | Some(ExecutionStatus::Error)) {
+                    searches(store, &query);
+                }
             }
         }
+    }
+}
+
+/// The same question with the filters that no index of executions has, and in the other order.
+fn searches(store: &dyn Store, query: &ExecutionQuery) {
+    let any = || query.filter.clone();
+    let tag = Some("shop:north".parse().unwrap());
+    let duration = DurationRange::of_millis(Some(10), Some(40));
+    let text = |text: &str| Some(text.parse().unwrap());
+    let searched = [
+        ExecutionFilter { tag: tag.clone(), ..any() },
+        ExecutionFilter { duration, ..any() },
+        ExecutionFilter { text: text("low"), ..any() },
+        ExecutionFilter { text: text("019b9335-4"), ..any() },
+        ExecutionFilter { text: text(&execution_id(7).to_string()), ..any() },
+        ExecutionFilter { text: text(&flow_id(3).to_string()), ..any() },
+        ExecutionFilter { tag: tag.clone(), duration, text: text("low"), ..any() },
+    ];
+    for filter in searched {
+        let query = ExecutionQuery { filter, ..query.clone() };
+        store.executions().list(&query).unwrap();
+        store.executions().count(&query, 1_000).unwrap();
+    }
+    for filter in [any(), ExecutionFilter { tag, ..any() }, ExecutionFilter { text: text("low"), ..any() }] {
+        let query = ExecutionQuery { filter, sort: SortKey::Duration, after: None, ..query.clone() };
+        store.executions().list(&query).unwrap();
     }
 }
 

@@ -382,4 +382,7 @@ pub fn odd_texts_survive(store: &dyn Store) {
     assert_eq!(execution.summary.initial_params_preview.as_deref(), Some(""));
     assert_eq!(execution.initial_params, expected.params);
     assert_eq!(execution.tags, expected.tags);
+    let failed = Outcome::Error(ErrorInfo::new(ErrorKind::Failed, "a\u{0}b"));
+    apply(store, end_command(1, Told::Reported, failed)).unwrap();
+    assert_eq!(read(store, 1).summary.error.as_deref(), Some("a\u{0}b"));
 }

@@ -2,8 +2,8 @@
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    Cursor, ErrorInfo, ErrorKind, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, Source,
-    UserId, Visibility,
+    Cursor, ErrorInfo, ErrorKind, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, Place,
+    Source, UserId, Visibility,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -22,14 +22,7 @@ fn ten(store: &dyn Store) {
 }
 
 fn everything(offset: u64, limit: u32) -> ExecutionQuery {
-    ExecutionQuery {
-        filter: ExecutionFilter::default(),
-        visibility: Visibility::All,
-        as_of: None,
-        after: None,
-        offset,
-        limit,
-    }
+    ExecutionQuery { offset, ..ExecutionQuery::newest(ExecutionFilter::default(), limit) }
 }
 
 #[track_caller]
@@ -62,7 +55,7 @@ pub fn a_cursor_neither_skips_nor_repeats_while_new_ones_arrive(store: &dyn Stor
         let query = ExecutionQuery { after, ..everything(0, 3) };
         let items = store.executions().list(&query).unwrap().items;
         let Some(last) = items.last() else { break };
-        after = Some(Cursor { started_at: last.started_at, id: last.id, filter: 0 });
+        after = Some(Cursor::below(Place { started_at: last.started_at, id: last.id }, 0));
         seen.extend(items.iter().map(|summary| summary.id));
         let mut newer = start(100 + round);
         newer.started_at = at(1_000);
@@ -98,6 +91,9 @@ pub fn filters_choose(store: &dyn Store) {
         user: Some(OWNER),
         from: Some(at(1)),
         to: Some(at(6)),
+        tag: Some("shop:north".parse().unwrap()),
+        text: Some("ORDER sum".parse().unwrap()),
+        ..any()
     };
     assert_eq!(find(together), numbers([1]));
 }
@@ -240,7 +236,7 @@ pub fn lists_of_several_flows_are_merged(store: &dyn Store) {
     loop {
         let items = store.executions().list(&ExecutionQuery { after, ..everything(0, 9) }).unwrap().items;
         let Some(last) = items.last() else { break };
-        after = Some(Cursor { started_at: last.started_at, id: last.id, filter: 0 });
+        after = Some(Cursor::below(Place { started_at: last.started_at, id: last.id }, 0));
         by_cursor.extend(items.iter().map(|item| item.id));
     }
     assert_eq!(by_cursor, expected);

@@ -8,6 +8,7 @@
 
 mod build;
 pub mod executions;
+pub mod filters;
 pub mod lists;
 pub mod prune_of_all;
 pub mod resources;
@@ -81,6 +82,15 @@ macro_rules! conformance_suite {
                 counting_stops_at_its_bound,
                 deep_pages_are_found_by_counting,
                 lists_of_several_flows_are_merged,
+            }
+            filters {
+                filters_choose_together_in_either_order,
+                durations_choose_as_they_are_shown,
+                tags_choose,
+                texts_choose,
+                ids_are_found_by_their_beginning,
+                a_whole_id_names_an_execution_or_a_flow,
+                durations_sort_the_same_while_new_ones_arrive,
             }
             statistics {
                 statistics_equal_a_recount_and_a_log,

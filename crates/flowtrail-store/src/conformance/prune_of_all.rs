@@ -53,7 +53,7 @@ fn recorded(store: &dyn Store) {
 
 fn list(store: &dyn Store, filter: ExecutionFilter) -> Vec<ExecutionId> {
     let visibility = Visibility::All;
-    let query = ExecutionQuery { filter, visibility, as_of: None, after: None, offset: 0, limit: 1_000 };
+    let query = ExecutionQuery { visibility, ..ExecutionQuery::newest(filter, 1_000) };
     let items = store.executions().list(&query).unwrap().items;
     let counted = store.executions().count(&query, 1_000).unwrap();
     assert_eq!((counted.count, counted.is_exact), (items.len() as u64, true));

@@ -121,7 +121,7 @@ fn empty(store: &dyn Store) {
 
 fn listed(store: &dyn Store, filter: ExecutionFilter) -> Vec<ExecutionSummary> {
     let visibility = Visibility::All;
-    let query = ExecutionQuery { filter, visibility, as_of: None, after: None, offset: 0, limit: 1_000 };
+    let query = ExecutionQuery { visibility, ..ExecutionQuery::newest(filter, 1_000) };
     let found = store.executions().list(&query).expect("the store answers");
     assert_eq!(found.searched_to, None);
     found.items

@@ -2,7 +2,7 @@
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Payload, Place, StatsQuery, StatsScope, Visibility,
+    ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Payload, Place, StatsQuery, StatsScope,
 };
 use serde_json::json;
 
@@ -28,14 +28,7 @@ fn record(number: u64) -> Command {
 }
 
 fn listed(store: &dyn Store) -> Vec<ExecutionId> {
-    let query = ExecutionQuery {
-        filter: ExecutionFilter::of_flow(flow_id(1)),
-        visibility: Visibility::All,
-        as_of: None,
-        after: None,
-        offset: 0,
-        limit: 1_000,
-    };
+    let query = ExecutionQuery::newest(ExecutionFilter::of_flow(flow_id(1)), 1_000);
     store.executions().list(&query).unwrap().items.into_iter().map(|item| item.id).collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flowtrail_types::lifecycle::Told;
 use flowtrail_types::{
     Counting, Execution, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId, InstanceId,
-    Place, StatsQuery, StatsScope, Step, Tally, Visibility,
+    StatsQuery, StatsScope, Step, Tally,
 };
 use time::OffsetDateTime;
 
@@ -38,21 +38,11 @@ impl ExecutionStore for MemoryStore {
     }
 
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {
-        let state = self.lock();
-        let mut found: Vec<&Row> = state.executions.values().filter(|row| matches(row, query)).collect();
-        found.sort_by_key(|row| std::cmp::Reverse(place(row)));
-        let skipped = match &query.after {
-            Some(cursor) => found.iter().take_while(|row| place(row) >= cursor.place()).count(),
-            None => usize::try_from(query.offset).unwrap_or(usize::MAX),
-        };
-        let limit = query.limit as usize;
-        let items = found.into_iter().skip(skipped).take(limit).map(|row| state.summary(row)).collect();
-        Ok(Found { items, searched_to: None })
+        Ok(self.lock().list(query))
     }
 
     fn count(&self, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError> {
-        let state = self.lock();
-        let found = state.executions.values().filter(|row| matches(row, query)).count() as u64;
+        let found = self.lock().found(query).len() as u64;
         Ok(Counted { count: found.min(u64::from(bound)), is_exact: found <= u64::from(bound) })
     }
 
@@ -122,7 +112,7 @@ impl ExecutionStore for MemoryStore {
         let mut state = self.lock();
         let goes = |row: &&Row| {
             prune.flow.is_none_or(|flow| row.flow_id == flow)
-                && prune.below.is_none_or(|below| place(row) < below)
+                && prune.below.is_none_or(|below| row.place() < below)
         };
         let ids: Vec<ExecutionId> =
             state.executions.values().filter(goes).map(|row| row.execution.summary.id).collect();
@@ -141,17 +131,17 @@ impl ExecutionStore for MemoryStore {
             .values()
             .filter(|row| query.flow.is_none_or(|flow| row.flow_id == flow))
             .filter(|row| query.before.is_none_or(|before| row.execution.summary.started_at < before))
-            .filter(|row| query.after.is_none_or(|after| place(row) > after))
+            .filter(|row| query.after.is_none_or(|after| row.place() > after))
             .collect();
-        rows.sort_by_key(|row| place(row));
+        rows.sort_by_key(|row| row.place());
         let has_more = rows.len() > query.limit as usize;
         rows.truncate(query.limit as usize);
-        let searched_to = rows.last().filter(|_| has_more).map(|row| place(row));
+        let searched_to = rows.last().filter(|_| has_more).map(|row| row.place());
         let items = rows
             .into_iter()
             .filter(|row| row.execution.summary.status.is_final())
             .map(|row| Ended {
-                place: place(row),
+                place: row.place(),
                 flow: row.flow_id,
                 status: row.execution.summary.status,
                 bytes: row.bytes,
@@ -185,29 +175,6 @@ impl ExecutionStore for MemoryStore {
             row.execution.cancel_requested && row.execution.summary.instance_id == Some(instance)
         }))
     }
-}
-
-fn place(row: &Row) -> Place {
-    Place { started_at: row.execution.summary.started_at, id: row.execution.summary.id }
-}
-
-fn matches(row: &Row, query: &ExecutionQuery) -> bool {
-    let summary = &row.execution.summary;
-    let filter = &query.filter;
-    let visible = match &query.visibility {
-        Visibility::All => true,
-        Visibility::Limited { flows, user, own_in } => {
-            flows.contains(&row.flow_id) || (own_in.contains(&row.flow_id) && summary.user_id == Some(*user))
-        }
-    };
-    visible
-        && filter.flow.is_none_or(|flow| row.flow_id == flow)
-        && filter.status.is_none_or(|status| summary.status == status)
-        && filter.source.is_none_or(|source| summary.source == source)
-        && filter.user.is_none_or(|user| summary.user_id == Some(user))
-        && filter.from.is_none_or(|from| summary.started_at >= from)
-        && filter.to.is_none_or(|to| summary.started_at < to)
-        && query.as_of.is_none_or(|as_of| row.execution.created_at <= as_of)
 }
 
 impl State {
@@ -266,17 +233,14 @@ impl State {
             return false;
         };
         let (flow, summary) = (row.flow_id, &row.execution.summary);
-        let duration_us =
-            summary.ended_at.map(|ended_at| (ended_at - summary.started_at).whole_microseconds());
-        let duration_us = duration_us.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX));
         let change = change_of(&mut self.removed, flow, summary.started_at);
-        change.tally.add(summary.status, duration_us, row.bytes, 1);
+        change.tally.add(summary.status, summary.duration_us(), row.bytes, 1);
         self.executions.remove(&id);
         true
     }
 
     /// The summary as it is today: with the user's name, and without the flow once it is deleted.
-    fn summary(&self, row: &Row) -> ExecutionSummary {
+    pub(super) fn summary(&self, row: &Row) -> ExecutionSummary {
         let kept = &row.execution.summary;
         let alive = self.flows.get(&row.flow_id).is_some_and(|flow| flow.deleted_at.is_none());
         ExecutionSummary {

@@ -3,6 +3,7 @@
 //! For tests of what stands above a store, and for programs that want no file.
 
 mod executions;
+mod lists;
 mod resources;
 mod upkeep;
 

@@ -56,6 +56,12 @@ pub trait ExecutionStore: Send + Sync {
     /// One page, newest first by start, then by id. Reads no payload, and no more rows than a bound: a filter that
     /// has no index of its own may stop before the page is full, and then tells how far it got.
     ///
+    /// A text that is the whole id of an execution that is found by the other filters gives that one alone, and one that
+    /// is the id of a flow gives that flow's executions, however long the history is.
+    ///
+    /// Sorted by duration are the newest executions that the filter finds, as far as a bounded search goes, and the page is
+    /// one of those.
+    ///
     /// # Errors
     ///
     /// When the database does not answer, or a row is corrupt.
@@ -181,6 +187,9 @@ pub trait ExecutionStore: Send + Sync {
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError>;
 }
 
+/// How many executions are sorted, at most, for a list that is sorted by something that no index has in order.
+pub const MOST_SORTED: u32 = 20_000;
+
 /// A page of executions.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
@@ -189,6 +198,9 @@ pub struct Found {
     /// How far was searched, when the search stopped before the page was full though more may come. Without items it may not
     /// even have reached the page that was asked for by its number.
     pub searched_to: Option<Place>,
+    /// How many were sorted, where the list is sorted by something that no index has in order. Exact when they are all that
+    /// there are; otherwise `searched_to` tells where the oldest of them stands.
+    pub sorted: Option<Counted>,
 }
 
 /// What other processes have written.

@@ -6,7 +6,7 @@ mod upkeep;
 
 use std::fmt::Debug;
 
-pub use executions::{Counted, ExecutionStore, ForeignWrites, Found, StatusCounts};
+pub use executions::{Counted, ExecutionStore, ForeignWrites, Found, MOST_SORTED, StatusCounts};
 pub use resources::{FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, UserStore, VisibleFlows};
 pub use upkeep::{Job, Upkeep};
 

@@ -3,7 +3,6 @@
 use flowtrail_store::{EndedQuery, NewPrune};
 use flowtrail_types::{
     ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal, StatsQuery, StatsScope, Step,
-    Visibility,
 };
 use time::OffsetDateTime;
 
@@ -243,14 +242,8 @@ impl crate::tracker::Inner {
 
     /// The place of the execution of a flow that so many newer ones stand before.
     pub(crate) fn place_of(&self, flow: FlowId, newer: u64) -> Result<Option<Place>, TrackerError> {
-        let query = ExecutionQuery {
-            filter: ExecutionFilter::of_flow(flow),
-            visibility: Visibility::All,
-            as_of: None,
-            after: None,
-            offset: newer,
-            limit: 1,
-        };
+        let query =
+            ExecutionQuery { offset: newer, ..ExecutionQuery::newest(ExecutionFilter::of_flow(flow), 1) };
         let found = self.store.executions().list(&query)?;
         Ok(found.items.first().map(|item| Place { started_at: item.started_at, id: item.id }))
     }
@@ -261,14 +254,7 @@ impl crate::tracker::Inner {
             to: below.map(|below| below.started_at),
             ..ExecutionFilter::of_flow(flow)
         };
-        let query = ExecutionQuery {
-            filter,
-            visibility: Visibility::All,
-            as_of: None,
-            after: None,
-            offset: 0,
-            limit: 1,
-        };
+        let query = ExecutionQuery::newest(filter, 1);
         Ok(self.store.executions().count(&query, 1_000_000)?.count)
     }
 

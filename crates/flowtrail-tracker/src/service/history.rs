@@ -5,7 +5,8 @@ use std::sync::Arc;
 use flowtrail_store::{Command, Found};
 use flowtrail_types::{
     Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary,
-    FlowId, Page, PageRequest, Place, Principal, SortDirection, SortKey, StatsScope, Visibility,
+    FlowId, Page, PageRequest, Place, Position, Principal, Rank, SortDirection, SortKey, StatsScope,
+    Visibility,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -25,17 +26,31 @@ pub struct ExecutionPage {
     #[serde(flatten)]
     pub page: Page<ExecutionSummary>,
     /// How far was searched, when a filter without an index of its own stopped the search before the page was full; the
-    /// page's cursor goes on from there.
+    /// page's cursor goes on from there. In a list that is sorted by duration, when not all executions were sorted: the
+    /// start of the oldest one that was. Older ones are found by an earlier `to`.
     #[serde(with = "flowtrail_types::timestamp::option", skip_serializing_if = "Option::is_none")]
     pub searched_to: Option<OffsetDateTime>,
     /// Whether any execution that the filter's flow, or the principal's flows, have is still pending.
     pub has_pending_executions: bool,
 }
 
-/// Refuses a page by number that a search did not get to: a cursor made of how far it got would not lead there.
+/// Refuses a page by number that a search did not get to: a cursor made of how far it got would not lead there. And one by
+/// a cursor whose list can no longer be sorted again as it was.
 fn refuse_unreached(query: &ExecutionQuery, found: &Found, page: u32) -> Result<(), TrackerError> {
-    if query.offset == 0 || !found.items.is_empty() || found.searched_to.is_none() {
+    let is_sorted = query.sort != SortKey::StartedAt;
+    let is_further = query.offset > 0 || (is_sorted && query.after.is_some());
+    if !is_further || !found.items.is_empty() || found.searched_to.is_none() {
         return Ok(());
+    }
+    if query.after.is_some() {
+        let message = "too much has changed since the first page was read: begin anew without it";
+        return Err(TrackerError::invalid("after", message));
+    }
+    if is_sorted {
+        let message = format!(
+            "page {page} lies beyond the executions that are sorted for one list: narrow it by flow or time"
+        );
+        return Err(TrackerError::invalid("page", message));
     }
     let message = format!(
         "page {page} lies beyond the executions that one search looks at: narrow the list by flow or time, or follow \
@@ -45,12 +60,13 @@ fn refuse_unreached(query: &ExecutionQuery, found: &Found, page: u32) -> Result<
 }
 
 impl Tracker {
-    /// One page of the executions that the principal may see, newest first. Blocks.
+    /// One page of the executions that the principal may see, newest first or as the request says. Blocks.
     ///
     /// # Errors
     ///
     /// [`TrackerError::NotFound`] when the filter names a flow that they may not see;
-    /// [`TrackerError::Invalid`] when the page, by its number, lies deeper than one search goes.
+    /// [`TrackerError::Invalid`] when the page, by its number, lies deeper than one search goes, or a list that is sorted by
+    /// duration can no longer be sorted as it was when its cursor was made.
     pub fn executions(
         &self,
         principal: &Principal,
@@ -60,14 +76,16 @@ impl Tracker {
         let visibility = self.visibility(principal, filter.flow)?;
         let executions = self.inner.store.executions();
         // The anchor is a time that something was recorded at, not that of this process's clock: another process's may be
-        // an hour ahead, and what it recorded is shown all the same.
-        let as_of = match request.as_of {
+        // an hour ahead, and what it recorded is shown all the same. A cursor of a list whose executions depend on the
+        // anchor brings its own.
+        let as_of = match request.after.and_then(|cursor| cursor.as_of()).or(request.as_of) {
             Some(as_of) => as_of,
             None => executions.last_recorded_at()?.unwrap_or_else(|| self.inner.clock.now()),
         };
         let mut query = ExecutionQuery {
             filter: filter.clone(),
             visibility,
+            sort: request.sort,
             as_of: Some(as_of),
             after: request.after,
             offset: if request.after.is_some() { 0 } else { request.offset() },
@@ -76,15 +94,22 @@ impl Tracker {
         };
         let found = executions.list(&query)?;
         refuse_unreached(&query, &found, request.page)?;
-        let Found { mut items, searched_to } = found;
+        let Found { mut items, searched_to, sorted } = found;
         let has_more = items.len() > request.limit as usize;
         items.truncate(request.limit as usize);
-        let last =
-            items.last().filter(|_| has_more).map(|last| Place { started_at: last.started_at, id: last.id });
-        let after = last.or(searched_to).map(|Place { started_at, id }| {
-            let fingerprint = filter.fingerprint(SortKey::default(), SortDirection::default());
-            Cursor { started_at, id, filter: fingerprint }.encode()
-        });
+        let fingerprint = filter.fingerprint(request.sort, SortDirection::default());
+        let last = items.last().filter(|_| has_more);
+        let after = match request.sort {
+            SortKey::StartedAt => {
+                let last = last.map(|last| Place { started_at: last.started_at, id: last.id });
+                last.or(searched_to).map(Position::Start)
+            }
+            SortKey::Duration => last.map(|last| {
+                let rank = Rank { duration_us: last.duration_us(), id: last.id };
+                Position::Duration { rank, as_of }
+            }),
+        };
+        let after = after.map(|position| Cursor { position, filter: fingerprint }.encode());
 
         query.after = None;
         // Counters tell of everybody's executions, so they are asked only for flows that are seen whole.
@@ -99,13 +124,16 @@ impl Tracker {
         };
         let counters = scope.map(|scope| executions.status_counts(&scope)).transpose()?;
         // They know what is there now; what was there at an earlier anchor is counted.
-        let (total, total_is_exact) = match &counters {
-            Some(counts) if filter.is_counted() && request.as_of.is_none() => {
+        let (total, total_is_exact) = match (&counters, sorted) {
+            // Pages are of those that were sorted.
+            (_, Some(sorted)) => (sorted.count, sorted.is_exact),
+            (Some(counts), None) if filter.is_counted() && request.as_of.is_none() => {
                 (filter.status.map_or_else(|| counts.total(), |status| counts.of(status)), true)
             }
             _ => {
                 let counted = executions.count(&query, COUNT_BOUND)?;
-                (counted.count, counted.is_exact)
+                // A page may be found further down than executions are counted.
+                (counted.count.max(query.offset + items.len() as u64), counted.is_exact)
             }
         };
         let has_pending_executions = match &counters {
@@ -124,7 +152,8 @@ impl Tracker {
         page.total_is_exact = total_is_exact;
         page.as_of = Some(as_of);
         page.after = after;
-        let searched_to = searched_to.filter(|_| !has_more).map(|place| place.started_at);
+        let is_shown = !has_more || request.sort != SortKey::StartedAt;
+        let searched_to = searched_to.filter(|_| is_shown).map(|place| place.started_at);
         Ok(ExecutionPage { page, searched_to, has_pending_executions })
     }
 
@@ -231,21 +260,24 @@ mod tests {
 
     #[test]
     fn a_page_that_a_search_did_not_get_to_is_refused() {
-        let query = |offset| ExecutionQuery {
-            filter: ExecutionFilter::default(),
-            visibility: Visibility::All,
-            as_of: None,
-            after: None,
-            offset,
-            limit: 21,
-        };
+        let query =
+            |offset| ExecutionQuery { offset, ..ExecutionQuery::newest(ExecutionFilter::default(), 21) };
         let place =
             Place { started_at: OffsetDateTime::UNIX_EPOCH, id: ExecutionId::from_uuid(uuid::Uuid::nil()) };
-        let stopped = Found { items: Vec::new(), searched_to: Some(place) };
+        let stopped = Found { searched_to: Some(place), ..Found::default() };
         let error = refuse_unreached(&query(60_000), &stopped, 3_001).unwrap_err();
         assert!(matches!(&error, TrackerError::Invalid { field, .. } if field == "page"), "{error}");
         assert!(error.to_string().contains("page 3001 lies beyond"), "{error}");
         refuse_unreached(&query(0), &stopped, 1).expect("the first page goes on by its cursor");
         refuse_unreached(&query(60_000), &Found::default(), 3_001).expect("the list ends before the page");
+
+        let sorted = |offset| ExecutionQuery { sort: SortKey::Duration, ..query(offset) };
+        let error = refuse_unreached(&sorted(60_000), &stopped, 3_001).unwrap_err();
+        assert!(error.to_string().contains("page 3001 lies beyond"), "{error}");
+        refuse_unreached(&sorted(0), &stopped, 1).expect("the first page tells how far was looked");
+        let after = Some(Cursor::below(place, 0));
+        let error = refuse_unreached(&ExecutionQuery { after, ..sorted(0) }, &stopped, 1).unwrap_err();
+        assert!(matches!(&error, TrackerError::Invalid { field, .. } if field == "after"), "{error}");
+        refuse_unreached(&ExecutionQuery { after, ..query(0) }, &stopped, 1).expect("a search goes on");
     }
 }

@@ -1,6 +1,9 @@
 //! Lists that are read to their end: to export them, and to delete what they have.
 
-use flowtrail_types::{ExecutionFilter, ExecutionQuery, ExecutionSummary, Place, Principal};
+use flowtrail_types::{
+    Cursor, ExecutionFilter, ExecutionQuery, ExecutionSummary, Place, Position, Principal, SortDirection,
+    SortKey,
+};
 
 use crate::{Tracker, TrackerError};
 
@@ -23,12 +26,9 @@ impl Tracker {
         let visibility = self.visibility(principal, filter.flow)?;
         let as_of = self.inner.store.executions().last_recorded_at()?;
         let query = ExecutionQuery {
-            filter: filter.clone(),
             visibility,
             as_of: Some(as_of.unwrap_or_else(|| self.inner.clock.now())),
-            after: None,
-            offset: 0,
-            limit: 0,
+            ..ExecutionQuery::newest(filter.clone(), 0)
         };
         Ok(Walk { tracker: self.clone(), query, is_over: false })
     }
@@ -60,8 +60,7 @@ impl Walk {
     }
 
     fn go_on_after(&mut self, place: Place) {
-        let fingerprint = self.query.filter.fingerprint(Default::default(), Default::default());
-        self.query.after =
-            Some(flowtrail_types::Cursor { started_at: place.started_at, id: place.id, filter: fingerprint });
+        let fingerprint = self.query.filter.fingerprint(SortKey::default(), SortDirection::default());
+        self.query.after = Some(Cursor { position: Position::Start(place), filter: fingerprint });
     }
 }

@@ -229,7 +229,7 @@ fn insert_executions(conn: &mut Conn, writes: &Writes<'_>, mark: i64) -> Result<
     let payloads: Vec<NewPayloadRow<'_>> = writes.inserts.iter().map(NewPayloadRow::new).collect();
     backend::insert_executions(conn, &rows, &payloads)?;
     let tags: Vec<NewTagRow<'_>> = writes.inserts.iter().flat_map(NewTagRow::all).collect();
-    insert!(conn, execution_tags::table, tags, 3);
+    insert!(conn, execution_tags::table, tags, 4);
     Ok(())
 }
 

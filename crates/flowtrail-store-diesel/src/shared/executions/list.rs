@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use flowtrail_store::{Counted, Ended, EndedPage, EndedQuery, Found, StoreError};
 use flowtrail_types::{
-    ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId, Place,
+    ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId, Place, SortKey,
     StatsScope, Visibility,
 };
 use time::OffsetDateTime;
@@ -13,30 +13,40 @@ use super::super::corrupt;
 use super::super::prune::{self, ActivePrune};
 use super::super::schema::executions;
 use super::super::statistics;
+use super::by_duration::{self, Floor};
 use super::lookup::{self, Joined, into_summary};
 use super::merge;
+use super::named::{self, Named};
 use super::seek::{self, Sought};
-use super::walk::{DEEPEST, Walk, Walked};
+use super::walk::{DEEPEST, MOST, Walk, Walked};
 use crate::columns::{At, Id};
 
 /// Pages that begin after so many rows are found by the counters: up to here walking is as fast.
 const SEEK_FROM: u64 = 1_000;
 
 pub(super) fn list(conn: &mut Conn, query: &ExecutionQuery) -> Result<Found, StoreError> {
+    match named::named(conn, query)? {
+        Named::Execution(summary) => Ok(named::page(*summary, query)),
+        Named::Flow(of_flow) => list_found(conn, &of_flow),
+        Named::Nothing => list_found(conn, query),
+    }
+}
+
+fn list_found(conn: &mut Conn, query: &ExecutionQuery) -> Result<Found, StoreError> {
     let scope = query.filter.flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
     let prunes = prune::active(conn, &scope)?;
     let walk = walk(query, anchor(conn, query)?, &prunes);
     let limit = i64::from(query.limit);
-    let walked = match limited(&walk, &query.visibility) {
+    let limited = limited(&walk, &query.visibility);
+    if query.sort == SortKey::Duration {
+        return by_duration::list(conn, &limited.unwrap_or_else(|| vec![walk]), query);
+    }
+    let walked = match limited {
         None => list_all(conn, &walk, query.offset, limit)?,
-        Some(walks) => {
-            let merged = merge::merge(conn, walks, rows_left_out(query.offset), limit)?;
-            let rows = lookup::rows_at(conn, &merged.rows).map_err(backend::translate)?;
-            Walked { rows, searched_to: merged.searched_to }
-        }
+        Some(walks) => list_several(conn, walks, rows_left_out(query.offset), limit)?,
     };
     let items = walked.rows.into_iter().map(into_summary).collect::<Result<_, _>>()?;
-    Ok(Found { items, searched_to: walked.searched_to })
+    Ok(Found { items, searched_to: walked.searched_to, sorted: None })
 }
 
 /// The anchor, if it leaves anything out. Most do not, and their lists need not be searched for what came later.
@@ -51,9 +61,10 @@ fn walk<'a>(query: &'a ExecutionQuery, as_of: Option<OffsetDateTime>, prunes: &'
         filter: query.filter.clone(),
         flows: None,
         only_of: None,
+        visible: None,
         as_of,
         prunes,
-        upper: query.after.map(|cursor| cursor.place()),
+        upper: query.after.and_then(|cursor| cursor.place()),
         before: None,
         lower: None,
     }
@@ -62,6 +73,10 @@ fn walk<'a>(query: &'a ExecutionQuery, as_of: Option<OffsetDateTime>, prunes: &'
 /// A list for each flow that may be seen whole, and one of the user's own in other flows; None when all may be seen.
 fn limited<'a>(walk: &Walk<'a>, visibility: &'a Visibility) -> Option<Vec<Walk<'a>>> {
     let Visibility::Limited { flows, user, own_in } = visibility else { return None };
+    // The index of tags is of all flows.
+    if walk.filter.tag.is_some() {
+        return Some(vec![Walk { visible: Some(visibility), ..walk.clone() }]);
+    }
     let mut walks: Vec<Walk<'a>> = flows
         .iter()
         .filter(|flow| walk.filter.flow.is_none_or(|wanted| wanted == **flow))
@@ -74,6 +89,31 @@ fn limited<'a>(walk: &Walk<'a>, visibility: &'a Visibility) -> Option<Vec<Walk<'
         walks.push(Walk { flows: Some(own_in), only_of: Some(*user), ..walk.clone() });
     }
     Some(walks)
+}
+
+/// Whether rows are looked at for what no index has at all. Of several lists they are then bounded together: each by itself
+/// would be searched to its own bound for a text that none of them has.
+fn is_searched(walks: &[Walk<'_>]) -> bool {
+    let is_searched = |walk: &Walk<'_>| walk.filter.text.is_some() || !walk.filter.duration.is_any();
+    walks.len() > 1 && walks.iter().any(is_searched)
+}
+
+fn list_several(
+    conn: &mut Conn,
+    mut walks: Vec<Walk<'_>>,
+    offset: i64,
+    limit: i64,
+) -> Result<Walked<Joined>, StoreError> {
+    let mut floor = None;
+    if is_searched(&walks) {
+        floor = Floor::find(conn, &walks, MOST)?.place();
+        walks = walks.iter().map(|walk| walk.down_to(floor)).collect();
+    }
+    let merged = merge::merge(conn, walks, offset, limit)?;
+    let is_full = merged.rows.len() as i64 >= limit;
+    let searched_to = if is_full { merged.searched_to } else { merged.searched_to.max(floor) };
+    let rows = lookup::rows_at(conn, &merged.rows).map_err(backend::translate)?;
+    Ok(Walked { rows, searched_to })
 }
 
 fn rows_left_out(offset: u64) -> i64 {
@@ -161,24 +201,31 @@ fn has_survivors(conn: &mut Conn, flow: Option<FlowId>, prune: &ActivePrune) -> 
 }
 
 pub(super) fn count(conn: &mut Conn, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError> {
+    match named::named(conn, query)? {
+        Named::Execution(_) => Ok(Counted { count: 1, is_exact: true }),
+        Named::Flow(of_flow) => count_found(conn, &of_flow, bound),
+        Named::Nothing => count_found(conn, query, bound),
+    }
+}
+
+fn count_found(conn: &mut Conn, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError> {
     let prunes = prune::active(conn, &StatsScope::All)?;
     let walk = walk(query, anchor(conn, query)?, &prunes);
-    match limited(&walk, &query.visibility) {
-        None => walk.count(conn, bound),
-        Some(walks) => merge::count(conn, &walks, bound),
+    let Some(walks) = limited(&walk, &query.visibility) else { return walk.count(conn, bound) };
+    if !is_searched(&walks) {
+        return merge::count(conn, &walks, bound);
     }
+    let floor = Floor::find(conn, &walks, i64::from(bound))?;
+    let mut count = 0;
+    for walk in &walks {
+        count += walk.down_to(floor.place()).count_wanted(conn)?;
+    }
+    Ok(Counted { count, is_exact: floor == Floor::Bottom })
 }
 
 /// The newest executions of a flow.
 pub(crate) fn newest(conn: &mut Conn, flow: FlowId, limit: u32) -> Result<Vec<ExecutionSummary>, StoreError> {
-    let query = ExecutionQuery {
-        filter: ExecutionFilter::of_flow(flow),
-        visibility: Visibility::All,
-        as_of: None,
-        after: None,
-        offset: 0,
-        limit,
-    };
+    let query = ExecutionQuery::newest(ExecutionFilter::of_flow(flow), limit);
     Ok(list(conn, &query)?.items)
 }
 
@@ -187,14 +234,7 @@ pub(super) fn last_started_at(
     conn: &mut Conn,
     scope: &StatsScope,
 ) -> Result<Option<OffsetDateTime>, StoreError> {
-    let mut query = ExecutionQuery {
-        filter: ExecutionFilter::default(),
-        visibility: Visibility::All,
-        as_of: None,
-        after: None,
-        offset: 0,
-        limit: 1,
-    };
+    let mut query = ExecutionQuery::newest(ExecutionFilter::default(), 1);
     let StatsScope::Flows(of) = scope else {
         return Ok(list(conn, &query)?.items.first().map(|newest| newest.started_at));
     };

@@ -77,16 +77,22 @@ pub(super) fn lookup_summary(
 
 /// The rows at these places, newest first.
 pub(super) fn rows_at(conn: &mut Conn, places: &[Place]) -> QueryResult<Vec<Joined>> {
-    if places.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<Id> = places.iter().map(|place| Id(*place.id.as_uuid())).collect();
-    let mut rows: Vec<Joined> = joined()
-        .filter(executions::id.eq_any(ids))
-        .select((SummaryRow::as_select(), flows::id.nullable(), users::name.nullable()))
-        .load(conn)?;
+    let ids: Vec<ExecutionId> = places.iter().map(|place| place.id).collect();
+    let mut rows = rows_of(conn, &ids)?;
     rows.sort_by_key(|(row, ..)| std::cmp::Reverse((row.started_at, row.id)));
     Ok(rows)
+}
+
+/// The rows of these executions, in any order.
+pub(super) fn rows_of(conn: &mut Conn, ids: &[ExecutionId]) -> QueryResult<Vec<Joined>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Id> = ids.iter().map(|id| Id(*id.as_uuid())).collect();
+    joined()
+        .filter(executions::id.eq_any(ids))
+        .select((SummaryRow::as_select(), flows::id.nullable(), users::name.nullable()))
+        .load(conn)
 }
 
 fn summary_row(conn: &mut Conn, id: ExecutionId) -> QueryResult<Option<Joined>> {

@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use flowtrail_store::{Counted, StoreError};
 use flowtrail_types::Place;
 
-use super::super::backend::{self, Conn};
+use super::super::backend::Conn;
 use super::walk::{MOST, Walk, Walked};
 
 /// How many places of a list are read at first, and at most at once.
@@ -53,7 +53,7 @@ pub(super) fn merge(
     let mut lists: Vec<List<'_>> = Vec::new();
     for (number, walk) in walks.into_iter().enumerate() {
         // A place that none of its executions stands above.
-        if let Some(newest) = walk.place_at(conn, 0).map_err(backend::translate)? {
+        if let Some(newest) = walk.place_at(conn, 0)? {
             heap.push((newest, Reverse(number), false));
         }
         lists.push(List::new(walk));
@@ -62,6 +62,7 @@ pub(super) fn merge(
     let mut passed = 0;
     // Below this place nothing is known of one of the lists: no list goes further.
     let mut floor: Option<Place> = None;
+    let mut last: Option<Place> = None;
     while let Some((place, Reverse(number), is_row)) = heap.pop() {
         if floor.is_some_and(|floor| place < floor) {
             break;
@@ -69,17 +70,19 @@ pub(super) fn merge(
         let list = &mut lists[number];
         if is_row {
             list.read.pop_front();
-            if passed < offset {
-                passed += 1;
-                if passed == MOST && passed < offset {
-                    floor = Some(place);
-                    break;
-                }
-            } else {
-                found.rows.push(place);
-                if found.rows.len() as i64 >= limit {
-                    return Ok(found);
-                }
+        }
+        // What two lists have is there once.
+        let is_new = is_row && last.replace(place) != Some(place);
+        if is_new && passed < offset {
+            passed += 1;
+            if passed == MOST && passed < offset {
+                floor = Some(place);
+                break;
+            }
+        } else if is_new {
+            found.rows.push(place);
+            if found.rows.len() as i64 >= limit {
+                return Ok(found);
             }
         }
         if list.read.is_empty() {

@@ -1,13 +1,18 @@
 //! Executions: written by [`commit`], listed by [`list`], [`walk`] and [`merge`], read by [`lookup`], packed by [`pack`].
 
+mod by_duration;
 mod commit;
+mod conditions;
 mod housekeeping;
 mod list;
 mod lookup;
 mod merge;
+mod named;
 mod pack;
 mod rows;
 mod seek;
+mod statements;
+mod tagged;
 mod walk;
 
 pub(crate) use list::newest;

@@ -177,6 +177,7 @@ pub(super) struct NewTagRow<'a> {
     execution_id: Id,
     key: Cow<'a, str>,
     value: Cow<'a, str>,
+    started_at: At,
 }
 
 impl<'a> NewTagRow<'a> {
@@ -186,6 +187,7 @@ impl<'a> NewTagRow<'a> {
             execution_id,
             key: text(key),
             value: text(value),
+            started_at: At(insert.start.started_at),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Places in a history, at random.
 
 use flowtrail_store::Store;
-use flowtrail_types::{Clock, Cursor, ExecutionFilter, ExecutionId, ExecutionQuery, SystemClock, Visibility};
+use flowtrail_types::{Clock, Cursor, ExecutionFilter, ExecutionId, ExecutionQuery, Place, SystemClock};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -9,12 +9,12 @@ use crate::random::Random;
 
 /// A page of all executions that are there.
 pub(crate) fn page(filter: ExecutionFilter, limit: u32) -> ExecutionQuery {
-    ExecutionQuery { filter, visibility: Visibility::All, as_of: None, after: None, offset: 0, limit }
+    ExecutionQuery::newest(filter, limit)
 }
 
 /// Just below a time.
 pub(crate) fn cursor_at(started_at: OffsetDateTime) -> Cursor {
-    Cursor { started_at, id: ExecutionId::from_uuid(Uuid::nil()), filter: 0 }
+    Cursor::below(Place { started_at, id: ExecutionId::from_uuid(Uuid::nil()) }, 0)
 }
 
 /// When the oldest execution began.

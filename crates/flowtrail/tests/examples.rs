@@ -57,9 +57,7 @@ async fn the_example_for_curl_records_step_by_step_and_in_a_batch() {
 #[tokio::test]
 async fn the_example_for_python_records_what_works_and_what_fails() {
     let Some(python) = std::env::var_os("FLOWTRAIL_TEST_PYTHON") else {
-        eprintln!(
-            "SKIPPED: FLOWTRAIL_TEST_PYTHON names no Python that has requests; `cargo xtask test` makes one"
-        );
+        skipped("FLOWTRAIL_TEST_PYTHON names no Python that has requests; `cargo xtask test` makes one");
         return;
     };
     let (server, python, script) = (TestServer::start().await, PathBuf::from(python), example("record.py"));

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use flowtrail_types::{Age, ExecutionStatus, Source};
+use flowtrail_http::ExportFormat;
+use flowtrail_types::{Age, ExecutionStatus, SearchText, SortKey, Source, Tag, timestamp};
+use time::OffsetDateTime;
 
 use crate::Settings;
 
@@ -62,6 +64,9 @@ pub enum Command {
     /// Who may ask
     #[command(subcommand)]
     Key(KeyCommand),
+    /// The people and programs that have keys
+    #[command(subcommand)]
+    User(UserCommand),
     /// Statistics of a flow, or of all
     Stats {
         /// The flow: its tool name or id
@@ -135,20 +140,52 @@ pub enum FlowCommand {
     },
 }
 
+/// Which executions are wanted; all that are told must hold.
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// Only of this flow: its tool name or id
+    #[arg(long)]
+    pub flow: Option<String>,
+    /// Only with this status: pending, fulfilled, error or aborted
+    #[arg(long)]
+    pub status: Option<ExecutionStatus>,
+    /// Only from this source: mcp, api, embedded, proxy, replay or otlp
+    #[arg(long)]
+    pub source: Option<Source>,
+    /// Only what this user started, by name
+    #[arg(long)]
+    pub user: Option<String>,
+    /// Only what began at this time or later, like 2026-01-06T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse)]
+    pub from: Option<OffsetDateTime>,
+    /// Only what began before this time
+    #[arg(long, value_name = "TIME", value_parser = timestamp::parse)]
+    pub to: Option<OffsetDateTime>,
+    /// Only what took so many milliseconds or more
+    #[arg(long, value_name = "MS")]
+    pub min_duration: Option<u64>,
+    /// Only what took so many milliseconds or less
+    #[arg(long, value_name = "MS")]
+    pub max_duration: Option<u64>,
+    /// Only with this tag, as key:value
+    #[arg(long)]
+    pub tag: Option<Tag>,
+    /// Only with this text in a name, the preview, the error or an id
+    #[arg(long, short = 'q', value_name = "TEXT")]
+    pub query: Option<SearchText>,
+}
+
 /// History at the terminal.
 #[derive(Debug, Subcommand)]
 pub enum ExecutionsCommand {
     /// List executions, newest first
     List {
-        /// Only of this flow: its tool name or id
-        #[arg(long)]
-        flow: Option<String>,
-        /// Only with this status: pending, fulfilled, error or aborted
-        #[arg(long)]
-        status: Option<ExecutionStatus>,
-        /// Only from this source: mcp, api, embedded, proxy, replay or otlp
-        #[arg(long)]
-        source: Option<Source>,
+        /// Which executions
+        #[command(flatten)]
+        filter: Filter,
+        /// In which order: startedAt, the newest first, or duration, the longest first
+        #[arg(long, value_name = "KEY", default_value = "startedAt")]
+        sort: SortKey,
         /// Which page
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         page: u32,
@@ -158,6 +195,18 @@ pub enum ExecutionsCommand {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Write executions as NDJSON, each in full, or as CSV
+    Export {
+        /// Which executions
+        #[command(flatten)]
+        filter: Filter,
+        /// The form: ndjson or csv
+        #[arg(long, default_value = "ndjson")]
+        format: ExportFormat,
+        /// The file to write, which must not be there yet; standard output when not told
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Delete the older part of the history; what is pending stays
     #[command(group = clap::ArgGroup::new("what").required(true).args(["keep", "older_than"]))]
@@ -215,6 +264,28 @@ pub enum KeyCommand {
     Revoke {
         /// Its id, or its prefix as `key list` shows it
         key: String,
+    },
+}
+
+/// The people and programs that have keys.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user and print their id
+    Create {
+        /// Their name
+        name: String,
+        /// What they may do: an admin sees and changes everything
+        #[arg(long, default_value = "user", value_parser = ["admin", "user"])]
+        role: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List users
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

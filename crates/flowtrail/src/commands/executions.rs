@@ -2,12 +2,12 @@
 
 use flowtrail_tracker::Tracker;
 use flowtrail_types::{
-    Execution, ExecutionFilter, ExecutionId, ExecutionStatus, NodeExecution, NodeStatus, PageRequest,
-    Payload, Principal, timestamp,
+    DurationRange, Execution, ExecutionFilter, ExecutionId, ExecutionStatus, NodeExecution, NodeStatus,
+    PageRequest, Payload, Principal, timestamp,
 };
 
-use super::{find, prune};
-use crate::cli::ExecutionsCommand;
+use super::{export, find, prune};
+use crate::cli::{ExecutionsCommand, Filter};
 use crate::terminal::{self, Table, say};
 use crate::wiring::{Access, Wiring};
 use crate::{Config, Failure};
@@ -16,15 +16,13 @@ pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Fai
     let Wiring { tracker, .. } = Wiring::open(config, Access::Command)?;
     let me = tracker.local_administrator()?;
     match command {
-        ExecutionsCommand::List { flow, status, source, page, limit, json } => {
-            let flow = flow.map(|named| find::flow(&tracker, &me, &named)).transpose()?;
-            let filter = ExecutionFilter {
-                flow: flow.map(|flow| flow.id),
-                status,
-                source,
-                ..ExecutionFilter::default()
-            };
-            list(&tracker, &me, &filter, PageRequest::numbered(page, limit), json)
+        ExecutionsCommand::List { filter, sort, page, limit, json } => {
+            let filter = decide(&tracker, &me, filter)?;
+            list(&tracker, &me, &filter, PageRequest { sort, ..PageRequest::numbered(page, limit) }, json)
+        }
+        ExecutionsCommand::Export { filter, format, output } => {
+            let filter = decide(&tracker, &me, filter)?;
+            export::run(&tracker, &me, &filter, format, output.as_deref())
         }
         ExecutionsCommand::Prune { flow, keep, older_than, dry_run, json } => {
             prune::run(&tracker, &me, &prune::Wish { flow, keep, older_than, dry_run, json })
@@ -39,6 +37,23 @@ pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Fai
             if json { terminal::json(&execution) } else { show(&execution) }
         }
     }
+}
+
+/// The filter with what people name found.
+fn decide(tracker: &Tracker, me: &Principal, filter: Filter) -> Result<ExecutionFilter, Failure> {
+    let flow = filter.flow.map(|named| find::flow_id(tracker, me, &named)).transpose()?;
+    let user = filter.user.map(|named| find::user_id(tracker, me, &named)).transpose()?;
+    Ok(ExecutionFilter {
+        flow,
+        status: filter.status,
+        source: filter.source,
+        user,
+        from: filter.from,
+        to: filter.to,
+        duration: DurationRange::of_millis(filter.min_duration, filter.max_duration),
+        tag: filter.tag,
+        text: filter.query,
+    })
 }
 
 fn list(

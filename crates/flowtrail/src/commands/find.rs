@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowtrail_tracker::{Tracker, TrackerError};
-use flowtrail_types::{Flow, FlowId, Principal};
+use flowtrail_types::{Flow, FlowId, Principal, UserId};
 
 use crate::Failure;
 
@@ -27,4 +27,17 @@ pub(super) fn flow_id(tracker: &Tracker, principal: &Principal, named: &str) -> 
         Ok(id) => Ok(id),
         Err(_) => flow(tracker, principal, named).map(|flow| flow.id),
     }
+}
+
+/// A user's id, by their name or by the id itself.
+pub(super) fn user_id(tracker: &Tracker, principal: &Principal, named: &str) -> Result<UserId, Failure> {
+    if let Ok(id) = named.parse::<UserId>() {
+        return Ok(id);
+    }
+    tracker.user_named(principal, named).map(|user| user.id).map_err(|error| match error {
+        TrackerError::NotFound(_) => {
+            Failure::new(format_args!("there is no user {named:?}: `flowtrail user list` shows them"))
+        }
+        other => other.into(),
+    })
 }

@@ -6,6 +6,7 @@ use flowtrail_tracker::Tracker;
 use flowtrail_types::{ApiKey, KeyId, Principal, timestamp};
 use serde_json::{Value, json};
 
+use super::find;
 use crate::cli::KeyCommand;
 use crate::failure::Doing;
 use crate::terminal::{self, Table, say};
@@ -30,10 +31,7 @@ fn create(
     expires: Option<Duration>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let user = user
-        .map(|named| tracker.user_named(me, &named).doing(format_args!("user {named:?}")))
-        .transpose()?
-        .map(|user| user.id);
+    let user = user.map(|named| find::user_id(tracker, me, &named)).transpose()?;
     let expires_at = expires
         .map(|after| {
             let now = tracker.clock().now();

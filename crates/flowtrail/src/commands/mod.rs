@@ -4,6 +4,7 @@ mod backup;
 mod db;
 mod demo;
 mod executions;
+mod export;
 mod find;
 mod flow;
 mod key;
@@ -12,6 +13,7 @@ mod migrate;
 mod prune;
 mod serve;
 mod stats;
+mod user;
 
 use std::future::Future;
 
@@ -41,6 +43,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Flow(command) => flow::run(&config()?, command),
         Command::Executions(command) => executions::run(&config()?, command),
         Command::Key(command) => key::run(&config()?, command),
+        Command::User(command) => user::run(&config()?, command),
         Command::Stats { flow, by, recorded, json } => {
             stats::run(&config()?, flow.as_deref(), by.as_deref(), recorded, json)
         }

@@ -1,0 +1,151 @@
+//! The history as a file: NDJSON or CSV, part by part.
+
+use std::str::FromStr;
+
+use flowtrail_tracker::{Tracker, TrackerError, Walk};
+use flowtrail_types::{ExecutionFilter, ExecutionSummary, Principal, timestamp};
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExportFormat {
+    /// A full execution on each line, in the shape in which it can be recorded again.
+    #[default]
+    Ndjson,
+    /// What a list shows of an execution in each row (RFC 4180).
+    Csv,
+}
+
+/// A text that is no form of an export.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected ndjson or csv, got {0:?}")]
+pub struct UnknownFormat(String);
+
+impl FromStr for ExportFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFormat> {
+        match text {
+            "ndjson" => Ok(Self::Ndjson),
+            "csv" => Ok(Self::Csv),
+            other => Err(UnknownFormat(other.chars().take(40).collect())),
+        }
+    }
+}
+
+/// A filtered list on its way into a file. However long it is, no more than a part is in memory.
+#[derive(Debug)]
+pub struct Export {
+    tracker: Tracker,
+    principal: Principal,
+    walk: Walk,
+    format: ExportFormat,
+}
+
+/// How many executions a part has.
+const AT_ONCE: u32 = 100;
+
+const CSV_HEAD: &str = "id,flowId,flowName,flowToolName,flowVersion,userId,userName,status,inferred,source,startedAt,\
+                        endedAt,duration,initialParamsPreview,error\r\n";
+
+impl Export {
+    /// Begins an export of what a filter finds and the principal may see. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when the filter names a flow that they may not see.
+    pub fn begin(
+        tracker: &Tracker,
+        principal: &Principal,
+        filter: &ExecutionFilter,
+        format: ExportFormat,
+    ) -> Result<Self, TrackerError> {
+        let walk = tracker.walk(principal, filter)?;
+        Ok(Self { tracker: tracker.clone(), principal: principal.clone(), walk, format })
+    }
+
+    /// What stands before the first part.
+    #[must_use]
+    pub fn head(&self) -> &'static str {
+        match self.format {
+            ExportFormat::Ndjson => "",
+            ExportFormat::Csv => CSV_HEAD,
+        }
+    }
+
+    /// The next part, and how many executions it has; nothing when the export is over. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer. The export is not whole then.
+    pub fn next_part(&mut self) -> Result<Option<(Vec<u8>, usize)>, TrackerError> {
+        let some = self.walk.next(AT_ONCE)?;
+        if some.is_empty() {
+            return Ok(None);
+        }
+        let mut written = Vec::new();
+        let mut count = 0;
+        for summary in some {
+            match self.format {
+                ExportFormat::Csv => write_row(&mut written, &summary),
+                ExportFormat::Ndjson => match self.tracker.execution(&self.principal, summary.id) {
+                    Ok(execution) => {
+                        // Written to memory, with keys that are texts: there is nothing to fail.
+                        let _ = serde_json::to_writer(&mut written, &execution);
+                        written.push(b'\n');
+                    }
+                    // It was deleted meanwhile.
+                    Err(TrackerError::NotFound(_)) => continue,
+                    Err(error) => return Err(error),
+                },
+            }
+            count += 1;
+        }
+        Ok(Some((written, count)))
+    }
+}
+
+fn write_row(written: &mut Vec<u8>, execution: &ExecutionSummary) {
+    let text = |text: &Option<String>| text.as_deref().map(harmless).unwrap_or_default();
+    let shown = |value: Option<String>| value.unwrap_or_default();
+    let row = [
+        execution.id.to_string(),
+        shown(execution.flow_id.map(|id| id.to_string())),
+        harmless(&execution.flow_name),
+        text(&execution.flow_tool_name),
+        shown(execution.flow_version.map(|version| version.to_string())),
+        shown(execution.user_id.map(|id| id.to_string())),
+        text(&execution.user_name),
+        execution.status.as_str().to_owned(),
+        execution.inferred.to_string(),
+        execution.source.as_str().to_owned(),
+        timestamp::format(execution.started_at),
+        shown(execution.ended_at.map(timestamp::format)),
+        shown(execution.duration_ms.map(|millis| millis.to_string())),
+        text(&execution.initial_params_preview),
+        text(&execution.error),
+    ];
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(written);
+    // Written to memory, always so many fields: there is nothing to fail.
+    let _ = writer.write_record(&row);
+}
+
+/// A text that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe before it.
+fn harmless(text: &str) -> String {
+    match text.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_a_spreadsheet_would_run_is_made_harmless() {
+        assert_eq!(harmless("=HYPERLINK(\"http://x\")"), "'=HYPERLINK(\"http://x\")");
+        assert_eq!(harmless("-1"), "'-1");
+        assert_eq!(harmless("a=b"), "a=b");
+        assert_eq!(harmless(""), "");
+    }
+}

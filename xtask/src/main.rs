@@ -11,6 +11,7 @@
 mod bench;
 mod checks;
 mod command;
+mod debian;
 mod postgres;
 // The tests' own server, compiled here too: `xtask` uses no crate of the workspace.
 #[allow(dead_code, unreachable_pub, unused_imports, reason = "public in the crate that it is made for")]

@@ -1,9 +1,8 @@
 //! A PostgreSQL server for the tests: found, installed where that can be done, started once for all of them.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::command::{has_program, program};
+use crate::debian;
 use crate::testing::{PostgresError, PostgresServer};
 
 /// Where the tests find a server. A person who sets it has one already.
@@ -82,17 +81,10 @@ fn start() -> Result<PostgresServer, PostgresError> {
 
 /// Installs Debian's packages, or says why not.
 fn install() -> Result<(), String> {
-    if !has_program("apt-get") {
-        return Err("there is no apt-get to install it with".to_owned());
-    }
-    if !is_root() {
-        return Err("only root may install it".to_owned());
-    }
+    debian::can_install()?;
     println!("── PostgreSQL: not installed, so it is installed now");
     keep_clusters_away()?;
-    // A source of packages that cannot be reached need not be the one: whether it is, the installation tells.
-    let _ = apt_get(&["update"]);
-    apt_get(&["install", "--yes", "--no-install-recommends", "postgresql", "postgresql-contrib"])
+    debian::install(&["postgresql", "postgresql-contrib"])
 }
 
 /// Keeps the packages from making and starting a cluster of their own, unless somebody has decided that before.
@@ -106,15 +98,4 @@ fn keep_clusters_away() -> Result<(), String> {
     std::fs::create_dir_all(folder)
         .and_then(|()| std::fs::write(path, "create_main_cluster = false\n"))
         .map_err(|error| format!("{CLUSTERS} cannot be written ({error})"))
-}
-
-pub(crate) fn apt_get(arguments: &[&str]) -> Result<(), String> {
-    // It must not ask: neither for settings nor whether the file above is to stay.
-    let variables =
-        [("DEBIAN_FRONTEND", "noninteractive".to_owned()), ("UCF_FORCE_CONFFOLD", "1".to_owned())];
-    program("apt-get", arguments, &variables)
-}
-
-pub(crate) fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::command::{has_program, program, root, skipped};
-use crate::postgres::{apt_get, is_root};
+use crate::debian;
 
 /// Where the tests find Python with those packages. Without it they leave out what needs it.
 const PYTHON: &str = "FLOWTRAIL_TEST_PYTHON";
@@ -13,7 +13,7 @@ const REQUIREMENTS: &str = "docs/recording/requirements.txt";
 
 /// Brings the tools, and gives the variables by which the tests find them. Says loudly what cannot be brought.
 pub(crate) fn bring() -> Vec<(&'static str, String)> {
-    if !has_program("curl") && debian(&["curl"]).is_err() {
+    if !has_program("curl") && debian::install(&["curl"]).is_err() {
         skipped("the example for curl", "install curl");
     }
     match python() {
@@ -33,7 +33,7 @@ fn python() -> Result<PathBuf, String> {
     let folder = folder.display().to_string();
     let make = || program("python3", &["-m", "venv", &folder], &[]);
     if !python.exists() && make().is_err() {
-        debian(&["python3", "python3-venv"])?;
+        debian::install(&["python3", "python3-venv"])?;
         make()?;
     }
     let path = python.display().to_string();
@@ -41,15 +41,4 @@ fn python() -> Result<PathBuf, String> {
         ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS];
     program(&path, &install, &[])?;
     Ok(python)
-}
-
-/// Installs Debian's packages, where that can be done.
-fn debian(packages: &[&str]) -> Result<(), String> {
-    if !has_program("apt-get") || !is_root() {
-        return Err(format!("install {}", packages.join(" and ")));
-    }
-    // A source of packages that cannot be reached need not be the one: whether it is, the installation tells.
-    let _ = apt_get(&["update"]);
-    let install = ["install", "--yes", "--no-install-recommends"];
-    apt_get(&[&install, packages].concat())
 }

@@ -197,6 +197,7 @@ impl From<TrackerError> for ApiError {
             TrackerError::Conflict { .. } => ErrorCode::Conflict,
             TrackerError::AlreadyEnded { .. } => ErrorCode::AlreadyEnded,
             TrackerError::RunsHere => ErrorCode::RunsHere,
+            TrackerError::Incomplete(_) => ErrorCode::Incomplete,
             TrackerError::Pending => ErrorCode::Pending,
             TrackerError::Busy => ErrorCode::Busy,
             TrackerError::Closed => ErrorCode::Unavailable,

@@ -84,6 +84,7 @@ pub(crate) fn failed(error: &TrackerError) -> ErrorData {
         | TrackerError::Changed
         | TrackerError::AlreadyEnded { .. }
         | TrackerError::RunsHere
+        | TrackerError::Incomplete(_)
         | TrackerError::Pending
         | TrackerError::Store(_) => {
             log::error!("an MCP request failed: {error}");

@@ -49,8 +49,11 @@ pub enum TrackerError {
         status: ExecutionStatus,
     },
     /// The execution is run by a process of Flowtrail, which alone tells of it.
-    #[error("Flowtrail itself runs this execution: cancel it, or wait for its end")]
+    #[error("Flowtrail itself runs this execution, and alone tells of it: it can be cancelled while it runs")]
     RunsHere,
+    /// What the execution was given was not kept as it was.
+    #[error("this execution cannot be run again: its parameters {0}")]
+    Incomplete(&'static str),
     /// The execution is still running.
     #[error("the execution is still running: cancel it, or wait for its end")]
     Pending,

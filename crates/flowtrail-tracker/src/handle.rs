@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::ack::Reply;
-use crate::capture::note;
+use crate::capture::{Captured, note};
 use crate::recorder::Patience;
 use crate::tracker::Inner;
 use crate::{Ack, TrackerError};
@@ -288,12 +288,11 @@ impl Shared {
             captured
         });
         let error_text = error.and_then(|(_, message)| capture.text(message));
-        let whole_output = output.as_ref().map_or("", |captured| captured.whole.as_str());
         let digest = Digest::of(&[
             begun.node_id.as_bytes(),
             status.as_str().as_bytes(),
             begun.whole_input.as_str().as_bytes(),
-            whole_output.as_bytes(),
+            Captured::whole_of(output.as_ref()),
             error_text.as_deref().unwrap_or_default().as_bytes(),
         ]);
         NewNode {
@@ -348,7 +347,7 @@ pub(crate) fn new_end(
     let error = outcome.error();
     let digest = Digest::of(&[
         outcome.status().as_str().as_bytes(),
-        outputs.as_ref().map_or("", |captured| captured.whole.as_str()).as_bytes(),
+        Captured::whole_of(outputs.as_ref()),
         error.map_or("", |error| &error.message).as_bytes(),
         error.map_or("", |error| error.kind.as_str()).as_bytes(),
         error.and_then(|error| error.node_id.as_deref()).unwrap_or_default().as_bytes(),

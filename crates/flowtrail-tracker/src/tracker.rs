@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use crate::access::{self, Rights};
-use crate::capture::{Capture, note};
+use crate::capture::{Capture, Captured, note};
 use crate::changes::{Changed, WAITING};
 use crate::handle::digested;
 use crate::housekeeping::Housekeeper;
@@ -312,9 +312,6 @@ impl Inner {
         if let Some(meta) = &meta {
             note(&mut marks, "meta", meta);
         }
-        let whole = |captured: &Option<crate::capture::Captured>| {
-            captured.as_ref().map_or_else(String::new, |captured| captured.whole.as_str().to_owned())
-        };
         let tags: BTreeMap<String, String> = if flow.capture == CapturePolicy::Full {
             start
                 .tags
@@ -333,8 +330,8 @@ impl Inner {
             &digested(start.started_at),
             &reference(start.parent),
             &reference(start.replay_of),
-            whole(&params).as_bytes(),
-            whole(&meta).as_bytes(),
+            Captured::whole_of(params.as_ref()),
+            Captured::whole_of(meta.as_ref()),
             format!("{tags:?}").as_bytes(),
         ]);
         Ok(NewExecution {

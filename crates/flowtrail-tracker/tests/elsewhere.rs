@@ -128,6 +128,24 @@ fn what_a_policy_keeps_out_is_kept_out_of_later_steps_too() {
 }
 
 #[test]
+fn what_was_concluded_makes_no_other_record() {
+    let f = fixture();
+    let id = ExecutionId::from_uuid(f.tracker.ids().next(f.tracker.clock().now()));
+    let record = |duration: Option<u64>| {
+        let mut finished = FinishedExecution::new(Outcome::Fulfilled, f.tracker.clock().now());
+        finished.end.ended_at = None;
+        finished.duration = duration.map(Duration::from_secs);
+        let finished = finished.nodes(vec![FinishedNode::completed(1, "fetch", "http")]);
+        let start = StartExecution::of(&f.flow, Source::Api).id(id);
+        f.tracker.record(&f.me, &start, &finished).unwrap().wait().map(|(_, applied)| applied)
+    };
+    assert_eq!(record(Some(3)).unwrap(), Applied::Written);
+    f.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(record(Some(3)).unwrap(), Applied::Already, "the same an hour later");
+    assert!(matches!(record(Some(4)), Err(TrackerError::Conflict { .. })));
+}
+
+#[test]
 fn of_start_end_and_duration_what_is_not_told_follows() {
     let f = fixture();
     let now = f.tracker.clock().now();

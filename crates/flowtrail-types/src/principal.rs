@@ -1,9 +1,11 @@
 //! Who is asking.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{KeyId, UserId};
+use crate::{KeyId, UnknownName, UserId};
 
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +25,15 @@ impl Role {
             Self::Admin => "admin",
             Self::User => "user",
         }
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let known = [Self::Admin, Self::User].into_iter().find(|role| role.as_str() == text);
+        known.ok_or_else(|| UnknownName::new("role", text, "admin or user"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use flowtrail_http::ExportFormat;
-use flowtrail_types::{Age, ExecutionStatus, SearchText, SortKey, Source, Tag, timestamp};
+use flowtrail_types::{Age, ExecutionStatus, Role, SearchText, SortKey, Source, Tag, timestamp};
 use time::OffsetDateTime;
 
 use crate::Settings;
@@ -275,8 +275,8 @@ pub enum UserCommand {
         /// Their name
         name: String,
         /// What they may do: an admin sees and changes everything
-        #[arg(long, default_value = "user", value_parser = ["admin", "user"])]
-        role: String,
+        #[arg(long, default_value = "user")]
+        role: Role,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -1,42 +1,22 @@
 //! `GET /api/executions/{executionId}`, also below its flow: an execution with all its data.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use flowtrail_types::{Execution, ExecutionId, FlowId, Principal};
+use flowtrail_types::Execution;
 use serde_json::Value;
 
-use super::path_id;
+use super::{path_id, scope};
 use crate::blocking::blocking;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
-pub(super) async fn of_flow(
+pub(super) async fn handle(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let flow = path_id(&request, "flow_id", "flow")?;
+    let flow = scope(&request)?;
     let id = path_id(&request, "execution_id", "execution")?;
-    read(&app, principal, id, Some(flow), &query).await
-}
-
-pub(super) async fn by_id(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Caller(principal): Caller,
-    query: Query,
-) -> Result<HttpResponse, ApiError> {
-    let id = path_id(&request, "execution_id", "execution")?;
-    read(&app, principal, id, None, &query).await
-}
-
-async fn read(
-    app: &App,
-    principal: Principal,
-    id: ExecutionId,
-    flow: Option<FlowId>,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
     query.only(&["data"])?;
     let has_data = match query.text("data") {
         None | Some("all") => true,

@@ -3,38 +3,21 @@
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use flowtrail_types::{ExecutionFilter, FlowId, Principal};
+use flowtrail_types::ExecutionFilter;
 use futures_util::stream::{self, Stream, StreamExt};
 
-use super::path_id;
+use super::scope;
 use crate::blocking::blocking;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, Export, ExportFormat};
 
-pub(super) async fn of_flow(
+pub(super) async fn handle(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let flow = path_id(&request, "flow_id", "flow")?;
-    export(&app, principal, Some(flow), &query).await
-}
-
-pub(super) async fn all(
-    app: web::Data<App>,
-    Caller(principal): Caller,
-    query: Query,
-) -> Result<HttpResponse, ApiError> {
-    export(&app, principal, None, &query).await
-}
-
-async fn export(
-    app: &App,
-    principal: Principal,
-    flow: Option<FlowId>,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
+    let flow = scope(&request)?;
     let filter = ExecutionFilter { flow, ..query.filter(&["format"])? };
     let format: ExportFormat = query.parsed("format")?.unwrap_or_default();
     let tracker = app.tracker().clone();

@@ -17,6 +17,7 @@ mod stats;
 use std::str::FromStr;
 
 use actix_web::{HttpRequest, Resource, web};
+use flowtrail_types::FlowId;
 
 use crate::app::wrong_method;
 use crate::{ApiError, ErrorCode};
@@ -29,37 +30,41 @@ fn resource(path: &str) -> Resource {
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     // Addresses with words come before those with an id in their place.
     config
-        .service(resource("/flows/{flow_id}/executions/stats").route(web::get().to(stats::of_flow)))
-        .service(
-            resource("/flows/{flow_id}/executions/timeseries").route(web::get().to(stats::series_of_flow)),
-        )
-        .service(resource("/flows/{flow_id}/executions/export").route(web::get().to(export::of_flow)))
+        .service(resource("/flows/{flow_id}/executions/stats").route(web::get().to(stats::figures)))
+        .service(resource("/flows/{flow_id}/executions/timeseries").route(web::get().to(stats::series)))
+        .service(resource("/flows/{flow_id}/executions/export").route(web::get().to(export::handle)))
         .service(resource("/flows/{flow_id}/executions/prune").route(web::post().to(delete::prune)))
         .service(
             resource("/flows/{flow_id}/executions/{execution_id}")
-                .route(web::get().to(detail::of_flow))
+                .route(web::get().to(detail::handle))
                 .route(web::delete().to(delete::one)),
         )
         .service(
             resource("/flows/{flow_id}/executions")
-                .route(web::get().to(list::of_flow))
+                .route(web::get().to(list::handle))
                 .route(web::post().to(create::handle))
                 .route(web::delete().to(delete::many)),
         )
-        .service(resource("/executions").route(web::get().to(list::all)))
-        .service(resource("/executions/stats").route(web::get().to(stats::of_all)))
-        .service(resource("/executions/timeseries").route(web::get().to(stats::series_of_all)))
-        .service(resource("/executions/export").route(web::get().to(export::all)))
+        .service(resource("/executions").route(web::get().to(list::handle)))
+        .service(resource("/executions/stats").route(web::get().to(stats::figures)))
+        .service(resource("/executions/timeseries").route(web::get().to(stats::series)))
+        .service(resource("/executions/export").route(web::get().to(export::handle)))
         .service(resource("/executions/batch").route(web::post().to(batch::handle)))
         .service(
             resource("/executions/{execution_id}")
-                .route(web::get().to(detail::by_id))
+                .route(web::get().to(detail::handle))
                 .route(web::patch().to(end::handle)),
         )
         .service(resource("/executions/{execution_id}/nodes").route(web::post().to(append::handle)))
         .service(resource("/executions/{execution_id}/nodes/{seq}").route(web::get().to(node::handle)))
         .service(resource("/executions/{execution_id}/replay").route(web::post().to(replay::handle)))
         .service(resource("/executions/{execution_id}/cancel").route(web::post().to(cancel::handle)));
+}
+
+/// The flow that the address names; none where it names none, which is all flows. So one handler serves both.
+fn scope(request: &HttpRequest) -> Result<Option<FlowId>, ApiError> {
+    let names_flow = request.match_info().get("flow_id").is_some();
+    names_flow.then(|| path_id(request, "flow_id", "flow")).transpose()
 }
 
 /// An id in the address. What is no id names nothing that exists.

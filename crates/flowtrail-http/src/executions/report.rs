@@ -171,9 +171,8 @@ pub(super) fn conflict(what: &str, differences: Vec<String>) -> ApiError {
     ApiError::new(ErrorCode::Conflict, message).with_differences(differences)
 }
 
-/// For how long an execution that has begun may be silent: a second to a day.
 fn read_lease(fields: &Fields<'_>) -> Result<Option<Duration>, ApiError> {
-    let seconds = fields.number("leaseSeconds", 1, 86_400)?;
+    let seconds = fields.number("leaseSeconds", 0, i32::MAX)?;
     Ok(seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs))
 }
 

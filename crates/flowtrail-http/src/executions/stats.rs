@@ -2,71 +2,37 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_tracker::StatsRange;
-use flowtrail_types::{Counting, FlowId, Principal, Step};
+use flowtrail_types::{Counting, Step};
 use serde_json::json;
 
-use super::path_id;
+use super::scope;
 use crate::blocking::blocking;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
-pub(super) async fn of_flow(
+pub(super) async fn figures(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let flow = path_id(&request, "flow_id", "flow")?;
-    figures(&app, principal, Some(flow), &query).await
-}
-
-pub(super) async fn of_all(
-    app: web::Data<App>,
-    Caller(principal): Caller,
-    query: Query,
-) -> Result<HttpResponse, ApiError> {
-    figures(&app, principal, None, &query).await
-}
-
-pub(super) async fn series_of_flow(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Caller(principal): Caller,
-    query: Query,
-) -> Result<HttpResponse, ApiError> {
-    let flow = path_id(&request, "flow_id", "flow")?;
-    series(&app, principal, Some(flow), &query).await
-}
-
-pub(super) async fn series_of_all(
-    app: web::Data<App>,
-    Caller(principal): Caller,
-    query: Query,
-) -> Result<HttpResponse, ApiError> {
-    series(&app, principal, None, &query).await
-}
-
-async fn figures(
-    app: &App,
-    principal: Principal,
-    flow: Option<FlowId>,
-    query: &Query,
-) -> Result<HttpResponse, ApiError> {
+    let flow = scope(&request)?;
     query.only(&["from", "to", "counting"])?;
-    let range = range(query)?;
+    let range = range(&query)?;
     let tracker = app.tracker().clone();
     let figures = blocking(move || tracker.statistics(&principal, flow, range)).await?;
     Ok(HttpResponse::Ok().json(figures))
 }
 
-async fn series(
-    app: &App,
-    principal: Principal,
-    flow: Option<FlowId>,
-    query: &Query,
+pub(super) async fn series(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Caller(principal): Caller,
+    query: Query,
 ) -> Result<HttpResponse, ApiError> {
+    let flow = scope(&request)?;
     query.only(&["from", "to", "step", "counting"])?;
-    let range = range(query)?;
+    let range = range(&query)?;
     let step = match query.text("step") {
         None | Some("day") => Step::Day,
         Some("hour") => Step::Hour,

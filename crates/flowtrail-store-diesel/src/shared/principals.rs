@@ -24,10 +24,8 @@ impl TryFrom<UserRow> for User {
     type Error = StoreError;
 
     fn try_from(row: UserRow) -> Result<Self, StoreError> {
-        let role = [Role::Admin, Role::User]
-            .into_iter()
-            .find(|role| role.as_str() == row.role)
-            .ok_or_else(|| corrupt("users", "role", row.id.0, format!("unknown role {:?}", row.role)))?;
+        let role: Role =
+            row.role.parse().map_err(|error| corrupt("users", "role", row.id.0, format!("{error}")))?;
         Ok(Self {
             id: UserId::from_uuid(row.id.0),
             name: backend::from_text(row.name),

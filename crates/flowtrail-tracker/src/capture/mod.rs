@@ -32,6 +32,13 @@ pub(crate) struct Captured {
     pub(crate) whole: Payload,
 }
 
+impl Captured {
+    /// All of what was captured, as digests take it; nothing when nothing was.
+    pub(crate) fn whole_of(captured: Option<&Self>) -> &[u8] {
+        captured.map_or(&[], |captured| captured.whole.as_str().as_bytes())
+    }
+}
+
 impl Capture<'_> {
     /// Redacts and caps a payload, as far as the policy lets it be kept at all.
     pub(crate) fn payload(&self, value: &Value) -> Captured {

@@ -6,7 +6,7 @@ use flowtrail_types::{
 };
 use time::OffsetDateTime;
 
-use crate::access::{self, Rights};
+use crate::access::Rights;
 use crate::{Tracker, TrackerError};
 
 /// Up to so many executions are deleted in one transaction, instead of being taken out first and deleted later.
@@ -38,20 +38,14 @@ impl Tracker {
     /// [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights; [`TrackerError::Pending`] while
     /// it runs.
     pub fn delete_execution(&self, principal: &Principal, id: ExecutionId) -> Result<(), TrackerError> {
-        let missing = TrackerError::NotFound("execution");
-        let executions = self.inner.store.executions();
-        let execution = executions.lookup_summary(id)?.ok_or_else(|| missing.clone())?;
-        let held = self.rights_of(principal, &execution)?;
-        if !access::may_see(principal, held, &execution) {
-            return Err(missing);
-        }
+        let (execution, held) = self.seen(principal, id)?;
         if held < Rights::Write {
             return Err(TrackerError::Forbidden("delete executions of this flow"));
         }
         if !execution.status.is_final() {
             return Err(TrackerError::Pending);
         }
-        executions.delete(&[id])?;
+        self.inner.store.executions().delete(&[id])?;
         Ok(())
     }
 

@@ -208,10 +208,19 @@ impl Tracker {
         principal: &Principal,
         id: ExecutionId,
     ) -> Result<ExecutionSummary, TrackerError> {
+        self.seen(principal, id).map(|(execution, _)| execution)
+    }
+
+    /// An execution that the principal may see, and what they may do with its flow.
+    pub(super) fn seen(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+    ) -> Result<(ExecutionSummary, Rights), TrackerError> {
         let missing = TrackerError::NotFound("execution");
         let execution = self.inner.store.executions().lookup_summary(id)?.ok_or_else(|| missing.clone())?;
         let held = self.rights_of(principal, &execution)?;
-        if access::may_see(principal, held, &execution) { Ok(execution) } else { Err(missing) }
+        if access::may_see(principal, held, &execution) { Ok((execution, held)) } else { Err(missing) }
     }
 
     pub(super) fn rights_of(
@@ -234,12 +243,7 @@ impl Tracker {
     /// [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights; by the acknowledgement
     /// [`TrackerError::AlreadyEnded`] when there is nothing to stop.
     pub fn cancel(&self, principal: &Principal, id: ExecutionId) -> Result<Ack<()>, TrackerError> {
-        let missing = TrackerError::NotFound("execution");
-        let execution = self.inner.store.executions().lookup_summary(id)?.ok_or_else(|| missing.clone())?;
-        let held = self.rights_of(principal, &execution)?;
-        if !access::may_see(principal, held, &execution) {
-            return Err(missing);
-        }
+        let (execution, held) = self.seen(principal, id)?;
         if !access::may_steer(principal, held, &execution) {
             return Err(TrackerError::Forbidden("cancel this execution"));
         }

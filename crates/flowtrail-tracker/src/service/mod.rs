@@ -7,6 +7,7 @@ mod flows;
 mod history;
 mod principals;
 mod record;
+mod replay;
 mod reported_node;
 mod statistics;
 mod walk;

@@ -84,6 +84,19 @@ pub(super) fn check_time(
     Ok(())
 }
 
+/// Refuses leases that are no use: shorter than a second, or longer than a day.
+fn check_lease(lease: Option<Duration>) -> Result<(), TrackerError> {
+    const SHORTEST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_secs(86_400);
+    match lease {
+        Some(lease) if !(SHORTEST..=LONGEST).contains(&lease) => {
+            let message = format!("expected a whole number from 1 to 86400, got {}", lease.as_secs());
+            Err(TrackerError::invalid("leaseSeconds", message))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Tracker {
     /// Records an execution that is over, all at once. The same record again, by its id, is one.
     ///
@@ -113,6 +126,7 @@ impl Tracker {
     ) -> Result<Command, TrackerError> {
         let inner = &self.inner;
         let now = inner.clock.now();
+        check_lease(start.lease)?;
         let (started_at, ended_at) = times(start, finished, now)?;
         check(&finished.nodes, now)?;
         let mut new = inner.new_execution(principal, start, started_at, None)?;
@@ -143,6 +157,7 @@ impl Tracker {
         access::require(principal, start.flow, Rights::Public, "record into this flow")?;
         let now = self.inner.clock.now();
         check_time("startedAt", start.started_at, now)?;
+        check_lease(start.lease)?;
         let new = self.inner.new_execution(principal, start, start.started_at.unwrap_or(now), None)?;
         let id = new.id;
         let receiver = self.inner.recorder.submit(Command::Start(Box::new(new)), Patience::Refusable);
@@ -203,12 +218,7 @@ impl Tracker {
         id: ExecutionId,
         to: &'static str,
     ) -> Result<ExecutionSummary, TrackerError> {
-        let missing = TrackerError::NotFound("execution");
-        let execution = self.inner.store.executions().lookup_summary(id)?.ok_or_else(|| missing.clone())?;
-        let held = self.rights_of(principal, &execution)?;
-        if !access::may_see(principal, held, &execution) {
-            return Err(missing);
-        }
+        let (execution, held) = self.seen(principal, id)?;
         if !access::may_steer(principal, held, &execution) {
             return Err(TrackerError::Forbidden(to));
         }

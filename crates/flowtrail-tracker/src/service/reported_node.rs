@@ -118,11 +118,6 @@ pub(super) fn new_nodes(
     nodes.iter().map(|node| new_node(capture, node, default)).collect()
 }
 
-/// All of what was captured, as bytes; none when nothing was.
-fn whole(captured: Option<&Captured>) -> &[u8] {
-    captured.map_or(&[], |captured| captured.whole.as_str().as_bytes())
-}
-
 fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>, default: OffsetDateTime) -> NewNode {
     let mut marks = CaptureMarks::new();
     let input = node.input.map(|input| capture.payload(input));
@@ -143,8 +138,8 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>, default: OffsetDateT
         node.status.as_str().as_bytes(),
         &digested(node.executed_at),
         &duration_us.to_le_bytes(),
-        whole(input.as_ref()),
-        whole(output.as_ref()),
+        Captured::whole_of(input.as_ref()),
+        Captured::whole_of(output.as_ref()),
         node.error.map_or("", |(kind, _)| kind.as_str()).as_bytes(),
         error.as_deref().unwrap_or_default().as_bytes(),
         &number(node.parent_seq),

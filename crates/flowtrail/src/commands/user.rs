@@ -1,6 +1,6 @@
 //! `flowtrail user`: the people and programs that have keys.
 
-use flowtrail_types::{Role, timestamp};
+use flowtrail_types::timestamp;
 
 use crate::cli::UserCommand;
 use crate::terminal::{self, Table, say};
@@ -12,7 +12,6 @@ pub(super) fn run(config: &Config, command: UserCommand) -> Result<(), Failure> 
     let me = tracker.local_administrator()?;
     match command {
         UserCommand::Create { name, role, json } => {
-            let role = if role == "admin" { Role::Admin } else { Role::User };
             let user = tracker.create_user(&me, &name, role)?;
             if json {
                 return terminal::json(&user);

@@ -217,7 +217,8 @@ async fn after_sigkill_every_acknowledged_execution_is_there_with_a_true_end() {
             .has("/inferred", &json!(false))
             .has_nodes(&[("ask", "completed"), ("say", "completed")]);
     }
-    assert!(started.len() > 60, "{} were acknowledged", started.len());
+    // The last one that was seen may have been written and its answer not yet sent.
+    assert!(started.len() >= 60, "{} were acknowledged", started.len());
     for id in &started {
         let execution = server.rest().get(&format!("/api/executions/{id}")).await.expect(200);
         assert_execution(&execution)

@@ -7,7 +7,7 @@ use flowtrail_tracker::Tracker;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{Doors, McpService};
-use crate::{ApiError, ErrorCode, executions, flows, health, mcp, people, welcome};
+use crate::{ApiError, ErrorCode, mcp, routes, welcome};
 
 /// What can be chosen about the application.
 #[derive(Debug, Clone)]
@@ -69,15 +69,8 @@ impl App {
                 ApiError::new(ErrorCode::NotFound, format!("there is nothing at this address: {error}"))
                     .into()
             }))
-            .configure(health::configure)
+            .configure(routes::configure)
             .configure(welcome::configure)
-            .service(
-                web::scope("/api")
-                    .configure(executions::configure)
-                    .configure(flows::configure)
-                    .configure(people::configure)
-                    .default_service(web::to(nothing_here)),
-            )
             .service(mcp::scope(self.mcp.clone()))
             .default_service(web::to(nothing_here));
     }
@@ -116,10 +109,4 @@ impl std::fmt::Debug for App {
 async fn nothing_here() -> HttpResponse {
     use actix_web::ResponseError;
     ApiError::new(ErrorCode::NotFound, "there is nothing at this address").error_response()
-}
-
-/// The answer to a method that an address does not take.
-pub(crate) async fn wrong_method() -> HttpResponse {
-    use actix_web::ResponseError;
-    ApiError::new(ErrorCode::MethodNotAllowed, "this address does not take this method").error_response()
 }

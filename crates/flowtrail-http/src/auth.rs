@@ -9,7 +9,7 @@ use flowtrail_types::Principal;
 use futures_util::future::{Either, LocalBoxFuture};
 
 use crate::blocking::blocking;
-use crate::{ApiError, App, ErrorCode};
+use crate::{ApiError, App, ErrorCode, session};
 
 /// The principal whose key came with the request.
 #[derive(Debug, Clone)]
@@ -23,17 +23,23 @@ impl FromRequest for Caller {
         let Some(app) = request.app_data::<web::Data<App>>() else {
             return Either::Left(ready(Err(ApiError::internal("a handler without an application"))));
         };
-        match bearer(request) {
-            Err(error) => Either::Left(ready(Err(error))),
-            Ok(key) => {
-                let (app, key) = (app.clone(), key.to_owned());
-                Either::Right(Box::pin(async move {
-                    let tracker = app.tracker().clone();
-                    blocking(move || tracker.authenticate(&key)).await.map(Self)
-                }))
-            }
-        }
+        let (app, request) = (app.clone(), request.clone());
+        Either::Right(Box::pin(async move { recognise(&app, &request).await.map(Self) }))
     }
+}
+
+/// Who asks: by a key or a page's token in a header, or else by the cookie of a session.
+pub(crate) async fn recognise(app: &App, request: &HttpRequest) -> Result<Principal, ApiError> {
+    let tracker = app.tracker().clone();
+    if !request.headers().contains_key(header::AUTHORIZATION)
+        && let Some(secret) = session::cookie_of(request)
+    {
+        let session = blocking(move || tracker.session(&secret)).await?;
+        session::check_csrf(request, &session)?;
+        return Ok(session.principal);
+    }
+    let key = bearer(request)?.to_owned();
+    blocking(move || tracker.authenticate(&key)).await
 }
 
 /// The key of a request.

@@ -45,6 +45,7 @@ codes! {
     InvalidArguments = "invalid_arguments", BAD_REQUEST, "The parameters are not what the flow takes; `problems` lists every one.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "No key, or one that is unknown, revoked or expired.";
     Forbidden = "forbidden", FORBIDDEN, "You may see it, but not do this to it; or the host or origin is not allowed.";
+    Csrf = "csrf", FORBIDDEN, "A write by cookie without the header `X-Flowtrail-CSRF`, whose value `GET /api/session` gives.";
     NotFound = "not_found", NOT_FOUND, "There is no such thing, or you may not know of it.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This address does not take this method.";
     Taken = "taken", CONFLICT, "The id or the tool name belongs to another flow.";

@@ -4,11 +4,11 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::blocking::blocking;
+use crate::routes::Route;
 use crate::{ApiError, App, ErrorCode};
 
-pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config.route("/healthz", web::get().to(live)).route("/readyz", web::get().to(ready));
-}
+pub(crate) const ROUTES: &[Route] =
+    &[Route::get("/healthz", || web::get().to(live)), Route::get("/readyz", || web::get().to(ready))];
 
 /// It answers, so it lives.
 async fn live() -> HttpResponse {

@@ -23,11 +23,14 @@ mod lines;
 mod mcp;
 mod people;
 mod query;
+mod routes;
 mod server;
+mod session;
 mod welcome;
 
 pub use app::{App, AppOptions};
 pub use auth::Caller;
 pub use error::{ApiError, ErrorCode};
 pub use export::{Export, ExportFormat, UnknownFormat};
+pub use routes::{Route, routes};
 pub use server::{ServeError, ServeOptions, all_ended, serve};

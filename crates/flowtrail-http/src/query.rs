@@ -102,11 +102,15 @@ impl Query {
         }
     }
 
+    /// `limit`: how many items are wanted.
+    pub(crate) fn limit(&self) -> Result<u32, ApiError> {
+        Ok(self.number("limit", 1, PageRequest::MAX_LIMIT)?.unwrap_or(20))
+    }
+
     /// `page` and `limit`.
     pub(crate) fn page(&self) -> Result<PageRequest, ApiError> {
         let page = self.number("page", 1, u32::MAX)?.unwrap_or(1);
-        let limit = self.number("limit", 1, PageRequest::MAX_LIMIT)?.unwrap_or(20);
-        Ok(PageRequest::numbered(page, limit))
+        Ok(PageRequest::numbered(page, self.limit()?))
     }
 
     /// The filters of every list of executions.

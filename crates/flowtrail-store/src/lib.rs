@@ -1,7 +1,7 @@
 //! What Flowtrail asks of a database.
 //!
 //! * [`Store`] is the accessor; behind it stands one small trait per resource: [`ExecutionStore`],
-//!   [`FlowStore`], [`UserStore`], [`KeyStore`], [`InstanceStore`]. All of them block.
+//!   [`FlowStore`], [`UserStore`], [`KeyStore`], [`TokenStore`], [`AuditStore`], [`InstanceStore`]. All of them block.
 //! * [`Command`] is the one way in which executions are written; a store takes a batch of them in one
 //!   transaction. [`fold`](mod@fold) turns a batch into rows, and decides every outcome, for all stores alike.
 //! * [`MemoryStore`] keeps everything in this process, honestly: the same rules, no durability.
@@ -27,6 +27,6 @@ pub use memory::MemoryStore;
 pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
 pub use prune::{Ended, EndedPage, EndedQuery, NewPrune, PruneStep, StorageSize, TableSize};
 pub use store::{
-    Counted, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job, KeyHash, KeyStore,
-    MOST_SORTED, RecognisedKey, StatusCounts, Store, Upkeep, UserStore, VisibleFlows,
+    AuditStore, Counted, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job, KeyHash,
+    KeyStore, MOST_SORTED, RecognisedKey, StatusCounts, Store, TokenStore, Upkeep, UserStore, VisibleFlows,
 };

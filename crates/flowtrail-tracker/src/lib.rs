@@ -57,8 +57,8 @@ pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
 pub use housekeeping::Housekept;
 pub use recorder::RecorderLimits;
 pub use service::{
-    Difference, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, NewKey, Really,
-    ReportedEnd, StatsPoint, StatsRange, Walk,
+    Difference, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, NewKey, NewToken, Points,
+    Really, ReportedEnd, Session, StatsPoint, StatsRange, Walk,
 };
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

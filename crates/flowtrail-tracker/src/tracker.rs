@@ -11,9 +11,9 @@ use flowtrail_types::{
 };
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
-use crate::access::{self, Rights};
+use crate::access;
 use crate::capture::{Capture, Captured, note};
 use crate::changes::{Changed, WAITING};
 use crate::handle::digested;
@@ -98,6 +98,8 @@ pub(crate) struct Inner {
     pub(crate) progress: Mutex<Progress>,
     pub(crate) upkeep_signal: UpkeepSignal,
     pub(crate) changes: broadcast::Sender<Changed>,
+    /// Moves when a key or a token of this process's doing is good no longer.
+    pub(crate) credentials: watch::Sender<u64>,
 }
 
 impl Tracker {
@@ -148,6 +150,7 @@ impl Tracker {
             progress: Mutex::default(),
             upkeep_signal: UpkeepSignal::default(),
             changes,
+            credentials: watch::Sender::default(),
         });
         let housekeeper = match options.housekeeping {
             Some(every) => Some(Arc::new(Housekeeper::start(Arc::downgrade(&inner), every)?)),
@@ -173,7 +176,7 @@ impl Tracker {
         principal: &Principal,
         start: StartExecution<'_>,
     ) -> Result<Ack<ExecutionHandle>, TrackerError> {
-        access::require(principal, start.flow, Rights::Public, "call this flow")?;
+        access::require_use(principal, start.flow, "call this flow")?;
         let policy = start.flow.capture;
         let started_at = start.started_at.unwrap_or_else(|| self.inner.clock.now());
         let new = self.inner.new_execution(principal, &start, started_at, Some(self.inner.instance))?;
@@ -203,6 +206,13 @@ impl Tracker {
                 Err(error)
             }
         }))
+    }
+
+    /// Tells when a key or a token may be good no longer because of what was asked of this process. What other processes
+    /// revoke shows when it is looked at.
+    #[must_use]
+    pub fn revocations(&self) -> watch::Receiver<u64> {
+        self.inner.credentials.subscribe()
     }
 
     /// Where this tracker's times come from.
@@ -372,6 +382,11 @@ impl Inner {
     /// What the sign stands for was dealt with.
     pub(crate) fn saw_foreign_changes(&self, sign: Option<i64>) {
         *self.seen_changes.lock().unwrap_or_else(PoisonError::into_inner) = sign;
+    }
+
+    /// A key or a token is good no longer: who was let in by it is looked at again.
+    pub(crate) fn credentials_changed(&self) {
+        self.credentials.send_modify(|number| *number += 1);
     }
 
     /// Reads the flows again after this process has changed one. The change is made; when it cannot be read back

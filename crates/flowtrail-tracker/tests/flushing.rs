@@ -3,9 +3,9 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use flowtrail_store::{
-    Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, FlowStore, ForeignWrites, Found,
-    InstanceStore, KeyStore, MemoryStore, NewPrune, PruneStep, Refusal, StatusCounts, Store, StoreError,
-    Upkeep, UserStore,
+    Applied, AuditStore, Command, Counted, EndedPage, EndedQuery, ExecutionStore, FlowStore, ForeignWrites,
+    Found, InstanceStore, KeyStore, MemoryStore, NewPrune, PruneStep, Refusal, StatusCounts, Store,
+    StoreError, TokenStore, Upkeep, UserStore,
 };
 use flowtrail_tracker::{Ack, FinishedExecution, Options, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
@@ -103,6 +103,14 @@ impl Store for SlowStore {
 
     fn keys(&self) -> &dyn KeyStore {
         self.0.store.keys()
+    }
+
+    fn tokens(&self) -> &dyn TokenStore {
+        self.0.store.tokens()
+    }
+
+    fn audit(&self) -> &dyn AuditStore {
+        self.0.store.audit()
     }
 
     fn instances(&self) -> &dyn InstanceStore {

@@ -214,6 +214,8 @@ impl ExecutionQuery {
 pub struct FlowQuery {
     /// Whose flows: those that this user owns or that are shared with them. Everyone's when absent.
     pub visible_to: Option<UserId>,
+    /// Among these. All when absent.
+    pub among: Option<Vec<FlowId>>,
     /// Text that the name or the tool name has, whatever its case.
     pub text: Option<String>,
     /// Which part of them.

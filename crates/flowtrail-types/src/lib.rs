@@ -9,6 +9,10 @@
 //! * [`Principal`] is who asks, [`ExecutionFilter`] and [`Page`] what they ask for and get.
 //! * [`Clock`] and [`IdSource`] are injected wherever a time or an id is made.
 
+#[macro_use]
+mod words;
+
+mod audit;
 mod clock;
 mod definition;
 mod durations;
@@ -25,12 +29,13 @@ mod search;
 mod statistics;
 pub mod timestamp;
 
+pub use audit::{AuditAction, AuditEntry, AuditQuery};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use definition::{Connection, FlowDefinition, Node};
 pub use durations::{Durations, InvalidDurations};
 pub use execution::{
     CaptureMark, CaptureMarks, ErrorInfo, ErrorKind, Execution, ExecutionStatus, ExecutionSummary,
-    NodeExecution, NodeStatus, Source, UnknownName,
+    NodeExecution, NodeStatus, Source,
 };
 pub use filter::{ExecutionFilter, ExecutionQuery, FlowQuery, SortDirection, SortKey, Visibility};
 pub use flow::{
@@ -42,7 +47,8 @@ pub use id::{
 };
 pub use page::{Cursor, InvalidCursor, Page, PageRequest, Place, Position, Rank};
 pub use payload::{Digest, Payload, PayloadError};
-pub use principal::{ApiKey, Principal, Role, User};
+pub use principal::{ApiKey, Principal, Role, Token, TokenKind, User};
 pub use retention::{Age, InvalidAge, Retention};
 pub use search::{DurationRange, InvalidSearchText, InvalidTag, SearchText, Tag};
 pub use statistics::{Counting, Statistics, StatsQuery, StatsScope, Step, Tally};
+pub use words::UnknownName;

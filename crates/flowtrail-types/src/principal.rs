@@ -1,39 +1,20 @@
 //! Who is asking.
 
-use std::str::FromStr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::{KeyId, UnknownName, UserId};
+use crate::{FlowId, KeyId, UserId};
 
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Sees and changes everything.
-    Admin,
-    /// Sees the flows that they own and those shared with them.
-    User,
-}
-
-impl Role {
-    /// The role as it is written everywhere.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::User => "user",
-        }
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let known = [Self::Admin, Self::User].into_iter().find(|role| role.as_str() == text);
-        known.ok_or_else(|| UnknownName::new("role", text, "admin or user"))
+words! {
+    /// What a user may do.
+    Role, "role", "admin or user",
+    {
+        /// Sees and changes everything.
+        Admin = "admin",
+        /// Sees the flows that they own and those shared with them.
+        User = "user",
     }
 }
 
@@ -61,19 +42,32 @@ pub struct Principal {
     pub name: String,
     /// What they may do.
     pub role: Role,
+    /// The flows whose history may be read, and nothing else be done, by a token that was made for somebody's page. It
+    /// reads what its maker may read.
+    #[serde(skip)]
+    pub only: Option<Arc<[FlowId]>>,
+    /// The key by which, in the end, they were recognised; absent for who needs none, such as a command line.
+    #[serde(skip)]
+    pub key: Option<KeyId>,
 }
 
 impl Principal {
     /// Whether they see and change everything.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.role == Role::Admin
+        self.role == Role::Admin && self.only.is_none()
+    }
+
+    /// Whether they may do nothing but read.
+    #[must_use]
+    pub fn is_reader(&self) -> bool {
+        self.only.is_some()
     }
 }
 
 impl From<User> for Principal {
     fn from(user: User) -> Self {
-        Self { id: user.id, name: user.name, role: user.role }
+        Self { id: user.id, name: user.name, role: user.role, only: None, key: None }
     }
 }
 
@@ -98,4 +92,34 @@ pub struct ApiKey {
     /// When it stops working; null when never.
     #[serde(with = "crate::timestamp::option")]
     pub expires_at: Option<OffsetDateTime>,
+}
+
+words! {
+    /// What a token is for.
+    TokenKind, "kind of token", "session, embed or login",
+    {
+        /// A session of the web UI.
+        Session = "session",
+        /// A page of another origin: it reads some flows.
+        Embed = "embed",
+        /// To log in once.
+        Login = "login",
+    }
+}
+
+/// What stands for a user for a while. Never the token itself, which is kept only as a hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What it is for.
+    pub kind: TokenKind,
+    /// For whom it stands.
+    pub user_id: UserId,
+    /// The key by means of which it was made: it goes when that is revoked.
+    pub key_id: Option<KeyId>,
+    /// The flows that it may read; absent when it may do what its user may.
+    pub flows: Option<Arc<[FlowId]>>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it stops working.
+    pub expires_at: OffsetDateTime,
 }

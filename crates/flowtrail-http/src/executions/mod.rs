@@ -10,56 +10,42 @@ mod end;
 mod export;
 mod list;
 mod node;
+mod points;
 mod replay;
 mod report;
 mod stats;
 
 use std::str::FromStr;
 
-use actix_web::{HttpRequest, Resource, web};
+use actix_web::{HttpRequest, web};
 use flowtrail_types::FlowId;
 
-use crate::app::wrong_method;
+use crate::routes::Route;
 use crate::{ApiError, ErrorCode};
 
-/// An address whose other methods are refused by name.
-fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(wrong_method))
-}
-
-pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    // Addresses with words come before those with an id in their place.
-    config
-        .service(resource("/flows/{flow_id}/executions/stats").route(web::get().to(stats::figures)))
-        .service(resource("/flows/{flow_id}/executions/timeseries").route(web::get().to(stats::series)))
-        .service(resource("/flows/{flow_id}/executions/export").route(web::get().to(export::handle)))
-        .service(resource("/flows/{flow_id}/executions/prune").route(web::post().to(delete::prune)))
-        .service(
-            resource("/flows/{flow_id}/executions/{execution_id}")
-                .route(web::get().to(detail::handle))
-                .route(web::delete().to(delete::one)),
-        )
-        .service(
-            resource("/flows/{flow_id}/executions")
-                .route(web::get().to(list::handle))
-                .route(web::post().to(create::handle))
-                .route(web::delete().to(delete::many)),
-        )
-        .service(resource("/executions").route(web::get().to(list::handle)))
-        .service(resource("/executions/stats").route(web::get().to(stats::figures)))
-        .service(resource("/executions/timeseries").route(web::get().to(stats::series)))
-        .service(resource("/executions/export").route(web::get().to(export::handle)))
-        .service(resource("/executions/batch").route(web::post().to(batch::handle)))
-        .service(
-            resource("/executions/{execution_id}")
-                .route(web::get().to(detail::handle))
-                .route(web::patch().to(end::handle)),
-        )
-        .service(resource("/executions/{execution_id}/nodes").route(web::post().to(append::handle)))
-        .service(resource("/executions/{execution_id}/nodes/{seq}").route(web::get().to(node::handle)))
-        .service(resource("/executions/{execution_id}/replay").route(web::post().to(replay::handle)))
-        .service(resource("/executions/{execution_id}/cancel").route(web::post().to(cancel::handle)));
-}
+pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/api/flows/{flow_id}/executions/stats", || web::get().to(stats::figures)),
+    Route::get("/api/flows/{flow_id}/executions/timeseries", || web::get().to(stats::series)),
+    Route::get("/api/flows/{flow_id}/executions/points", || web::get().to(points::handle)),
+    Route::get("/api/flows/{flow_id}/executions/export", || web::get().to(export::handle)),
+    Route::post("/api/flows/{flow_id}/executions/prune", || web::post().to(delete::prune)),
+    Route::get("/api/flows/{flow_id}/executions/{execution_id}", || web::get().to(detail::handle)),
+    Route::delete("/api/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one)),
+    Route::get("/api/flows/{flow_id}/executions", || web::get().to(list::handle)),
+    Route::post("/api/flows/{flow_id}/executions", || web::post().to(create::handle)),
+    Route::delete("/api/flows/{flow_id}/executions", || web::delete().to(delete::many)),
+    Route::get("/api/executions", || web::get().to(list::handle)),
+    Route::get("/api/executions/stats", || web::get().to(stats::figures)),
+    Route::get("/api/executions/timeseries", || web::get().to(stats::series)),
+    Route::get("/api/executions/export", || web::get().to(export::handle)),
+    Route::post("/api/executions/batch", || web::post().to(batch::handle)),
+    Route::get("/api/executions/{execution_id}", || web::get().to(detail::handle)),
+    Route::patch("/api/executions/{execution_id}", || web::patch().to(end::handle)),
+    Route::post("/api/executions/{execution_id}/nodes", || web::post().to(append::handle)),
+    Route::get("/api/executions/{execution_id}/nodes/{seq}", || web::get().to(node::handle)),
+    Route::post("/api/executions/{execution_id}/replay", || web::post().to(replay::handle)),
+    Route::post("/api/executions/{execution_id}/cancel", || web::post().to(cancel::handle)),
+];
 
 /// The flow that the address names; none where it names none, which is all flows. So one handler serves both.
 fn scope(request: &HttpRequest) -> Result<Option<FlowId>, ApiError> {

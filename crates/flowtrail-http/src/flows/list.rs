@@ -20,7 +20,7 @@ pub(super) async fn handle(
         return Err(ApiError::invalid("q", format!("expected at most {LONGEST_SEARCH} characters")));
     }
     let wanted =
-        FlowQuery { visible_to: None, text: query.text("q").map(str::to_owned), page: query.page()? };
+        FlowQuery { text: query.text("q").map(str::to_owned), page: query.page()?, ..FlowQuery::default() };
     let tracker = app.tracker().clone();
     let page = blocking(move || tracker.flows(&principal, wanted)).await?;
     Ok(HttpResponse::Ok().json(page))

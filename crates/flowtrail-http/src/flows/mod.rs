@@ -6,46 +6,21 @@ mod delete;
 mod export;
 mod import;
 mod list;
-mod me;
 mod read;
 mod run;
 mod view;
 
 use actix_web::web;
 
-use crate::app::wrong_method;
+use crate::routes::Route;
 
-pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource("/flows")
-                .route(web::get().to(list::handle))
-                .route(web::post().to(create::handle))
-                .default_service(web::to(wrong_method)),
-        )
-        .service(
-            web::resource("/flows/import")
-                .route(web::post().to(import::handle))
-                .default_service(web::to(wrong_method)),
-        )
-        .service(
-            web::resource("/flows/{flow_id}")
-                .route(web::get().to(read::handle))
-                .route(web::patch().to(change::handle))
-                .route(web::delete().to(delete::handle))
-                .default_service(web::to(wrong_method)),
-        )
-        .service(
-            web::resource("/flows/{flow_id}/export")
-                .route(web::get().to(export::handle))
-                .default_service(web::to(wrong_method)),
-        )
-        .service(
-            web::resource("/flows/{flow_id}/run")
-                .route(web::post().to(run::handle))
-                .default_service(web::to(wrong_method)),
-        )
-        .service(
-            web::resource("/me").route(web::get().to(me::handle)).default_service(web::to(wrong_method)),
-        );
-}
+pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/api/flows", || web::get().to(list::handle)),
+    Route::post("/api/flows", || web::post().to(create::handle)),
+    Route::post("/api/flows/import", || web::post().to(import::handle)),
+    Route::get("/api/flows/{flow_id}", || web::get().to(read::handle)),
+    Route::patch("/api/flows/{flow_id}", || web::patch().to(change::handle)),
+    Route::delete("/api/flows/{flow_id}", || web::delete().to(delete::handle)),
+    Route::get("/api/flows/{flow_id}/export", || web::get().to(export::handle)),
+    Route::post("/api/flows/{flow_id}/run", || web::post().to(run::handle)),
+];

@@ -1,11 +1,12 @@
-//! `GET` and `POST /api/users`, for administrators.
+//! `GET` and `POST /api/users`, `DELETE /api/users/{userId}`, for administrators.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_types::Role;
 use serde_json::json;
 
 use crate::blocking::blocking;
 use crate::body::Body;
+use crate::executions::path_id;
 use crate::fields::Fields;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
@@ -34,4 +35,15 @@ pub(super) async fn create(
     let tracker = app.tracker().clone();
     let user = blocking(move || tracker.create_user(&principal, &name, role)).await?;
     Ok(HttpResponse::Created().json(user))
+}
+
+pub(super) async fn delete(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Caller(principal): Caller,
+) -> Result<HttpResponse, ApiError> {
+    let id = path_id(&request, "user_id", "user")?;
+    let tracker = app.tracker().clone();
+    blocking(move || tracker.delete_user(&principal, id)).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -263,6 +263,9 @@ impl FlowStore for DieselStore {
                     .filter(flow_access::flow_id.eq(flows::id).and(flow_access::user_id.eq(user)));
                 found = found.filter(flows::owner_id.eq(user).or(flows::public).or(exists(shared)));
             }
+            if let Some(among) = &query.among {
+                found = found.filter(flows::id.eq_any(among.iter().map(|flow| Id(*flow.as_uuid()))));
+            }
             found
         };
         let conn = &mut *self.reader()?;

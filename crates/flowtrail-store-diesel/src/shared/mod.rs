@@ -1,6 +1,7 @@
 //! The store's logic, in Diesel's typed language. It knows no database: `super::backend` gives it the
 //! connection, the column types and the few things that differ.
 
+mod audit;
 mod executions;
 mod flows;
 mod migrations;
@@ -9,6 +10,7 @@ mod prune;
 mod schema;
 mod statistics;
 mod store;
+mod tokens;
 
 pub(crate) use executions::{EndRow, NewExecutionRow, NewPayloadRow};
 pub(crate) use migrations::Schema;

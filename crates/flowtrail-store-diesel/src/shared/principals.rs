@@ -7,13 +7,13 @@ use flowtrail_types::{ApiKey, KeyId, Role, User, UserId};
 use time::OffsetDateTime;
 
 use super::backend::{self, Db};
-use super::schema::{api_keys, users};
+use super::schema::{api_keys, tokens, users};
 use super::{DieselStore, corrupt};
 use crate::columns::{At, Id};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(Db))]
-struct UserRow {
+pub(super) struct UserRow {
     id: Id,
     name: String,
     role: String,
@@ -65,6 +65,7 @@ impl UserStore for DieselStore {
     fn lookup(&self, id: UserId) -> Result<Option<User>, StoreError> {
         users::table
             .find(Id(*id.as_uuid()))
+            .filter(users::deleted_at.is_null())
             .select(UserRow::as_select())
             .first(&mut *self.reader()?)
             .optional()
@@ -76,6 +77,7 @@ impl UserStore for DieselStore {
     fn lookup_named(&self, name: &str) -> Result<Option<User>, StoreError> {
         users::table
             .filter(users::name.eq(backend::text(name).into_owned()))
+            .filter(users::deleted_at.is_null())
             .order((users::created_at, users::id))
             .select(UserRow::as_select())
             .first(&mut *self.reader()?)
@@ -87,6 +89,7 @@ impl UserStore for DieselStore {
 
     fn list(&self) -> Result<Vec<User>, StoreError> {
         users::table
+            .filter(users::deleted_at.is_null())
             .order((users::name, users::id))
             .select(UserRow::as_select())
             .load(&mut *self.reader()?)
@@ -109,6 +112,18 @@ impl UserStore for DieselStore {
                 .do_nothing()
                 .execute(conn)?;
             Ok(())
+        })
+    }
+
+    fn delete(&self, id: UserId, at: OffsetDateTime) -> Result<bool, StoreError> {
+        let id = Id(*id.as_uuid());
+        self.write(|conn, _| {
+            let deleted = diesel::update(users::table.find(id).filter(users::deleted_at.is_null()))
+                .set(users::deleted_at.eq(At(at)))
+                .execute(conn)?;
+            diesel::delete(api_keys::table.filter(api_keys::user_id.eq(id))).execute(conn)?;
+            diesel::delete(tokens::table.filter(tokens::user_id.eq(id))).execute(conn)?;
+            Ok(deleted > 0)
         })
     }
 }
@@ -164,7 +179,11 @@ impl KeyStore for DieselStore {
     }
 
     fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
-        self.write(|conn, _| Ok(diesel::delete(api_keys::table.find(Id(*id.as_uuid()))).execute(conn)? > 0))
+        let id = Id(*id.as_uuid());
+        self.write(|conn, _| {
+            diesel::delete(tokens::table.filter(tokens::key_id.eq(id))).execute(conn)?;
+            Ok(diesel::delete(api_keys::table.find(id)).execute(conn)? > 0)
+        })
     }
 
     fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError> {

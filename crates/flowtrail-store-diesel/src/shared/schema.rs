@@ -7,6 +7,7 @@ diesel::table! {
         name -> Text,
         role -> Text,
         created_at -> AtSql,
+        deleted_at -> Nullable<AtSql>,
     }
 }
 
@@ -21,6 +22,33 @@ diesel::table! {
         created_at -> AtSql,
         last_used_at -> Nullable<AtSql>,
         expires_at -> Nullable<AtSql>,
+    }
+}
+
+diesel::table! {
+    use super::super::backend::sql::*;
+    tokens (hash) {
+        hash -> Binary,
+        kind -> Text,
+        user_id -> IdSql,
+        key_id -> Nullable<IdSql>,
+        flows -> Nullable<Text>,
+        created_at -> AtSql,
+        expires_at -> AtSql,
+    }
+}
+
+diesel::table! {
+    use super::super::backend::sql::*;
+    audit (id) {
+        id -> IdSql,
+        at -> AtSql,
+        user_id -> IdSql,
+        user_name -> Text,
+        action -> Text,
+        subject_id -> Nullable<IdSql>,
+        subject -> Nullable<Text>,
+        detail -> Nullable<Text>,
     }
 }
 
@@ -227,6 +255,8 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     api_keys,
+    tokens,
+    audit,
     flows,
     flow_versions,
     flow_access,

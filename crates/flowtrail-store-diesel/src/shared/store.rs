@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use diesel::r2d2::{ConnectionManager, PooledConnection};
 use flowtrail_store::{
-    ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, Upkeep, UserStore,
+    AuditStore, ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, TokenStore, Upkeep,
+    UserStore,
 };
 use flowtrail_types::ExecutionId;
 
@@ -241,6 +242,14 @@ impl Store for DieselStore {
     }
 
     fn keys(&self) -> &dyn KeyStore {
+        self
+    }
+
+    fn tokens(&self) -> &dyn TokenStore {
+        self
+    }
+
+    fn audit(&self) -> &dyn AuditStore {
         self
     }
 

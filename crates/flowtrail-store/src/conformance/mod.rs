@@ -120,6 +120,8 @@ macro_rules! conformance_suite {
                 flows_are_listed_to_whom_they_are_shared,
                 every_change_of_a_flow_moves_the_revision,
                 users_and_keys_are_kept,
+                what_stands_for_a_user_goes_with_them_and_with_its_key,
+                what_was_done_is_listed_newest_first,
                 instances_live_and_die,
             }
         }

@@ -1,9 +1,11 @@
 //! What a store must do with flows, users, keys and processes.
 
+use std::sync::Arc;
+
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    ApiKey, ExecutionStatus, Flow, FlowKind, FlowQuery, FlowSummary, InstanceId, KeyId, Page, PageRequest,
-    UserId,
+    ApiKey, AuditAction, AuditEntry, AuditQuery, ExecutionStatus, Flow, FlowId, FlowKind, FlowQuery,
+    FlowSummary, InstanceId, KeyId, Page, PageRequest, Token, TokenKind, UserId,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -206,6 +208,98 @@ pub fn users_and_keys_are_kept(store: &dyn Store) {
     assert_eq!(keys.lookup(&KeyHash([3; 32])).unwrap(), None);
     let stranger = ApiKey { user_id: UserId::from_uuid(Uuid::nil()), ..key };
     assert!(keys.add(&stranger, &KeyHash([4; 32])).is_err(), "a key is somebody's");
+}
+
+/// A token is found by its hash until it expires or is deleted; with a key go the tokens that were made by it, and with a
+/// user everything that stands for them.
+pub fn what_stands_for_a_user_goes_with_them_and_with_its_key(store: &dyn Store) {
+    store.users().add(&owner()).unwrap();
+    let key = ApiKey {
+        id: KeyId::from_uuid(Uuid::from_u128(1)),
+        name: "laptop".to_owned(),
+        user_id: OWNER,
+        prefix: "ft_abcd".to_owned(),
+        created_at: T0,
+        last_used_at: None,
+        expires_at: None,
+    };
+    store.keys().add(&key, &KeyHash([1; 32])).unwrap();
+    let session = Token {
+        kind: TokenKind::Session,
+        user_id: OWNER,
+        key_id: Some(key.id),
+        flows: None,
+        created_at: T0,
+        expires_at: at(60),
+    };
+    let flows: Arc<[FlowId]> = [flow_id(1), flow_id(2)].into();
+    let page = Token { kind: TokenKind::Embed, key_id: None, flows: Some(flows), ..session.clone() };
+    let tokens = store.tokens();
+    tokens.add(&session, &KeyHash([2; 32])).unwrap();
+    tokens.add(&page, &KeyHash([3; 32])).unwrap();
+    tokens.add(&Token { expires_at: at(1), ..page.clone() }, &KeyHash([4; 32])).unwrap();
+    let found = |hash| tokens.lookup(&KeyHash([hash; 32])).unwrap();
+    assert_eq!(found(2), Some((session, owner())));
+    assert_eq!(found(3), Some((page.clone(), owner())));
+    assert_eq!(found(1), None, "a key is no token");
+    assert_eq!(tokens.delete_expired(at(1)).unwrap(), 0);
+    assert_eq!(tokens.delete_expired(at(2)).unwrap(), 1);
+    assert_eq!(found(4), None);
+    assert!(store.keys().revoke(key.id).unwrap());
+    assert_eq!(found(2), None, "it was made by means of the key");
+    assert!(found(3).is_some());
+    assert!(tokens.delete(&KeyHash([3; 32])).unwrap());
+    assert!(!tokens.delete(&KeyHash([3; 32])).unwrap(), "one alone deletes it");
+
+    store.keys().add(&key, &KeyHash([1; 32])).unwrap();
+    tokens.add(&page, &KeyHash([3; 32])).unwrap();
+    let stranger = Token { user_id: UserId::from_uuid(Uuid::nil()), ..page };
+    assert!(tokens.add(&stranger, &KeyHash([5; 32])).is_err(), "a token stands for somebody");
+    assert!(store.users().delete(OWNER, at(9)).unwrap());
+    assert!(!store.users().delete(OWNER, at(9)).unwrap());
+    assert!(!store.users().delete(stranger.user_id, at(9)).unwrap());
+    assert_eq!(found(3), None);
+    assert_eq!(store.keys().lookup(&KeyHash([1; 32])).unwrap(), None);
+    assert_eq!(store.keys().list(None).unwrap(), []);
+    assert_eq!(store.users().lookup(OWNER).unwrap(), None);
+    assert_eq!(store.users().lookup_named("ana").unwrap(), None);
+    assert_eq!(store.users().list().unwrap(), []);
+    // Their name goes on standing beside what they did.
+    apply(store, start_command(1)).unwrap();
+    assert_eq!(read(store, 1).summary.user_name.as_deref(), Some("ana"));
+}
+
+/// The audit log is read from its newest entry on, whole or by action and user.
+pub fn what_was_done_is_listed_newest_first(store: &dyn Store) {
+    let entry = |number: u32, user, action| AuditEntry {
+        id: Uuid::from_u128(u128::from(number)),
+        at: at(i64::from(number)),
+        user_id: UserId::from_uuid(Uuid::from_u128(user)),
+        user_name: "an\0a".to_owned(),
+        action,
+        subject_id: (number == 2).then(|| Uuid::from_u128(7)),
+        subject: (number == 2).then(|| "Ord\0ers".to_owned()),
+        detail: (number == 2).then(|| serde_json::json!({"deleted": 3, "text": "\0"})),
+    };
+    let entries = [
+        entry(1, 1, AuditAction::KeyCreated),
+        entry(2, 2, AuditAction::ExecutionsPruned),
+        entry(3, 1, AuditAction::ExecutionsPruned),
+    ];
+    let audit = store.audit();
+    for entry in &entries {
+        audit.add(entry).unwrap();
+    }
+    let list = |query| {
+        let found: Vec<AuditEntry> = audit.list(&query).unwrap();
+        found.into_iter().map(|entry| entry.id.as_u128()).collect::<Vec<_>>()
+    };
+    let all = AuditQuery { action: None, user: None, before: None, limit: 10 };
+    assert_eq!(audit.list(&all).unwrap(), [&entries[2], &entries[1], &entries[0]].map(Clone::clone));
+    assert_eq!(list(AuditQuery { limit: 2, ..all.clone() }), [3, 2]);
+    assert_eq!(list(AuditQuery { before: Some(Uuid::from_u128(3)), ..all.clone() }), [2, 1]);
+    assert_eq!(list(AuditQuery { action: Some(AuditAction::ExecutionsPruned), ..all.clone() }), [3, 2]);
+    assert_eq!(list(AuditQuery { user: Some(entries[0].user_id), ..all }), [3, 1]);
 }
 
 /// A process that was released, or died, is dead until it is forgotten.

@@ -4,20 +4,23 @@
 
 mod executions;
 mod lists;
+mod principals;
 mod resources;
 mod upkeep;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Debug};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flowtrail_types::{
-    ApiKey, Digest, Execution, ExecutionId, Flow, FlowId, FlowVersion, InstanceId, KeyId, User, UserId,
+    ApiKey, AuditEntry, Digest, Execution, ExecutionId, Flow, FlowId, FlowVersion, InstanceId, KeyId, Token,
+    User, UserId,
 };
 
 use crate::fold::Changes;
 use crate::{
-    ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, Store, StoreError, Upkeep, UserStore,
+    AuditStore, ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, Store, StoreError, TokenStore,
+    Upkeep, UserStore,
 };
 
 /// A store in memory.
@@ -36,7 +39,10 @@ struct State {
     versions: BTreeMap<(FlowId, i32), FlowVersion>,
     revision: i64,
     users: BTreeMap<UserId, User>,
+    deleted_users: BTreeSet<UserId>,
     keys: BTreeMap<KeyId, (ApiKey, KeyHash)>,
+    tokens: HashMap<KeyHash, Token>,
+    audit: Vec<AuditEntry>,
     /// Registered processes, and whether they are alive.
     instances: HashMap<InstanceId, bool>,
 }
@@ -91,6 +97,14 @@ impl Store for MemoryStore {
     }
 
     fn keys(&self) -> &dyn KeyStore {
+        self
+    }
+
+    fn tokens(&self) -> &dyn TokenStore {
+        self
+    }
+
+    fn audit(&self) -> &dyn AuditStore {
         self
     }
 

@@ -1,15 +1,13 @@
-//! Flows, users, keys and processes in memory.
+//! Flows and processes in memory.
 
 use flowtrail_types::{
-    ApiKey, ExecutionStatus, Flow, FlowActivity, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion,
-    InstanceId, KeyId, Page, Step, User, UserId,
+    ExecutionStatus, Flow, FlowActivity, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, InstanceId,
+    Page, Step, UserId,
 };
 use time::{Duration, OffsetDateTime};
 
 use super::{MemoryStore, State};
-use crate::{
-    FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, StoreError, UserStore, VisibleFlows,
-};
+use crate::{FlowStore, InstanceStore, StoreError, VisibleFlows};
 
 impl FlowStore for MemoryStore {
     fn lookup(&self, id: FlowId) -> Result<Option<Flow>, StoreError> {
@@ -50,8 +48,9 @@ impl FlowStore for MemoryStore {
                     || flow.access.write.contains(&user)
             })
         };
+        let is_among = |flow: &Flow| query.among.as_ref().is_none_or(|among| among.contains(&flow.id));
         let mut found: Vec<&Flow> =
-            state.living().filter(|flow| has_text(flow) && is_visible(flow)).collect();
+            state.living().filter(|flow| has_text(flow) && is_visible(flow) && is_among(flow)).collect();
         found.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         let total = found.len() as u64;
         let items = found
@@ -171,67 +170,6 @@ impl State {
             success_rate,
             last_execution_at: runs.first().map(|run| run.0),
         }
-    }
-}
-
-impl UserStore for MemoryStore {
-    fn lookup(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        Ok(self.lock().users.get(&id).cloned())
-    }
-
-    fn lookup_named(&self, name: &str) -> Result<Option<User>, StoreError> {
-        let state = self.lock();
-        let named = state.users.values().filter(|user| user.name == name);
-        Ok(named.min_by_key(|user| (user.created_at, user.id)).cloned())
-    }
-
-    fn list(&self) -> Result<Vec<User>, StoreError> {
-        let mut users: Vec<User> = self.lock().users.values().cloned().collect();
-        users.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
-        Ok(users)
-    }
-
-    fn add(&self, user: &User) -> Result<(), StoreError> {
-        self.lock().users.entry(user.id).or_insert_with(|| user.clone());
-        Ok(())
-    }
-}
-
-impl KeyStore for MemoryStore {
-    fn lookup(&self, hash: &KeyHash) -> Result<Option<RecognisedKey>, StoreError> {
-        let state = self.lock();
-        Ok(state.keys.values().find(|(_, kept)| kept == hash).and_then(|(key, _)| {
-            let user = state.users.get(&key.user_id)?.clone();
-            Some(RecognisedKey { key: key.clone(), user })
-        }))
-    }
-
-    fn list(&self, user: Option<UserId>) -> Result<Vec<ApiKey>, StoreError> {
-        let state = self.lock();
-        let mut keys: Vec<ApiKey> = state.keys.values().map(|(key, _)| key.clone()).collect();
-        keys.retain(|key| user.is_none_or(|user| key.user_id == user));
-        keys.sort_by_key(|key| (key.created_at, key.id));
-        Ok(keys)
-    }
-
-    fn add(&self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        if !state.users.contains_key(&key.user_id) {
-            return Err(StoreError::Internal { reason: "no such user".to_owned(), source: None });
-        }
-        state.keys.insert(key.id, (key.clone(), *hash));
-        Ok(())
-    }
-
-    fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
-        Ok(self.lock().keys.remove(&id).is_some())
-    }
-
-    fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError> {
-        if let Some((key, _)) = self.lock().keys.get_mut(&id) {
-            key.last_used_at = Some(at);
-        }
-        Ok(())
     }
 }
 

@@ -7,7 +7,10 @@ mod upkeep;
 use std::fmt::Debug;
 
 pub use executions::{Counted, ExecutionStore, ForeignWrites, Found, MOST_SORTED, StatusCounts};
-pub use resources::{FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, UserStore, VisibleFlows};
+pub use resources::{
+    AuditStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, TokenStore, UserStore,
+    VisibleFlows,
+};
 pub use upkeep::{Job, Upkeep};
 
 use crate::StoreError;
@@ -22,6 +25,10 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn users(&self) -> &dyn UserStore;
     /// API keys.
     fn keys(&self) -> &dyn KeyStore;
+    /// What stands for users for a while.
+    fn tokens(&self) -> &dyn TokenStore;
+    /// Who did what.
+    fn audit(&self) -> &dyn AuditStore;
     /// Processes that run executions.
     fn instances(&self) -> &dyn InstanceStore;
     /// The database itself: what it takes, what goes, what is left behind when it is gone.
@@ -59,6 +66,14 @@ impl Store for Box<dyn Store> {
 
     fn keys(&self) -> &dyn KeyStore {
         (**self).keys()
+    }
+
+    fn tokens(&self) -> &dyn TokenStore {
+        (**self).tokens()
+    }
+
+    fn audit(&self) -> &dyn AuditStore {
+        (**self).audit()
     }
 
     fn instances(&self) -> &dyn InstanceStore {

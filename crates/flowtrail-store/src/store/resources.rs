@@ -1,8 +1,8 @@
 //! Flows, users, keys, and the processes that run executions.
 
 use flowtrail_types::{
-    ApiKey, Flow, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, InstanceId, KeyId, Page, User,
-    UserId,
+    ApiKey, AuditEntry, AuditQuery, Flow, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, InstanceId,
+    KeyId, Page, Token, User, UserId,
 };
 use time::OffsetDateTime;
 
@@ -98,7 +98,7 @@ pub trait FlowStore: Send + Sync {
     fn delete(&self, id: FlowId, at: OffsetDateTime) -> Result<bool, StoreError>;
 }
 
-/// Users.
+/// Users. Those that were deleted are found no more, but their names go on standing beside what they did.
 pub trait UserStore: Send + Sync {
     /// A user.
     ///
@@ -127,9 +127,16 @@ pub trait UserStore: Send + Sync {
     ///
     /// When the database does not answer.
     fn add(&self, user: &User) -> Result<(), StoreError>;
+
+    /// Deletes a user, with their keys and tokens. False when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was deleted.
+    fn delete(&self, id: UserId, at: OffsetDateTime) -> Result<bool, StoreError>;
 }
 
-/// The SHA-256 of an API key, which is all that is stored of it. A key has 256 random bits, so it needs
+/// The SHA-256 of an API key or a token, which is all that is stored of it. Each has 256 random bits, so it needs
 /// neither salt nor a slow hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash(pub [u8; 32]);
@@ -166,7 +173,7 @@ pub trait KeyStore: Send + Sync {
     /// When the database does not answer, or the user is unknown.
     fn add(&self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError>;
 
-    /// Revokes a key at once. False when there is none.
+    /// Revokes a key at once, with the tokens that were made by means of it. False when there is none.
     ///
     /// # Errors
     ///
@@ -179,6 +186,54 @@ pub trait KeyStore: Send + Sync {
     ///
     /// When the database does not answer.
     fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError>;
+}
+
+/// What stands for users for a while.
+pub trait TokenStore: Send + Sync {
+    /// The token with this hash, and for whom it stands. It may have expired.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup(&self, hash: &KeyHash) -> Result<Option<(Token, User)>, StoreError>;
+
+    /// Adds a token.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or the user is unknown.
+    fn add(&self, token: &Token, hash: &KeyHash) -> Result<(), StoreError>;
+
+    /// Deletes a token at once. Of those who do so at the same time, one is told that it was there.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn delete(&self, hash: &KeyHash) -> Result<bool, StoreError>;
+
+    /// Deletes the tokens that expired before this time, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn delete_expired(&self, before: OffsetDateTime) -> Result<usize, StoreError>;
+}
+
+/// Who did what.
+pub trait AuditStore: Send + Sync {
+    /// Adds an entry.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn add(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Entries, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError>;
 }
 
 /// Processes that run executions.

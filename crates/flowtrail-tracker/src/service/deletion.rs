@@ -2,11 +2,14 @@
 
 use flowtrail_store::{EndedQuery, NewPrune};
 use flowtrail_types::{
-    ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal, StatsQuery, StatsScope, Step,
+    AuditAction, ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal, StatsQuery,
+    StatsScope, Step, timestamp,
 };
+use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::access::Rights;
+use super::audit::Act;
+use crate::access::{self, Rights};
 use crate::{Tracker, TrackerError};
 
 /// Up to so many executions are deleted in one transaction, instead of being taken out first and deleted later.
@@ -19,6 +22,16 @@ pub enum Keep {
     Newest(u64),
     /// What began at this time or later, and what is pending.
     Since(OffsetDateTime),
+}
+
+impl Keep {
+    /// What the audit log keeps of a prune.
+    fn detail(self, gone: u64) -> serde_json::Value {
+        match self {
+            Self::Newest(keep) => json!({"deleted": gone, "keep": keep}),
+            Self::Since(at) => json!({"deleted": gone, "before": timestamp::format(at)}),
+        }
+    }
 }
 
 /// Whether something is deleted, or only counted.
@@ -46,7 +59,9 @@ impl Tracker {
             return Err(TrackerError::Pending);
         }
         self.inner.store.executions().delete(&[id])?;
-        Ok(())
+        let detail = json!({"flowId": execution.guarding_flow_id});
+        let act = Act::to(AuditAction::ExecutionDeleted, *id.as_uuid(), &execution.flow_name);
+        self.inner.note(principal, act.with(detail))
     }
 
     /// Deletes what a filter finds of a flow's history and has ended, or only counts it, and tells how many executions that
@@ -63,7 +78,7 @@ impl Tracker {
         filter: &ExecutionFilter,
         really: Really,
     ) -> Result<u64, TrackerError> {
-        self.require_write(principal, flow)?;
+        let name = self.require_write(principal, flow)?;
         let filter = ExecutionFilter { flow: Some(flow), ..filter.clone() };
         if filter == ExecutionFilter::of_flow(flow) {
             // All of it goes at once, whatever its size.
@@ -77,6 +92,10 @@ impl Tracker {
         loop {
             let some = walk.next(AT_ONCE)?;
             if some.is_empty() {
+                if really == Really::Delete {
+                    let act = Act::to(AuditAction::ExecutionsDeleted, *flow.as_uuid(), &name);
+                    self.inner.note(principal, act.with(json!({"deleted": gone})))?;
+                }
                 return Ok(gone);
             }
             let ids: Vec<ExecutionId> =
@@ -95,9 +114,12 @@ impl Tracker {
     ///
     /// [`TrackerError::NotFound`], [`TrackerError::Forbidden`] by the principal's rights.
     pub fn prune(&self, principal: &Principal, flow: FlowId, keep: Keep) -> Result<u64, TrackerError> {
-        self.require_write(principal, flow)?;
+        let name = self.require_write(principal, flow)?;
         let Some(below) = self.prune_bound(flow, keep)? else { return Ok(0) };
-        self.inner.prune(flow, below)
+        let gone = self.inner.prune(flow, below)?;
+        let act = Act::to(AuditAction::ExecutionsPruned, *flow.as_uuid(), &name);
+        self.inner.note(principal, act.with(keep.detail(gone)))?;
+        Ok(gone)
     }
 
     /// How many executions [`prune`](Self::prune) would delete. Blocks.
@@ -153,6 +175,8 @@ impl Tracker {
             Ok(())
         })?;
         self.inner.upkeep_wanted();
+        let act = Act::of(AuditAction::ExecutionsPruned).with(keep.detail(gone));
+        self.inner.note(principal, act)?;
         Ok(gone)
     }
 
@@ -171,12 +195,11 @@ impl Tracker {
         Ok(count)
     }
 
-    fn require_write(&self, principal: &Principal, flow: FlowId) -> Result<(), TrackerError> {
-        match self.rights_in(principal, flow)? {
-            Rights::None => Err(TrackerError::NotFound("flow")),
-            Rights::Public | Rights::Read => Err(TrackerError::Forbidden("delete executions of this flow")),
-            Rights::Write => Ok(()),
-        }
+    /// Fails unless the principal may delete a flow's executions. Its name, otherwise.
+    fn require_write(&self, principal: &Principal, flow: FlowId) -> Result<String, TrackerError> {
+        let flow = self.inner.store.flows().lookup(flow)?.ok_or(TrackerError::NotFound("flow"))?;
+        access::require(principal, &flow, Rights::Write, "delete executions of this flow")?;
+        Ok(flow.name)
     }
 
     /// Below which place everything goes (`Some(None)`: all of it), or None when nothing does.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use flowtrail_store::StoreError;
 use flowtrail_types::{
-    Access, CapturePolicy, Flow, FlowActivity, FlowDefinition, FlowDraft, FlowId, FlowKind, FlowQuery,
-    FlowSummary, Page, Principal, Retention, ToolName,
+    Access, AuditAction, CapturePolicy, Flow, FlowActivity, FlowDefinition, FlowDraft, FlowId, FlowKind,
+    FlowQuery, FlowSummary, Page, Principal, Retention, Role, ToolName,
 };
+use serde_json::json;
 use tokio::sync::watch;
 
+use super::audit::Act;
 use crate::access::{self, Rights, require};
 use crate::{Tracker, TrackerError};
 
@@ -75,6 +77,7 @@ impl Tracker {
             let message = format!("expected at most {MAX_AT_ONCE} flows at once, got {}", drafts.len());
             return Err(TrackerError::invalid("flows", message));
         }
+        access::require_more_than_reading(principal, "make flows")?;
         let mut flows = Vec::with_capacity(drafts.len());
         for draft in drafts {
             flows.push(self.new_flow(principal, draft)?);
@@ -150,10 +153,17 @@ impl Tracker {
             require(principal, &flow, Rights::Write, "change this flow")?;
             let seen = flow.updated_at;
             let change = change(&flow)?;
+            let before = change.access.is_some().then(|| flow.access.clone());
             let changed = self.changed(flow, &change)?;
             match self.inner.store.flows().update(&changed, seen) {
                 Ok(()) => {
                     self.inner.renew_catalog();
+                    if let Some(before) = before.filter(|before| *before != changed.access) {
+                        let detail = json!({"before": before, "after": changed.access});
+                        let action = AuditAction::AccessChanged;
+                        self.inner
+                            .note(principal, Act::to(action, *id.as_uuid(), &changed.name).with(detail))?;
+                    }
                     return Ok(Arc::new(changed));
                 }
                 Err(StoreError::Changed) => {}
@@ -202,7 +212,7 @@ impl Tracker {
             return Err(TrackerError::NotFound("flow"));
         }
         self.inner.renew_catalog();
-        Ok(())
+        self.inner.note(principal, Act::to(AuditAction::FlowDeleted, *id.as_uuid(), &flow.name))
     }
 
     /// A flow that the principal may see. Blocks.
@@ -226,11 +236,12 @@ impl Tracker {
         principal: &Principal,
         mut query: FlowQuery,
     ) -> Result<Page<FlowSummary>, TrackerError> {
-        query.visible_to = (!principal.is_admin()).then_some(principal.id);
+        query.visible_to = (principal.role != Role::Admin).then_some(principal.id);
+        query.among = principal.only.as_deref().map(<[FlowId]>::to_vec);
         let mut page = self.inner.store.flows().list(&query, self.inner.clock.now())?;
         for flow in &mut page.items {
             // Who may read only because a flow is public sees no statistics of it.
-            let held = access::rights_by(principal, flow.owner_id, &flow.access);
+            let held = access::rights_by(principal, flow.id, flow.owner_id, &flow.access);
             if held < Rights::Read {
                 flow.activity = FlowActivity::default();
             }
@@ -246,7 +257,7 @@ impl Tracker {
     pub fn flow_by_tool_name(&self, principal: &Principal, name: &str) -> Result<Arc<Flow>, TrackerError> {
         let flows = self.inner.catalog.current();
         let flow = flows.tool(name).ok_or(TrackerError::NotFound("flow"))?;
-        require(principal, flow, Rights::Public, "call this flow")?;
+        access::require_use(principal, flow, "call this flow")?;
         Ok(Arc::clone(flow))
     }
 
@@ -255,9 +266,7 @@ impl Tracker {
     pub fn tools(&self, principal: &Principal) -> Vec<Arc<Flow>> {
         let flows = self.inner.catalog.current();
         let is_callable = |flow: &&Arc<Flow>| {
-            flow.active
-                && flow.kind == FlowKind::Runnable
-                && access::rights(principal, flow) >= Rights::Public
+            flow.active && flow.kind == FlowKind::Runnable && access::may_use(principal, flow)
         };
         flows.tools.iter().filter(is_callable).cloned().collect()
     }

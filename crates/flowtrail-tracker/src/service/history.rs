@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowtrail_store::{Command, Found};
+use flowtrail_store::{Command, Found, VisibleFlows};
 use flowtrail_types::{
     Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary,
     FlowId, Page, PageRequest, Place, Position, Principal, Rank, SortDirection, SortKey, StatsScope,
@@ -173,11 +173,31 @@ impl Tracker {
                 Rights::Read | Rights::Write => Ok(Visibility::All),
             };
         }
-        if principal.is_admin() {
-            return Ok(Visibility::All);
+        Ok(match self.visible_flows(principal)? {
+            None => Visibility::All,
+            Some(VisibleFlows { full, own_only }) => {
+                Visibility::Limited { flows: full, user: principal.id, own_in: own_only }
+            }
+        })
+    }
+
+    /// The flows whose history the principal may see; absent when it is all.
+    pub(super) fn visible_flows(&self, principal: &Principal) -> Result<Option<VisibleFlows>, TrackerError> {
+        let flows = self.inner.store.flows();
+        let Some(only) = &principal.only else {
+            let is_admin = principal.is_admin();
+            return Ok((!is_admin).then(|| flows.list_visible(principal.id)).transpose()?);
+        };
+        // Few: each is asked for by itself, since its maker may have lost it.
+        let mut visible = VisibleFlows::default();
+        for id in only.iter() {
+            match self.rights_in(principal, *id)? {
+                Rights::None => {}
+                Rights::Public => visible.own_only.push(*id),
+                Rights::Read | Rights::Write => visible.full.push(*id),
+            }
         }
-        let visible = self.inner.store.flows().list_visible(principal.id)?;
-        Ok(Visibility::Limited { flows: visible.full, user: principal.id, own_in: visible.own_only })
+        Ok(Some(visible))
     }
 
     /// What the principal may do with a flow, deleted or not.

@@ -1,15 +1,18 @@
 //! What can be asked of a tracker, by resource.
 
+mod audit;
 mod catalog;
 mod deletion;
 mod differences;
 mod flows;
 mod history;
+mod points;
 mod principals;
 mod record;
 mod replay;
 mod reported_node;
 mod statistics;
+mod tokens;
 mod walk;
 
 pub(crate) use catalog::Catalog;
@@ -18,8 +21,10 @@ pub use deletion::{Keep, Really};
 pub use differences::Difference;
 pub use flows::FlowChange;
 pub use history::ExecutionPage;
+pub use points::Points;
 pub use principals::NewKey;
 pub use record::{FinishedExecution, ReportedEnd};
 pub use reported_node::FinishedNode;
 pub use statistics::{StatsPoint, StatsRange};
+pub use tokens::{NewToken, Session};
 pub use walk::Walk;

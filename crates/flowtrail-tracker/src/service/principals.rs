@@ -3,17 +3,21 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use flowtrail_store::{KeyHash, StoreError};
-use flowtrail_types::{ApiKey, KeyId, Principal, Role, User, UserId};
+use flowtrail_types::{ApiKey, AuditAction, KeyId, Principal, Role, User, UserId};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::audit::Act;
+use crate::access::require_more_than_reading;
 use crate::{Tracker, TrackerError};
 
 /// The first administrator: always the same, so that two processes that start at once make one of them.
 const ADMINISTRATOR: UserId = UserId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0001));
 /// The first administrator's key: always the same id, so that a configured key takes the place of the last one.
-const ADMIN_KEY: KeyId = KeyId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0002));
+pub(super) const ADMIN_KEY: KeyId =
+    KeyId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0002));
 /// What every key begins with.
 const PREFIX: &str = "ft_";
 /// How often it is noted that a key was used.
@@ -43,6 +47,8 @@ impl Tracker {
         let hash = hash(secret);
         let is_current = keys.lookup(&hash)?.is_some_and(|known| known.key.id == ADMIN_KEY);
         if !is_current {
+            // With the last one go the sessions that were begun by it.
+            keys.revoke(ADMIN_KEY)?;
             keys.add(&admin_key(&administrator, secret, self.inner.clock.now()), &hash)?;
         }
         Ok(())
@@ -63,7 +69,7 @@ impl Tracker {
     ///
     /// When the system gives no random numbers.
     pub fn random_key() -> Result<String, TrackerError> {
-        random_secret()
+        random_secret(PREFIX)
     }
 
     /// The first administrator, as whom a command line or an embedding program acts. Made if there is none. Blocks.
@@ -86,12 +92,15 @@ impl Tracker {
         Ok(user.into())
     }
 
-    /// Whose key this is. Blocks.
+    /// Whose key this is, or for whom the token of a page stands. Blocks.
     ///
     /// # Errors
     ///
     /// [`TrackerError::Unauthenticated`] when it is nobody's, was revoked, or has expired.
     pub fn authenticate(&self, secret: &str) -> Result<Principal, TrackerError> {
+        if let Some(principal) = self.page_token(secret)? {
+            return Ok(principal);
+        }
         let keys = self.inner.store.keys();
         // The lookup is by the hash of a key with 256 random bits: its time tells nothing that helps to guess one.
         let Some(known) = keys.lookup(&hash(secret))? else {
@@ -107,7 +116,7 @@ impl Tracker {
             // Who may ask does not depend on whether it can be noted.
             log::warn!("the use of a key cannot be noted: {error}");
         }
-        Ok(known.user.into())
+        Ok(Principal { key: Some(known.key.id), ..known.user.into() })
     }
 
     /// Makes a key, for oneself or, as an administrator, for anyone. Blocks.
@@ -127,6 +136,7 @@ impl Tracker {
         if name.trim().is_empty() || length > 100 {
             return Err(TrackerError::invalid("name", format!("expected 1 to 100 characters, got {length}")));
         }
+        require_more_than_reading(principal, "make keys")?;
         let user_id = user.unwrap_or(principal.id);
         if user_id != principal.id && !principal.is_admin() {
             return Err(TrackerError::Forbidden("make keys for others"));
@@ -136,7 +146,7 @@ impl Tracker {
         if expires_at.is_some_and(|expiry| expiry <= now) {
             return Err(TrackerError::invalid("expiresAt", "expected a time in the future"));
         }
-        let secret = random_secret()?;
+        let secret = random_secret(PREFIX)?;
         let key = ApiKey {
             id: KeyId::from_uuid(self.inner.ids.next(now)),
             name: name.to_owned(),
@@ -147,6 +157,9 @@ impl Tracker {
             expires_at,
         };
         self.inner.store.keys().add(&key, &hash(&secret))?;
+        let detail = json!({"userId": user_id, "prefix": key.prefix});
+        self.inner
+            .note(principal, Act::to(AuditAction::KeyCreated, *key.id.as_uuid(), &key.name).with(detail))?;
         Ok(NewKey { key, secret })
     }
 
@@ -154,8 +167,9 @@ impl Tracker {
     ///
     /// # Errors
     ///
-    /// When the store does not answer.
+    /// [`TrackerError::Forbidden`] for the token of a page.
     pub fn keys(&self, principal: &Principal) -> Result<Vec<ApiKey>, TrackerError> {
+        require_more_than_reading(principal, "see keys")?;
         let user = (!principal.is_admin()).then_some(principal.id);
         Ok(self.inner.store.keys().list(user)?)
     }
@@ -166,12 +180,15 @@ impl Tracker {
     ///
     /// [`TrackerError::NotFound`] when there is none that the principal may revoke.
     pub fn revoke_key(&self, principal: &Principal, id: KeyId) -> Result<(), TrackerError> {
-        let is_theirs = self.keys(principal)?.iter().any(|key| key.id == id);
-        if is_theirs && self.inner.store.keys().revoke(id)? {
-            Ok(())
-        } else {
-            Err(TrackerError::NotFound("key"))
+        let missing = TrackerError::NotFound("key");
+        let theirs = self.keys(principal)?.into_iter().find(|key| key.id == id);
+        let key = theirs.ok_or_else(|| missing.clone())?;
+        if !self.inner.store.keys().revoke(id)? {
+            return Err(missing);
         }
+        self.inner.credentials_changed();
+        let detail = json!({"userId": key.user_id, "prefix": key.prefix});
+        self.inner.note(principal, Act::to(AuditAction::KeyRevoked, *id.as_uuid(), &key.name).with(detail))
     }
 
     /// Makes a user. Administrators only. Blocks.
@@ -198,7 +215,35 @@ impl Tracker {
             created_at: now,
         };
         self.inner.store.users().add(&user)?;
+        let act = Act::to(AuditAction::UserCreated, *user.id.as_uuid(), &user.name);
+        self.inner.note(principal, act.with(json!({"role": role})))?;
         Ok(user)
+    }
+
+    /// Deletes a user, with their keys and sessions. Their flows and what they did stay, under their name. Administrators
+    /// only. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Forbidden`] for others, and for the first administrator, who is the server's own;
+    /// [`TrackerError::NotFound`] when there is no such user.
+    pub fn delete_user(&self, principal: &Principal, id: UserId) -> Result<(), TrackerError> {
+        if !principal.is_admin() {
+            return Err(TrackerError::Forbidden("delete users"));
+        }
+        if id == ADMINISTRATOR {
+            return Err(TrackerError::Forbidden(
+                "delete the first administrator, as whom the server itself acts",
+            ));
+        }
+        let missing = TrackerError::NotFound("user");
+        let users = self.inner.store.users();
+        let user = users.lookup(id)?.ok_or_else(|| missing.clone())?;
+        if !users.delete(id, self.inner.clock.now())? {
+            return Err(missing);
+        }
+        self.inner.credentials_changed();
+        self.inner.note(principal, Act::to(AuditAction::UserDeleted, *id.as_uuid(), &user.name))
     }
 
     /// All users, by name. Administrators only. Blocks.
@@ -256,15 +301,16 @@ fn prefix(secret: &str) -> String {
     secret.chars().take((PREFIX.len() + 5).min(secret.len() / 4)).collect()
 }
 
-fn hash(secret: &str) -> KeyHash {
+pub(super) fn hash(secret: &str) -> KeyHash {
     KeyHash(Sha256::digest(secret.as_bytes()).into())
 }
 
-fn random_secret() -> Result<String, TrackerError> {
+/// 256 random bits behind a prefix that says what they are for.
+pub(super) fn random_secret(prefix: &str) -> Result<String, TrackerError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Internal {
         reason: format!("the system gives no random numbers: {error}"),
         source: None,
     })?;
-    Ok(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    Ok(format!("{prefix}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)))
 }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::differences::{self, Difference};
 use super::reported_node::{FinishedNode, check, new_nodes};
-use crate::access::{self, Rights};
+use crate::access;
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::tracker::deadline;
@@ -111,7 +111,7 @@ impl Tracker {
         start: &StartExecution<'_>,
         finished: &FinishedExecution<'_>,
     ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
-        access::require(principal, start.flow, Rights::Public, "record into this flow")?;
+        access::require_use(principal, start.flow, "record into this flow")?;
         let command = self.record_command(principal, start, finished)?;
         let id = command.execution();
         let receiver = self.inner.recorder.submit(command, Patience::Refusable);
@@ -154,7 +154,7 @@ impl Tracker {
         principal: &Principal,
         start: &StartExecution<'_>,
     ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
-        access::require(principal, start.flow, Rights::Public, "record into this flow")?;
+        access::require_use(principal, start.flow, "record into this flow")?;
         let now = self.inner.clock.now();
         check_time("startedAt", start.started_at, now)?;
         check_lease(start.lease)?;

@@ -93,8 +93,10 @@ impl Tracker {
                 Rights::Public => return Err(TrackerError::Forbidden("see the statistics of this flow")),
                 Rights::Read | Rights::Write => StatsScope::Flows(vec![id]),
             },
-            None if principal.is_admin() => StatsScope::All,
-            None => StatsScope::Flows(self.inner.store.flows().list_visible(principal.id)?.full),
+            None => match self.visible_flows(principal)? {
+                None => StatsScope::All,
+                Some(visible) => StatsScope::Flows(visible.full),
+            },
         };
         Ok(StatsQuery { scope, from: range.from, to: range.to, counting: range.counting })
     }

@@ -51,6 +51,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         (None, None) => return Err(Failure::new("the demo's database has no administrator's key")),
     };
     import(&wiring)?;
+    let code = wiring.tracker.create_login_code()?.secret;
     say(format_args!("listening on http://{address}"));
     // It takes connections and never answers: what calls it stays pending.
     let silent = TcpListener::bind("127.0.0.1:0").doing("cannot make an address that never answers")?;
@@ -60,7 +61,7 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
         // The client is kept until the end: if it hung up, what it has pending would be aborted.
         let script = async {
             let client = play(&base, &key, &silent_url).await?;
-            greet(&base, &key);
+            greet(&base, &key, &code);
             Ok::<_, Failure>(client)
         };
         let serving = until_told_to_stop(wiring, &config, listener);
@@ -85,9 +86,9 @@ fn import(wiring: &Wiring) -> Result<(), Failure> {
     Ok(())
 }
 
-fn greet(base: &str, key: &str) {
+fn greet(base: &str, key: &str, code: &str) {
     say("");
-    say(format_args!("The history of the calls that were just made over MCP:\n  {base}/#key={key}\n"));
+    say(format_args!("The history of the calls that were just made over MCP:\n  {base}/#code={code}\n"));
     say(format_args!("Call a flow from an MCP client (streamable HTTP):\n  {base}/mcp"));
     say(format_args!("  Authorization: Bearer {key}\n"));
     say("Read what happened, node by node:");

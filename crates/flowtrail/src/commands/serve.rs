@@ -25,7 +25,8 @@ pub(super) fn run(config: &Config, options: &Serve) -> Result<(), Failure> {
             key,
             config.data_dir.join("admin.key").display()
         ));
-        say(format_args!("open http://{address}/#key={key}"));
+        let code = wiring.tracker.create_login_code()?.secret;
+        say(format_args!("log in once, within a day: http://{address}/#code={code}"));
     }
     let key_file = config.data_dir.join("admin.key");
     if wiring.new_admin_key.is_none() && key_file.is_file() {

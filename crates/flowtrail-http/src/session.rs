@@ -1,0 +1,116 @@
+//! `/api/session`: logging in to the web UI, and out.
+//!
+//! A session is a cookie that no page can read and that no other site's page sends. Writes need a header besides, whose
+//! value only a page of this server can learn.
+
+use actix_web::cookie::time::Duration as CookieDuration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use flowtrail_tracker::{NewToken, Session};
+use flowtrail_types::timestamp;
+use serde_json::{Value, json};
+
+use crate::blocking::blocking;
+use crate::body::Body;
+use crate::fields::Fields;
+use crate::routes::Route;
+use crate::{ApiError, App, ErrorCode};
+
+/// The cookie that holds a session.
+pub(crate) const COOKIE: &str = "flowtrail_session";
+/// The header that a write by cookie needs.
+pub(crate) const CSRF_HEADER: &str = "X-Flowtrail-CSRF";
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::post("/api/session", || web::post().to(log_in)),
+    Route::get("/api/session", || web::get().to(current)),
+    Route::delete("/api/session", || web::delete().to(log_out)),
+];
+
+/// The session that a request brings, if it brings one.
+pub(crate) fn cookie_of(request: &HttpRequest) -> Option<String> {
+    request.cookie(COOKIE).map(|cookie| cookie.value().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// Whether a method only reads.
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Refuses a write by cookie that may come from somebody else's page.
+pub(crate) fn check_csrf(request: &HttpRequest, session: &Session) -> Result<(), ApiError> {
+    let told = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+    if is_safe(request.method()) || told == Some(&session.csrf) {
+        return Ok(());
+    }
+    let message =
+        format!("a write by cookie needs the header {CSRF_HEADER}, whose value GET /api/session gives");
+    Err(ApiError::new(ErrorCode::Csrf, message))
+}
+
+async fn log_in(app: web::Data<App>, request: HttpRequest, body: Body) -> Result<HttpResponse, ApiError> {
+    let value = body.json()?;
+    let fields = Fields::of_body(&value)?;
+    fields.only(&["key", "code"], &[])?;
+    let (key, code) = (fields.text("key")?.map(str::to_owned), fields.text("code")?.map(str::to_owned));
+    let tracker = app.tracker().clone();
+    let (made, session) = blocking(move || -> Result<_, ApiError> {
+        let made = match (key, code) {
+            (Some(key), None) => tracker.log_in(key.trim())?,
+            (None, Some(code)) => tracker.log_in_once(code.trim())?,
+            _ => return Err(ApiError::invalid("key", "expected a key, or a code to log in once")),
+        };
+        let session = tracker.session(&made.secret)?;
+        Ok((made, session))
+    })
+    .await?;
+    let lives = session.expires_at - app.tracker().clock().now();
+    Ok(HttpResponse::Created().cookie(cookie(&request, &made, lives)).json(shown(&session)))
+}
+
+async fn current(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let secret = cookie_of(&request)
+        .ok_or_else(|| ApiError::new(ErrorCode::Unauthenticated, "you are not logged in: POST a key here"))?;
+    let tracker = app.tracker().clone();
+    let session = blocking(move || tracker.session(&secret)).await?;
+    Ok(HttpResponse::Ok().json(shown(&session)))
+}
+
+async fn log_out(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    if let Some(secret) = cookie_of(&request) {
+        let tracker = app.tracker().clone();
+        let asked = request.clone();
+        let session = blocking({
+            let (tracker, secret) = (tracker.clone(), secret.clone());
+            move || tracker.session(&secret)
+        })
+        .await;
+        if let Ok(session) = session {
+            check_csrf(&asked, &session)?;
+        }
+        blocking(move || tracker.log_out(&secret)).await?;
+    }
+    let mut gone = Cookie::build(COOKIE, "").path("/").http_only(true).same_site(SameSite::Strict).finish();
+    gone.make_removal();
+    Ok(HttpResponse::NoContent().cookie(gone).finish())
+}
+
+fn cookie(request: &HttpRequest, made: &NewToken, lives: time::Duration) -> Cookie<'static> {
+    Cookie::build(COOKIE, made.secret.clone())
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        // Told by whoever stands before this server and takes the requests over TLS.
+        .secure(request.connection_info().scheme() == "https")
+        .max_age(CookieDuration::seconds(lives.whole_seconds().max(0)))
+        .finish()
+}
+
+fn shown(session: &Session) -> Value {
+    json!({
+        "user": session.principal,
+        "csrf": session.csrf,
+        "expiresAt": timestamp::format(session.expires_at),
+    })
+}

@@ -1,0 +1,88 @@
+//! Who did what.
+
+use diesel::prelude::*;
+use flowtrail_store::{AuditStore, StoreError};
+use flowtrail_types::{AuditEntry, AuditQuery, UserId};
+
+use super::backend::{self, Db};
+use super::schema::audit;
+use super::{DieselStore, corrupt};
+use crate::columns::{At, Id};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit, check_for_backend(Db))]
+struct AuditRow {
+    id: Id,
+    at: At,
+    user_id: Id,
+    user_name: String,
+    action: String,
+    subject_id: Option<Id>,
+    subject: Option<String>,
+    detail: Option<String>,
+}
+
+impl TryFrom<AuditRow> for AuditEntry {
+    type Error = StoreError;
+
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
+        let id = row.id.0;
+        let action =
+            row.action.parse().map_err(|error| corrupt("audit", "action", id, format!("{error}")))?;
+        let detail = row
+            .detail
+            .map(|json| serde_json::from_str(&backend::from_text(json)))
+            .transpose()
+            .map_err(|error| corrupt("audit", "detail", id, error))?;
+        Ok(Self {
+            id,
+            at: row.at.0,
+            user_id: UserId::from_uuid(row.user_id.0),
+            user_name: backend::from_text(row.user_name),
+            action,
+            subject_id: row.subject_id.map(|id| id.0),
+            subject: row.subject.map(backend::from_text),
+            detail,
+        })
+    }
+}
+
+impl AuditStore for DieselStore {
+    fn add(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let text = |text: &str| backend::text(text).into_owned();
+        self.write(|conn, _| {
+            diesel::insert_into(audit::table)
+                .values((
+                    audit::id.eq(Id(entry.id)),
+                    audit::at.eq(At(entry.at)),
+                    audit::user_id.eq(Id(*entry.user_id.as_uuid())),
+                    audit::user_name.eq(text(&entry.user_name)),
+                    audit::action.eq(entry.action.as_str()),
+                    audit::subject_id.eq(entry.subject_id.map(Id)),
+                    audit::subject.eq(entry.subject.as_deref().map(text)),
+                    audit::detail.eq(entry.detail.as_ref().map(|detail| text(&detail.to_string()))),
+                ))
+                .execute(conn)?;
+            Ok(())
+        })
+    }
+
+    fn list(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut found = audit::table
+            .order(audit::id.desc())
+            .limit(i64::from(query.limit))
+            .select(AuditRow::as_select())
+            .into_boxed::<Db>();
+        if let Some(action) = query.action {
+            found = found.filter(audit::action.eq(action.as_str()));
+        }
+        if let Some(user) = query.user {
+            found = found.filter(audit::user_id.eq(Id(*user.as_uuid())));
+        }
+        if let Some(before) = query.before {
+            found = found.filter(audit::id.lt(Id(before)));
+        }
+        let rows: Vec<AuditRow> = found.load(&mut *self.reader()?).map_err(backend::translate)?;
+        rows.into_iter().map(AuditEntry::try_from).collect()
+    }
+}

@@ -1,0 +1,277 @@
+//! Sessions, tokens for pages, users that go, and the log of who did what.
+
+use flowtrail_testkit::{Era, Rest, TestServer, flow};
+use reqwest::header::{COOKIE, SET_COOKIE};
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+
+/// A browser: it keeps one cookie, and knows what goes with it.
+struct Browser {
+    client: Client,
+    base: String,
+    cookie: Option<String>,
+    csrf: Option<String>,
+}
+
+impl Browser {
+    fn new(server: &TestServer) -> Self {
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { client, base: server.base().to_owned(), cookie: None, csrf: None }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Value) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        if let Some(csrf) = &self.csrf {
+            request = request.header("X-Flowtrail-CSRF", csrf);
+        }
+        if !body.is_null() {
+            request = request.body(body.to_string());
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Logs in, and gives what was said of who is logged in.
+    async fn log_in(&mut self, by: Value) -> Result<Value, (u16, String)> {
+        let answer = self.send(Method::POST, "/api/session", by).await;
+        let status = answer.status().as_u16();
+        let cookie = answer.headers().get(SET_COOKIE).map(|value| value.to_str().unwrap().to_owned());
+        let said: Value = answer.json().await.unwrap();
+        if status != 201 {
+            assert_eq!(cookie, None);
+            return Err((status, said["code"].as_str().unwrap().to_owned()));
+        }
+        self.cookie = cookie.map(|cookie| cookie.split(';').next().unwrap().to_owned());
+        self.csrf = said["csrf"].as_str().map(str::to_owned);
+        Ok(said)
+    }
+
+    async fn status(&self, method: Method, path: &str, body: Value) -> u16 {
+        self.send(method, path, body).await.status().as_u16()
+    }
+}
+
+async fn person(server: &TestServer, name: &str) -> (String, String, Rest) {
+    let user = server.rest().post("/api/users", &json!({"name": name})).await.expect(201);
+    let id = user["id"].as_str().unwrap().to_owned();
+    let key = server.rest().post("/api/keys", &json!({"name": "laptop", "userId": id})).await.expect(201);
+    let rest = server.rest().with_key(key["key"].as_str());
+    (id, key["id"].as_str().unwrap().to_owned(), rest)
+}
+
+#[tokio::test]
+async fn a_session_does_what_its_key_does_and_writes_with_its_header_only() {
+    let server = TestServer::start().await;
+    let mut browser = Browser::new(&server);
+    assert_eq!(browser.status(Method::GET, "/api/session", Value::Null).await, 401);
+    assert_eq!(browser.log_in(json!({"key": "ft_nobodys"})).await, Err((401, "unauthenticated".to_owned())));
+    assert_eq!(browser.log_in(json!({})).await, Err((400, "invalid".to_owned())));
+    let said = browser.log_in(json!({"key": server.key()})).await.unwrap();
+    assert_eq!(said["user"]["name"], "admin");
+    assert_eq!(said["user"]["role"], "admin");
+
+    let external = json!({"name": "Nightly", "kind": "external"});
+    assert_eq!(browser.status(Method::GET, "/api/flows", Value::Null).await, 200);
+    assert_eq!(browser.status(Method::POST, "/api/flows", external.clone()).await, 201);
+    // Whoever opens the page again learns the header's value again.
+    let again: Value = browser.send(Method::GET, "/api/session", Value::Null).await.json().await.unwrap();
+    assert_eq!(again, said);
+    // A page of another site can make a browser send the cookie at best, never the header.
+    let csrf = browser.csrf.replace("wrong".to_owned());
+    let refused = browser.send(Method::POST, "/api/flows", external.clone()).await;
+    assert_eq!(refused.status().as_u16(), 403);
+    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "csrf");
+    assert_eq!(browser.status(Method::DELETE, "/api/session", Value::Null).await, 403);
+    browser.csrf = csrf;
+    assert_eq!(browser.status(Method::DELETE, "/api/session", Value::Null).await, 204);
+    assert_eq!(browser.status(Method::GET, "/api/flows", Value::Null).await, 401);
+    // It is no key, and the token of a page is none either.
+    let secret = browser.cookie.unwrap().split_once('=').unwrap().1.to_owned();
+    server.rest().with_key(Some(&secret)).get("/api/me").await.expect_error(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn the_code_of_a_login_link_works_once() {
+    let server = TestServer::start().await;
+    let code = server.tracker().create_login_code().unwrap().secret;
+    let mut browser = Browser::new(&server);
+    assert_eq!(browser.log_in(json!({"key": code})).await, Err((401, "unauthenticated".to_owned())));
+    let said = browser.log_in(json!({"code": code})).await.unwrap();
+    assert_eq!(said["user"]["role"], "admin");
+    let mut other = Browser::new(&server);
+    assert_eq!(other.log_in(json!({"code": code})).await, Err((401, "unauthenticated".to_owned())));
+}
+
+#[tokio::test]
+async fn with_a_key_go_the_sessions_and_tokens_that_were_made_by_it() {
+    let server = TestServer::start().await;
+    let (_, key, ana) = person(&server, "Ana").await;
+    let flow = ana.post("/api/flows", &json!({"name": "Nightly", "kind": "external"})).await.expect(201);
+    let token = ana.post("/api/embed-tokens", &json!({"flowIds": [flow["id"]]})).await.expect(201);
+    let page = server.rest().with_key(token["token"].as_str());
+    let another = server.rest().post("/api/keys", &json!({"name": "k"})).await.expect(201);
+    let mut browser = Browser::new(&server);
+    browser.log_in(json!({"key": another["key"]})).await.unwrap();
+
+    let list = format!("/api/flows/{}/executions", flow["id"].as_str().unwrap());
+    page.get(&list).await.expect(200);
+    server.rest().delete(&format!("/api/keys/{key}")).await.expect(204);
+    page.get(&list).await.expect_error(401, "unauthenticated");
+    assert_eq!(browser.status(Method::GET, "/api/me", Value::Null).await, 200);
+    let path = format!("/api/keys/{}", another["id"].as_str().unwrap());
+    server.rest().delete(&path).await.expect(204);
+    assert_eq!(browser.status(Method::GET, "/api/me", Value::Null).await, 401);
+}
+
+#[tokio::test]
+async fn a_page_reads_what_it_is_for_and_no_more_than_its_maker() {
+    let server = TestServer::start().await;
+    let hello = flow("Hello").text("name").returns("{{ ask.name }}").build();
+    let [shown, other] = [
+        server.rest().post("/api/flows", &hello).await.expect(201),
+        server.rest().post("/api/flows", &json!({"name": "Other", "kind": "external"})).await.expect(201),
+    ];
+    let [shown_id, other_id] = [&shown, &other].map(|flow| flow["id"].as_str().unwrap().to_owned());
+    server.rest().post(&format!("/api/flows/{other_id}/executions"), &json!({})).await.expect(201);
+    let run = format!("/api/flows/{shown_id}/run");
+    server.rest().post(&run, &json!({"params": {"name": "x"}})).await.expect(200);
+    // Made by an administrator, it sees the one flow all the same.
+    let made = server.rest().post("/api/embed-tokens", &json!({"flowIds": [shown_id]})).await.expect(201);
+    let page = server.rest().with_key(made["token"].as_str());
+    assert_eq!(page.get("/api/executions").await.expect(200)["total"], 1);
+    assert_eq!(page.get("/api/executions/stats").await.expect(200)["total"], 1);
+    assert_eq!(page.get("/api/flows").await.expect(200)["total"], 1);
+    page.get(&format!("/api/flows/{other_id}")).await.expect_error(404, "not_found");
+    page.post(&run, &json!({"params": {"name": "x"}})).await.expect_error(403, "forbidden");
+    let mcp = flowtrail_testkit::McpClient::over_http(
+        server.base(),
+        made["token"].as_str().unwrap(),
+        Era::Stateless,
+    )
+    .await;
+    assert_eq!(mcp.tool_names().await, Vec::<String>::new());
+
+    // What its maker loses, it loses too.
+    let (ana_id, _, ana) = person(&server, "Ana").await;
+    let itself = format!("/api/flows/{shown_id}");
+    let share = |with: Value| json!({"access": {"read": with, "write": [], "public": false}});
+    server.rest().patch(&itself, &share(json!([ana_id]))).await.expect(200);
+    let made = ana.post("/api/embed-tokens", &json!({"flowIds": [shown_id]})).await.expect(201);
+    let page = server.rest().with_key(made["token"].as_str());
+    assert_eq!(page.get("/api/executions").await.expect(200)["total"], 1);
+    server.rest().patch(&itself, &share(json!([]))).await.expect(200);
+    assert_eq!(page.get("/api/executions").await.expect(200)["total"], 0);
+    page.get(&format!("{itself}/executions")).await.expect_error(404, "not_found");
+
+    for (body, field) in [
+        (json!({"flowIds": []}), "flowIds"),
+        (json!({"flowIds": "all"}), "flowIds"),
+        (json!({"flowIds": [1]}), "flowIds[0]"),
+        (json!({"flowIds": [shown_id], "ttlSeconds": 0}), "ttlSeconds"),
+        (json!({"flowIds": [shown_id], "ttlSeconds": 86_401}), "ttlSeconds"),
+    ] {
+        let message = server.rest().post("/api/embed-tokens", &body).await.expect_error(400, "invalid");
+        assert!(message.starts_with(&format!("{field}: expected")), "{body}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_goes_leaves_their_name() {
+    let server = TestServer::start().await;
+    let (ana_id, _, ana) = person(&server, "Ana").await;
+    let flow = ana.post("/api/flows", &json!({"name": "Nightly", "kind": "external"})).await.expect(201);
+    let list = format!("/api/flows/{}/executions", flow["id"].as_str().unwrap());
+    ana.post(&list, &json!({"status": "fulfilled"})).await.expect(201);
+    let path = format!("/api/users/{ana_id}");
+    server.rest().delete(&path).await.expect(204);
+    server.rest().delete(&path).await.expect_error(404, "not_found");
+    ana.get("/api/me").await.expect_error(401, "unauthenticated");
+    let page = server.rest().get(&list).await.expect(200);
+    assert_eq!(page["items"][0]["userName"], "Ana");
+    let users = server.rest().get("/api/users").await.expect(200);
+    let names: Vec<&Value> = users["items"].as_array().unwrap().iter().map(|user| &user["name"]).collect();
+    assert_eq!(names, ["admin"]);
+    let admin = format!("/api/users/{}", users["items"][0]["id"].as_str().unwrap());
+    server.rest().delete(&admin).await.expect_error(403, "forbidden");
+}
+
+#[tokio::test]
+async fn who_did_what_is_kept() {
+    let server = TestServer::start().await;
+    let rest = server.rest();
+    let mut browser = Browser::new(&server);
+    browser.log_in(json!({"key": server.key()})).await.unwrap();
+    browser.status(Method::DELETE, "/api/session", Value::Null).await;
+    let (ana_id, key_id, ana) = person(&server, "Ana").await;
+    let flow = ana.post("/api/flows", &json!({"name": "Nightly", "kind": "external"})).await.expect(201);
+    let flow_id = flow["id"].as_str().unwrap();
+    let list = format!("/api/flows/{flow_id}/executions");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let made = ana.post(&list, &json!({"status": "fulfilled"})).await.expect(201);
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let access = json!({"access": {"read": [], "write": [], "public": true}});
+    ana.patch(&format!("/api/flows/{flow_id}"), &access).await.expect(200);
+    ana.patch(&format!("/api/flows/{flow_id}"), &json!({"description": "not about access"}))
+        .await
+        .expect(200);
+    ana.post("/api/embed-tokens", &json!({"flowIds": [flow_id]})).await.expect(201);
+    ana.delete(&format!("{list}/{}", ids[0])).await.expect(204);
+    // Counting deletes nothing.
+    ana.delete(&format!("{list}?status=fulfilled&dryRun=true")).await.expect(200);
+    ana.delete(&format!("{list}?status=fulfilled")).await.expect(200);
+    ana.post(&format!("{list}/prune"), &json!({"keep": 0})).await.expect(200);
+    ana.delete(&format!("/api/flows/{flow_id}")).await.expect(204);
+    rest.delete(&format!("/api/keys/{key_id}")).await.expect(204);
+    rest.delete(&format!("/api/users/{ana_id}")).await.expect(204);
+
+    let log = rest.get("/api/audit?limit=100").await.expect(200);
+    let told: Vec<(&str, &str)> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|entry| (entry["userName"].as_str().unwrap(), entry["action"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("admin", "session.created"),
+            ("admin", "session.deleted"),
+            ("admin", "user.created"),
+            ("admin", "key.created"),
+            ("Ana", "flow.accessChanged"),
+            ("Ana", "embedToken.created"),
+            ("Ana", "execution.deleted"),
+            ("Ana", "executions.deleted"),
+            ("Ana", "executions.pruned"),
+            ("Ana", "flow.deleted"),
+            ("admin", "key.revoked"),
+            ("admin", "user.deleted"),
+        ]
+    );
+    let of = |action: &str| {
+        let mut found = log["items"].as_array().unwrap().iter().filter(|entry| entry["action"] == action);
+        found.next().unwrap().clone()
+    };
+    assert_eq!(of("executions.deleted")["detail"], json!({"deleted": 2}));
+    assert_eq!(of("executions.deleted")["subject"], "Nightly");
+    assert_eq!(of("flow.accessChanged")["detail"]["after"]["public"], true);
+    assert_eq!(of("execution.deleted")["subjectId"], ids[0]);
+    let text = log.to_string();
+    assert!(!text.contains("ft_testkit") && !text.contains("fte_"), "a secret is in the log: {text}");
+
+    let pruned = rest.get("/api/audit?action=executions.pruned").await.expect(200);
+    assert_eq!(pruned["items"].as_array().unwrap().len(), 1);
+    let mine = rest.get(&format!("/api/audit?user={ana_id}&limit=4")).await.expect(200);
+    assert_eq!(mine["items"].as_array().unwrap().len(), 4);
+    let after = mine["after"].as_str().unwrap();
+    let rest_of = rest.get(&format!("/api/audit?user={ana_id}&limit=4&after={after}")).await.expect(200);
+    assert_eq!(rest_of["items"].as_array().unwrap().len(), 2);
+    assert_eq!(rest_of["after"], Value::Null);
+    rest.get("/api/audit?action=cooking").await.expect_error(400, "invalid");
+    ana.get("/api/audit").await.expect_error(401, "unauthenticated");
+}

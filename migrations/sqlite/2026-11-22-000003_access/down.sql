@@ -1,0 +1,3 @@
+DROP TABLE audit;
+DROP TABLE tokens;
+ALTER TABLE users DROP COLUMN deleted_at;

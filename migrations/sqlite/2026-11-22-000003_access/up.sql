@@ -1,0 +1,31 @@
+-- A deleted user's row stays: their name goes on standing beside what they did.
+ALTER TABLE users ADD COLUMN deleted_at INTEGER;
+
+-- What stands for a user for a while: a session of the web UI, a token for a page of another origin, a code to log in
+-- once. Only hashes are kept. Those that were made by means of a key go with it.
+CREATE TABLE tokens (
+    hash       BLOB    NOT NULL PRIMARY KEY,
+    kind       TEXT    NOT NULL CHECK (kind IN ('session', 'embed', 'login')),
+    user_id    BLOB    NOT NULL REFERENCES users (id),
+    key_id     BLOB,
+    -- The flows that the token of a page is for, as a JSON array of ids.
+    flows      TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX tokens_by_key ON tokens (key_id) WHERE key_id IS NOT NULL;
+CREATE INDEX tokens_by_user ON tokens (user_id);
+CREATE INDEX tokens_by_expiry ON tokens (expires_at);
+
+-- Who did what to keys, users and access, and who deleted what. The names are those of then.
+CREATE TABLE audit (
+    id         BLOB    NOT NULL PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    user_id    BLOB    NOT NULL,
+    user_name  TEXT    NOT NULL,
+    action     TEXT    NOT NULL,
+    subject_id BLOB,
+    subject    TEXT,
+    detail     TEXT
+) WITHOUT ROWID;

@@ -14,6 +14,7 @@ mod auth;
 mod blocking;
 mod body;
 mod error;
+mod events;
 mod executions;
 mod export;
 mod fields;

@@ -20,6 +20,7 @@
 //! do not find they say with all they know, by panicking: this crate is for tests.
 
 mod assert;
+mod events;
 mod flow;
 mod mcp;
 mod process;
@@ -28,6 +29,7 @@ mod server;
 mod store;
 
 pub use assert::{ExecutionAssert, assert_execution};
+pub use events::{EventStream, SentEvent};
 pub use flow::{FlowBuilder, flow};
 pub use mcp::{Answered, Era, McpClient};
 pub use process::TestProcess;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::{Era, FlowBuilder, McpClient, Rest};
+use crate::{Era, EventStream, FlowBuilder, McpClient, Rest};
 
 /// The administrator's key of every test server.
 const KEY: &str = "ft_testkit_administrator";
@@ -140,6 +140,11 @@ impl TestServer {
     /// A real MCP client with the administrator's key, over HTTP.
     pub async fn mcp(&self, era: Era) -> McpClient {
         McpClient::over_http(&self.base, KEY, era).await
+    }
+
+    /// Listens to what happens from now on, as the administrator; `query` is empty or begins with `?`.
+    pub async fn events(&self, query: &str) -> EventStream {
+        EventStream::open(&self.base, KEY, query, None).await
     }
 
     /// Makes a flow and gives it back as the API shows it.

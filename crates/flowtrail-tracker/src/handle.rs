@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ack::Reply;
 use crate::capture::{Captured, note};
+use crate::changes::Changed;
 use crate::recorder::Patience;
 use crate::tracker::Inner;
-use crate::{Ack, TrackerError};
+use crate::{Ack, NodeProgress, TrackerError};
 
 /// A running execution. Ending it consumes the handle; dropping it unfinished ends it as aborted, saying so.
 #[derive(Debug)]
@@ -158,6 +159,9 @@ impl ExecutionHandle {
             attempt: start.attempt,
         };
         let executed_at = self.shared.tracker.clock.now();
+        if self.shared.is_watched() {
+            self.shared.tell(begun.progress(self.id(), seq, executed_at));
+        }
         let node = RunningNode { begun, executed_at, since: Instant::now() };
         self.shared.lock().running.insert(seq, node);
         NodeHandle { shared: Arc::clone(&self.shared), seq }
@@ -215,7 +219,38 @@ impl Drop for ExecutionHandle {
     }
 }
 
+impl BegunNode {
+    /// What those who watch are told when it begins.
+    fn progress(&self, execution_id: ExecutionId, seq: i32, executed_at: OffsetDateTime) -> NodeProgress {
+        NodeProgress {
+            execution_id,
+            seq,
+            node_id: self.node_id.clone(),
+            node_name: self.node_name.clone(),
+            node_type: self.node_type.clone(),
+            status: NodeStatus::Pending,
+            executed_at,
+            execution_time_ms: None,
+            error: None,
+            error_kind: None,
+            parent_seq: self.parent_seq,
+            iteration: self.iteration,
+            attempt: self.attempt,
+        }
+    }
+}
+
 impl Shared {
+    /// Whether anybody is told of nodes: of a flow that keeps none nobody is.
+    fn is_watched(&self) -> bool {
+        self.policy != CapturePolicy::None && self.tracker.changes.receiver_count() > 0
+    }
+
+    fn tell(&self, node: NodeProgress) {
+        // Whoever watched may have gone meanwhile.
+        let _ = self.tracker.changes.send(Changed::Node(Arc::new(node)));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Nodes> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,6 +298,9 @@ impl Shared {
             return;
         }
         let node = self.node(seq, node, status, output, error);
+        if self.is_watched() {
+            self.tell(NodeProgress::of_new(self.id, &node));
+        }
         let at = self.tracker.clock.now();
         let command =
             Command::Append { execution: self.id, nodes: vec![node.clone()], at, renewed_until: None };

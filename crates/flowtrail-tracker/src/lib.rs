@@ -28,6 +28,7 @@
 //!
 //! * [`Tracker`] is the service, and the one place where rules are decided: access, lifecycle, redaction, caps.
 //! * The recorder (a bounded queue and one thread) writes whatever is waiting in one transaction.
+//! * [`Tracker::listen`] tells of what happens as it happens, by one thread that is there while anybody listens.
 //! * Housekeeping (one thread) ends what has timed out, what died with its process, and tells running
 //!   executions that somebody asked them to stop.
 //! * Upkeep (one thread, in one process of all that share a database) applies retention rules, deletes the rows of what
@@ -39,6 +40,7 @@ mod ack;
 mod capture;
 mod changes;
 mod error;
+mod events;
 mod handle;
 mod housekeeping;
 mod recorder;
@@ -52,6 +54,7 @@ pub use ack::Ack;
 pub use capture::{InvalidSecret, Redactor};
 pub use changes::Changed;
 pub use error::TrackerError;
+pub use events::{Event, EventKind, Heard, Listener, NodeProgress, TooSlow};
 pub use flowtrail_store::Applied;
 pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
 pub use housekeeping::Housekept;

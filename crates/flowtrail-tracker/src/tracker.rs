@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 use crate::access;
 use crate::capture::{Capture, Captured, note};
 use crate::changes::{Changed, WAITING};
+use crate::events::Hub;
 use crate::handle::digested;
 use crate::housekeeping::Housekeeper;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
@@ -98,6 +99,7 @@ pub(crate) struct Inner {
     pub(crate) progress: Mutex<Progress>,
     pub(crate) upkeep_signal: UpkeepSignal,
     pub(crate) changes: broadcast::Sender<Changed>,
+    pub(crate) hub: Hub,
     /// Moves when a key or a token of this process's doing is good no longer.
     pub(crate) credentials: watch::Sender<u64>,
 }
@@ -150,6 +152,7 @@ impl Tracker {
             progress: Mutex::default(),
             upkeep_signal: UpkeepSignal::default(),
             changes,
+            hub: Hub::default(),
             credentials: watch::Sender::default(),
         });
         let housekeeper = match options.housekeeping {
@@ -382,6 +385,12 @@ impl Inner {
     /// What the sign stands for was dealt with.
     pub(crate) fn saw_foreign_changes(&self, sign: Option<i64>) {
         *self.seen_changes.lock().unwrap_or_else(PoisonError::into_inner) = sign;
+    }
+
+    /// Tells those who watch.
+    pub(crate) fn tell(&self, changed: Changed) {
+        // There may be nobody.
+        let _ = self.changes.send(changed);
     }
 
     /// A key or a token is good no longer: who was let in by it is looked at again.

@@ -67,6 +67,7 @@ const ALL: [u16; 8] = [200; 8];
 fn table() -> Vec<Row> {
     let mut rows = vec![open("GET", "/healthz"), open("GET", "/readyz")];
     // Sessions: who logs in needs no key yet, and who is not logged in has no session to end.
+    rows.extend([row("GET", "/api/events", ALL)]);
     rows.extend([open("POST", "/api/session"), open("GET", "/api/session"), open("DELETE", "/api/session")]);
     //                                                        stranger public reader writer owner admin page cookie
     rows.extend([
@@ -331,7 +332,10 @@ impl World {
             request = request.body(body.to_string().replace("{flow_id}", flow));
         }
         let answer = request.send().await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
+        let status = answer.status().as_u16();
+        // A stream of events has no end.
+        let is_stream = answer.headers().get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        (status, if is_stream { String::new() } else { answer.text().await.unwrap() })
     }
 }
 

@@ -233,7 +233,7 @@ pub fn what_stands_for_a_user_goes_with_them_and_with_its_key(store: &dyn Store)
         expires_at: at(60),
     };
     let flows: Arc<[FlowId]> = [flow_id(1), flow_id(2)].into();
-    let page = Token { kind: TokenKind::Embed, key_id: None, flows: Some(flows), ..session.clone() };
+    let page = Token { kind: TokenKind::Embed, key_id: None, flows: Some(flows), ..session };
     let tokens = store.tokens();
     tokens.add(&session, &KeyHash([2; 32])).unwrap();
     tokens.add(&page, &KeyHash([3; 32])).unwrap();
@@ -296,9 +296,9 @@ pub fn what_was_done_is_listed_newest_first(store: &dyn Store) {
     };
     let all = AuditQuery { action: None, user: None, before: None, limit: 10 };
     assert_eq!(audit.list(&all).unwrap(), [&entries[2], &entries[1], &entries[0]].map(Clone::clone));
-    assert_eq!(list(AuditQuery { limit: 2, ..all.clone() }), [3, 2]);
-    assert_eq!(list(AuditQuery { before: Some(Uuid::from_u128(3)), ..all.clone() }), [2, 1]);
-    assert_eq!(list(AuditQuery { action: Some(AuditAction::ExecutionsPruned), ..all.clone() }), [3, 2]);
+    assert_eq!(list(AuditQuery { limit: 2, ..all }), [3, 2]);
+    assert_eq!(list(AuditQuery { before: Some(Uuid::from_u128(3)), ..all }), [2, 1]);
+    assert_eq!(list(AuditQuery { action: Some(AuditAction::ExecutionsPruned), ..all }), [3, 2]);
     assert_eq!(list(AuditQuery { user: Some(entries[0].user_id), ..all }), [3, 1]);
 }
 

@@ -53,6 +53,15 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer, or a row is corrupt.
     fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError>;
 
+    /// Those of some executions that are there, without their data, in any order.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup_summaries(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionSummary>, StoreError> {
+        ids.iter().filter_map(|id| self.lookup_summary(*id).transpose()).collect()
+    }
+
     /// One page, newest first by start, then by id. Reads no payload, and no more rows than a bound: a filter that
     /// has no index of its own may stop before the page is full, and then tells how far it got.
     ///

@@ -17,6 +17,11 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// How often any flow had changed.
+    pub(crate) fn revision(&self) -> i64 {
+        self.revision
+    }
+
     pub(crate) fn tool(&self, name: &str) -> Option<&Arc<Flow>> {
         self.by_tool_name.get(name)
     }

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::audit::Act;
 use crate::access::{self, Rights};
+use crate::changes::Changed;
 use crate::{Tracker, TrackerError};
 
 /// Up to so many executions are deleted in one transaction, instead of being taken out first and deleted later.
@@ -59,6 +60,8 @@ impl Tracker {
             return Err(TrackerError::Pending);
         }
         self.inner.store.executions().delete(&[id])?;
+        let (flow, user) = (execution.guarding_flow_id, execution.user_id);
+        self.inner.tell(Changed::Deleted { execution: id, flow, user });
         let detail = json!({"flowId": execution.guarding_flow_id});
         let act = Act::to(AuditAction::ExecutionDeleted, *id.as_uuid(), &execution.flow_name);
         self.inner.note(principal, act.with(detail))
@@ -93,6 +96,7 @@ impl Tracker {
             let some = walk.next(AT_ONCE)?;
             if some.is_empty() {
                 if really == Really::Delete {
+                    self.inner.tell(Changed::Missed);
                     let act = Act::to(AuditAction::ExecutionsDeleted, *flow.as_uuid(), &name);
                     self.inner.note(principal, act.with(json!({"deleted": gone})))?;
                 }
@@ -117,6 +121,7 @@ impl Tracker {
         let name = self.require_write(principal, flow)?;
         let Some(below) = self.prune_bound(flow, keep)? else { return Ok(0) };
         let gone = self.inner.prune(flow, below)?;
+        self.inner.tell(Changed::Missed);
         let act = Act::to(AuditAction::ExecutionsPruned, *flow.as_uuid(), &name);
         self.inner.note(principal, act.with(keep.detail(gone)))?;
         Ok(gone)
@@ -175,6 +180,7 @@ impl Tracker {
             Ok(())
         })?;
         self.inner.upkeep_wanted();
+        self.inner.tell(Changed::Missed);
         let act = Act::of(AuditAction::ExecutionsPruned).with(keep.detail(gone));
         self.inner.note(principal, act)?;
         Ok(gone)

@@ -201,7 +201,7 @@ impl Tracker {
     }
 
     /// What the principal may do with a flow, deleted or not.
-    pub(super) fn rights_in(&self, principal: &Principal, id: FlowId) -> Result<Rights, TrackerError> {
+    pub(crate) fn rights_in(&self, principal: &Principal, id: FlowId) -> Result<Rights, TrackerError> {
         let flow = self.inner.store.flows().lookup(id)?;
         Ok(flow.map_or(Rights::None, |flow| access::rights(principal, &flow)))
     }

@@ -7,7 +7,7 @@ use flowtrail_store::StoreError;
 use flowtrail_types::{Execution, ExecutionId, ExecutionSummary, FlowId, Place, StatsScope};
 
 use super::super::backend::{self, Conn};
-use super::super::prune;
+use super::super::prune::{self, ActivePrune};
 use super::super::schema::{execution_payloads, execution_tags, executions, flows, node_executions, users};
 use super::rows::{DetailRow, NodeRow, PayloadRow, SummaryRow, into_execution};
 use crate::columns::Id;
@@ -75,6 +75,16 @@ pub(super) fn lookup_summary(
     if is_gone(conn, &found.0)? { Ok(None) } else { into_summary(found).map(Some) }
 }
 
+pub(super) fn lookup_summaries(
+    conn: &mut Conn,
+    ids: &[ExecutionId],
+) -> Result<Vec<ExecutionSummary>, StoreError> {
+    let rows = rows_of(conn, ids).map_err(backend::translate)?;
+    let prunes = prune::active(conn, &StatsScope::All)?;
+    let is_there = |(row, ..): &Joined| !prunes.iter().any(|prune| is_covered(prune, row));
+    rows.into_iter().filter(is_there).map(into_summary).collect()
+}
+
 /// The rows at these places, newest first.
 pub(super) fn rows_at(conn: &mut Conn, places: &[Place]) -> QueryResult<Vec<Joined>> {
     let ids: Vec<ExecutionId> = places.iter().map(|place| place.id).collect();
@@ -105,8 +115,11 @@ fn summary_row(conn: &mut Conn, id: ExecutionId) -> QueryResult<Option<Joined>> 
 
 /// Whether a prune has taken a row out of every answer.
 fn is_gone(conn: &mut Conn, row: &SummaryRow) -> Result<bool, StoreError> {
-    let flow = FlowId::from_uuid(row.flow_id.0);
+    let prunes = prune::active(conn, &StatsScope::Flows(vec![FlowId::from_uuid(row.flow_id.0)]))?;
+    Ok(prunes.iter().any(|prune| is_covered(prune, row)))
+}
+
+fn is_covered(prune: &ActivePrune, row: &SummaryRow) -> bool {
     let place = Place { started_at: row.started_at.0, id: ExecutionId::from_uuid(row.id.0) };
-    let prunes = prune::active(conn, &StatsScope::Flows(vec![flow]))?;
-    Ok(prunes.iter().any(|prune| prune.covers(row.flow_id, place, row.ended_at.is_some(), row.written)))
+    prune.covers(row.flow_id, place, row.ended_at.is_some(), row.written)
 }

@@ -53,6 +53,10 @@ impl ExecutionStore for DieselStore {
         self.read(|conn| lookup::lookup_summary(conn, id))
     }
 
+    fn lookup_summaries(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionSummary>, StoreError> {
+        self.read(|conn| lookup::lookup_summaries(conn, ids))
+    }
+
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {
         self.read(|conn| list::list(conn, query))
     }

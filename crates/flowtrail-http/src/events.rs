@@ -34,11 +34,9 @@ async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     query.only(&["flowId"])?;
     let flow = query.parsed("flowId")?;
-    let after = match request.headers().get("Last-Event-ID") {
-        None => None,
-        // What is no text is none of ours, and answered like any other that is not known.
-        Some(value) => Some(value.to_str().unwrap_or("?").to_owned()),
-    };
+    // What is no text is none of ours, and answered like any other that is not known.
+    let text = |value: &header::HeaderValue| value.to_str().unwrap_or("?").to_owned();
+    let after = request.headers().get("Last-Event-ID").map(text);
     let tracker = app.tracker().clone();
     let listener = blocking(move || tracker.listen(&principal, flow, after.as_deref())).await?;
     let channel = Channel {

@@ -22,6 +22,7 @@ mod flows;
 mod health;
 mod lines;
 mod mcp;
+mod openwebui;
 mod people;
 mod query;
 mod routes;

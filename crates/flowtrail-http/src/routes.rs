@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
 
-use crate::{ApiError, ErrorCode, events, executions, flows, health, people, session};
+use crate::{ApiError, ErrorCode, events, executions, flows, health, openwebui, people, session};
 
 /// An address, a method that it takes, and who answers.
 #[derive(Debug, Clone)]
@@ -36,9 +36,17 @@ impl Route {
 
 /// Every route but those of MCP and of the web UI, addresses with words before those with an id in their place.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    [health::ROUTES, session::ROUTES, events::ROUTES, executions::ROUTES, flows::ROUTES, people::ROUTES]
-        .into_iter()
-        .flatten()
+    [
+        health::ROUTES,
+        session::ROUTES,
+        events::ROUTES,
+        openwebui::ROUTES,
+        executions::ROUTES,
+        flows::ROUTES,
+        people::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Declares all of them.

@@ -10,7 +10,7 @@ use flowtrail_store::{
 use flowtrail_tracker::{Ack, FinishedExecution, Options, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, Flow, InstanceId, Principal, Source,
+    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, Flow, FlowId, InstanceId, Principal, Source,
     StatsQuery, StatsScope, Step, Tally,
 };
 use serde_json::json;
@@ -70,6 +70,7 @@ impl ExecutionStore for SlowStore {
         lookup(id: ExecutionId) -> Result<Option<Execution>, StoreError>;
         lookup_summary(id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError>;
         list(query: &ExecutionQuery) -> Result<Found, StoreError>;
+        list_by_end(flow: FlowId, offset: u64, limit: u32) -> Result<Vec<ExecutionSummary>, StoreError>;
         count(query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError>;
         status_counts(scope: &StatsScope) -> Result<StatusCounts, StoreError>;
         tally(query: &StatsQuery) -> Result<Tally, StoreError>;

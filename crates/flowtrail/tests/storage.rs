@@ -346,7 +346,7 @@ fn what_one_process_writes_another_one_s_watchers_hear_of() {
             while !heard && wait.elapsed() < Duration::from_secs(1) {
                 match there.try_recv() {
                     Ok(Changed::Executions(ids)) => heard = ids.contains(&id),
-                    Ok(Changed::Missed) | Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
+                    Ok(_) | Err(_) => std::thread::park_timeout(Duration::from_millis(5)),
                 }
             }
             // One's own is there as soon as it is acknowledged.

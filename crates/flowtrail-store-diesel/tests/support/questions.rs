@@ -1,10 +1,11 @@
 //! Everything that can be asked of a filled store.
 
-use flowtrail_store::{Command, EndedQuery, NewEnd, NewExecution, NewPrune, Store};
+use flowtrail_store::{Command, EndedQuery, KeyHash, NewEnd, NewExecution, NewPrune, Store};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    Counting, Cursor, DurationRange, ExecutionFilter, ExecutionQuery, ExecutionStatus, FlowKind, FlowQuery,
-    Place, SortKey, Source, StatsQuery, StatsScope, Step, Visibility,
+    ApiKey, AuditQuery, Counting, Cursor, DurationRange, ExecutionFilter, ExecutionQuery, ExecutionStatus,
+    FlowKind, FlowQuery, KeyId, Place, Role, SortKey, Source, StatsQuery, StatsScope, Step, Token, TokenKind,
+    User, Visibility,
 };
 use time::Duration;
 
@@ -148,6 +149,8 @@ fn changes(store: &dyn Store, count: u64) {
     lists(store, count);
     statistics(store);
     executions.lookup(execution_id(6)).unwrap();
+    executions.lookup_summaries(&[execution_id(6), execution_id(7)]).unwrap();
+    executions.list_by_end(flow_id(1), 60, 60).unwrap();
     let mut late = start(count + 100);
     late.flow_id = flow_id(0);
     late.started_at = T0 + Duration::hours(1);
@@ -165,6 +168,7 @@ fn beside_prune_of_all(store: &dyn Store, count: u64) {
     lists(store, count);
     statistics(store);
     executions.lookup(execution_id(6)).unwrap();
+    executions.list_by_end(flow_id(7), 0, 60).unwrap();
     for flow in [None, Some(flow_id(7))] {
         executions.list_ended(&EndedQuery { flow, before: None, after: None, limit: 10 }).unwrap();
     }
@@ -198,6 +202,8 @@ fn resources(store: &dyn Store) {
     flows.list_visible(ME).unwrap();
     flows.list_all().unwrap();
     flows.revision().unwrap();
+    flows.list(&FlowQuery { among: Some(vec![flow_id(1), flow_id(2)]), ..FlowQuery::default() }, T0).unwrap();
+    principals(store);
     let instances = store.instances();
     instances.register(INSTANCE, T0).unwrap();
     instances.list_dead().unwrap();
@@ -205,4 +211,44 @@ fn resources(store: &dyn Store) {
     instances.forget(INSTANCE).unwrap();
     store.upkeep().bytes_on_disk().unwrap();
     store.upkeep().bytes_in_use().unwrap();
+}
+
+fn principals(store: &dyn Store) {
+    let user = User { id: ME, name: "me".to_owned(), role: Role::User, created_at: T0 };
+    store.users().add(&user).unwrap();
+    store.users().lookup(ME).unwrap();
+    store.users().lookup_named("me").unwrap();
+    store.users().list().unwrap();
+    let key = ApiKey {
+        id: KeyId::from_uuid(uuid::Uuid::from_u128(1)),
+        name: "k".to_owned(),
+        user_id: ME,
+        prefix: "ft_".to_owned(),
+        created_at: T0,
+        last_used_at: None,
+        expires_at: None,
+    };
+    let hash = KeyHash([1; 32]);
+    store.keys().add(&key, &hash).unwrap();
+    store.keys().lookup(&hash).unwrap();
+    store.keys().list(Some(ME)).unwrap();
+    store.keys().list(None).unwrap();
+    store.keys().touch(key.id, T0).unwrap();
+    let token = Token {
+        kind: TokenKind::Session,
+        user_id: ME,
+        key_id: Some(key.id),
+        flows: None,
+        created_at: T0,
+        expires_at: T0,
+    };
+    store.tokens().add(&token, &hash).unwrap();
+    store.tokens().lookup(&hash).unwrap();
+    store.tokens().delete_expired(T0).unwrap();
+    store.tokens().delete(&hash).unwrap();
+    store.keys().revoke(key.id).unwrap();
+    for before in [None, Some(uuid::Uuid::from_u128(9))] {
+        let query = AuditQuery { action: None, user: None, before, limit: 10 };
+        store.audit().list(&query).unwrap();
+    }
 }

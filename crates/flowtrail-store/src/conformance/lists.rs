@@ -9,7 +9,7 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::build::{OWNER, apply, at, end, end_command, execution_id, flow_id, start};
-use crate::{Command, Counted, Store};
+use crate::{Command, Counted, NewEnd, NewPrune, Store};
 
 /// Executions 1 to 10; two begin at each moment, so that the id must break ties.
 fn ten(store: &dyn Store) {
@@ -242,4 +242,26 @@ pub fn lists_of_several_flows_are_merged(store: &dyn Store) {
     assert_eq!(by_cursor, expected);
     let count = store.executions().count(&everything(0, 1), 10_000).unwrap();
     assert_eq!(count, Counted { count: expected.len() as u64, is_exact: true });
+}
+
+/// What has ended is listed by when it did, the last first, whenever it had begun; what is pending is not, and neither is
+/// what was pruned.
+pub fn what_has_ended_is_listed_in_the_order_of_its_end(store: &dyn Store) {
+    ten(store);
+    let flow = start(1).flow_id;
+    for (number, second) in [(3, 50), (9, 40), (1, 60), (2, 50)] {
+        let ending = NewEnd { ended_at: at(second), ..end(Told::Reported, Outcome::Fulfilled) };
+        apply(store, Command::End { execution: execution_id(number), end: Box::new(ending) }).unwrap();
+    }
+    let listed = |offset, limit| {
+        let found = store.executions().list_by_end(flow, offset, limit).unwrap();
+        found.into_iter().map(|summary| summary.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(0, 10), [1, 3, 2, 9].map(execution_id));
+    assert_eq!(listed(1, 2), [3, 2].map(execution_id));
+    assert_eq!(listed(4, 10), []);
+    assert_eq!(listed(u64::MAX, 10), []);
+    assert_eq!(store.executions().list_by_end(flow_id(99), 0, 10).unwrap(), []);
+    store.executions().begin_prune(&NewPrune::of_flow(flow, None)).unwrap();
+    assert_eq!(listed(0, 10), [], "rows that are still there are in no answer");
 }

@@ -82,6 +82,7 @@ macro_rules! conformance_suite {
                 counting_stops_at_its_bound,
                 deep_pages_are_found_by_counting,
                 lists_of_several_flows_are_merged,
+                what_has_ended_is_listed_in_the_order_of_its_end,
             }
             filters {
                 filters_choose_together_in_either_order,

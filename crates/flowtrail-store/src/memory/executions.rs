@@ -1,5 +1,6 @@
 //! Executions in memory.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use flowtrail_types::lifecycle::Told;
@@ -39,6 +40,21 @@ impl ExecutionStore for MemoryStore {
 
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {
         Ok(self.lock().list(query))
+    }
+
+    fn list_by_end(
+        &self,
+        flow: FlowId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionSummary>, StoreError> {
+        let state = self.lock();
+        let of_flow = state.executions.values().filter(|row| row.flow_id == flow);
+        let mut ended: Vec<ExecutionSummary> =
+            of_flow.map(|row| state.summary(row)).filter(|summary| summary.ended_at.is_some()).collect();
+        ended.sort_by_key(|summary| Reverse((summary.ended_at, summary.id)));
+        let passed = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(ended.into_iter().skip(passed).take(limit as usize).collect())
     }
 
     fn count(&self, query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError> {

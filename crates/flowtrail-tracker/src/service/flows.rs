@@ -226,6 +226,19 @@ impl Tracker {
         Ok(Arc::new(flow))
     }
 
+    /// The same for transports that tell strangers that there is a flow. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is none, [`TrackerError::Forbidden`] when the principal may not see it.
+    pub fn known_flow(&self, principal: &Principal, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
+        let flow = self.living_flow(id)?;
+        if access::rights(principal, &flow) == Rights::None {
+            return Err(TrackerError::Forbidden("see this flow"));
+        }
+        Ok(Arc::new(flow))
+    }
+
     /// One page of the flows that the principal may see, with how they have been doing. Blocks.
     ///
     /// # Errors

@@ -69,7 +69,10 @@ pub(super) fn list(conn: &mut Conn, walks: &[Walk<'_>], query: &ExecutionQuery) 
 }
 
 /// What lists show of some executions, in this order.
-fn items(conn: &mut Conn, ids: &[ExecutionId]) -> Result<Vec<flowtrail_types::ExecutionSummary>, StoreError> {
+pub(super) fn items(
+    conn: &mut Conn,
+    ids: &[ExecutionId],
+) -> Result<Vec<flowtrail_types::ExecutionSummary>, StoreError> {
     let rows = lookup::rows_of(conn, ids).map_err(backend::translate)?;
     let summaries = rows.into_iter().map(into_summary).collect::<Result<Vec<_>, _>>()?;
     let mut by_id: HashMap<ExecutionId, _> =

@@ -1,6 +1,7 @@
 //! Executions: written by [`commit`], listed by [`list`], [`walk`] and [`merge`], read by [`lookup`], packed by [`pack`].
 
 mod by_duration;
+mod by_end;
 mod commit;
 mod conditions;
 mod housekeeping;
@@ -24,7 +25,8 @@ use flowtrail_store::{
     PruneStep, Refusal, StatusCounts, StoreError,
 };
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, InstanceId, StatsQuery, StatsScope, Step, Tally,
+    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, StatsQuery, StatsScope,
+    Step, Tally,
 };
 use time::OffsetDateTime;
 
@@ -55,6 +57,15 @@ impl ExecutionStore for DieselStore {
 
     fn lookup_summaries(&self, ids: &[ExecutionId]) -> Result<Vec<ExecutionSummary>, StoreError> {
         self.read(|conn| lookup::lookup_summaries(conn, ids))
+    }
+
+    fn list_by_end(
+        &self,
+        flow: FlowId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionSummary>, StoreError> {
+        self.read(|conn| by_end::list(conn, flow, offset, limit))
     }
 
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {

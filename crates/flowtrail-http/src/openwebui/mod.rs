@@ -1,0 +1,49 @@
+//! `/api/v1`: the history API of Open WebUI's flows, so that its client works against Flowtrail unchanged but for the
+//! base address.
+//!
+//! Its words are others, and so are some of its rules: an execution is reported once, when it is over; what its nodes
+//! produced and why they failed are two objects by node; the order is that of arrival, and the time that is told is that
+//! of the arrival, too. A stranger is told that a flow is there and not theirs.
+
+mod delete;
+mod error;
+mod read;
+mod save;
+mod shape;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use flowtrail_types::Principal;
+use futures_util::future::LocalBoxFuture;
+
+use self::error::Detail;
+use crate::routes::Route;
+use crate::{Caller, ErrorCode};
+
+pub(crate) const ROUTES: &[Route] = &[
+    Route::post("/api/v1/flows/{flow_id}/executions", || web::post().to(save::handle)),
+    Route::get("/api/v1/flows/{flow_id}/executions", || web::get().to(read::list)),
+    Route::delete("/api/v1/flows/{flow_id}/executions", || web::delete().to(delete::all)),
+    Route::get("/api/v1/flows/{flow_id}/executions/stats", || web::get().to(read::stats)),
+    Route::get("/api/v1/flows/{flow_id}/executions/{execution_id}", || web::get().to(read::one)),
+    Route::delete("/api/v1/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one)),
+];
+
+/// Who asks, refused in this dialect's words.
+struct Asking(Principal);
+
+impl FromRequest for Asking {
+    type Error = Detail;
+    type Future = LocalBoxFuture<'static, Result<Self, Detail>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Caller::from_request(request, payload);
+        Box::pin(async move { Ok(Self(caller.await?.0)) })
+    }
+}
+
+/// An id in the address. What is no id names nothing that exists.
+fn path_id<T: std::str::FromStr>(request: &HttpRequest, name: &str) -> Result<T, Detail> {
+    let id = request.match_info().get(name).and_then(|text| text.parse().ok());
+    id.ok_or_else(|| Detail::new(ErrorCode::NotFound, "Not found"))
+}

@@ -1,0 +1,192 @@
+//! `POST /api/v1/flows/{flow_id}/executions`: an execution that is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use flowtrail_tracker::{FinishedExecution, FinishedNode, StartExecution, Tracker, TrackerError};
+use flowtrail_types::lifecycle::Outcome;
+use flowtrail_types::{
+    ErrorInfo, ErrorKind, Flow, FlowDraft, FlowId, FlowKind, NodeStatus, Principal, Source,
+};
+use serde_json::{Map, Value, json};
+
+use super::error::Detail;
+use super::{Asking, shape};
+use crate::App;
+use crate::ErrorCode;
+use crate::blocking::blocking;
+use crate::body::Body;
+
+/// What failed when nobody says why.
+const NO_REASON: &str = "the flow failed; its reporter gave no reason";
+
+pub(super) async fn handle(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Asking(principal): Asking,
+    body: Body,
+) -> Result<HttpResponse, Detail> {
+    let text = request.match_info().get("flow_id").unwrap_or_default().to_owned();
+    let flow_id: FlowId = text
+        .parse()
+        .map_err(|_| Detail::invalid("flow_id", "expected a UUID, by which the flow is known"))?;
+    let tracker = app.tracker().clone();
+    let submitted = {
+        let (tracker, principal) = (tracker.clone(), principal.clone());
+        web::block(move || -> Result<_, Detail> {
+            let value = body.json()?;
+            let report = Report::read(&value, &text)?;
+            let flow = flow_of(&tracker, &principal, flow_id)?;
+            Ok(report.submit(&tracker, &principal, &flow)?)
+        })
+        .await
+        .map_err(crate::ApiError::internal)??
+    };
+    let (id, _) = submitted.await?;
+    let execution = blocking(move || tracker.execution(&principal, id)).await?;
+    let whole = shape::whole(flow_id, &execution);
+    Ok(HttpResponse::Ok().json(whole.ok_or_else(|| Detail::new(ErrorCode::NotFound, "Not found"))?))
+}
+
+/// The flow of this id. One that is not known is made, so that a client can change over without preparation.
+fn flow_of(tracker: &Tracker, principal: &Principal, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
+    match tracker.known_flow(principal, id) {
+        Err(TrackerError::NotFound(_)) => {}
+        found => return found,
+    }
+    let draft = FlowDraft { id: Some(id), ..FlowDraft::new(FlowKind::External, format!("Flow {id}")) };
+    match tracker.create_flow(principal, draft) {
+        // Of two who made it at once one did; or it was deleted, and is known no more.
+        Err(TrackerError::Taken { .. }) => tracker.known_flow(principal, id),
+        made => made,
+    }
+}
+
+/// An execution as it is reported.
+struct Report<'a> {
+    outcome: Outcome,
+    inputs: Option<&'a Value>,
+    outputs: Option<&'a Value>,
+    nodes: Vec<FinishedNode<'a>>,
+    meta: Option<Value>,
+    duration: Duration,
+}
+
+impl<'a> Report<'a> {
+    fn read(value: &'a Value, flow_id: &str) -> Result<Self, Detail> {
+        let Value::Object(fields) = value else {
+            return Err(Detail::invalid("body", "expected a JSON object"));
+        };
+        let field = |name: &str| fields.get(name).filter(|value| !value.is_null());
+        match field("flow_id") {
+            None => {}
+            Some(Value::String(named)) if named.eq_ignore_ascii_case(flow_id) => {}
+            Some(_) => return Err(Detail::invalid("flow_id", "it names another flow than the address does")),
+        }
+        let inputs = object(fields, "inputs")?.map(|_| &fields["inputs"]);
+        let outputs = object(fields, "outputs")?.map(|_| &fields["outputs"]);
+        let (results, errors) = (object(fields, "node_results")?, object(fields, "errors")?);
+        let status = field("status").and_then(Value::as_str);
+        let outcome = match status {
+            Some("success") => Outcome::Fulfilled,
+            Some("error") => {
+                Outcome::Error(why(errors).unwrap_or_else(|| ErrorInfo::new(ErrorKind::Failed, NO_REASON)))
+            }
+            Some("aborted") => Outcome::Aborted(why(errors)),
+            _ => return Err(Detail::invalid("status", "expected success, error or aborted")),
+        };
+        let empty: Vec<&str> = [("node_results", results), ("errors", errors)]
+            .into_iter()
+            .filter(|(_, object)| object.is_some_and(Map::is_empty))
+            .map(|(name, _)| name)
+            .collect();
+        Ok(Self {
+            outcome,
+            inputs,
+            outputs,
+            nodes: nodes(results, errors)?,
+            meta: (!empty.is_empty()).then(|| json!({shape::EMPTY: empty})),
+            duration: duration(field("execution_time"))?,
+        })
+    }
+
+    fn submit(
+        &self,
+        tracker: &Tracker,
+        principal: &Principal,
+        flow: &Flow,
+    ) -> Result<
+        flowtrail_tracker::Ack<(flowtrail_types::ExecutionId, flowtrail_tracker::Applied)>,
+        TrackerError,
+    > {
+        let mut start = StartExecution::of(flow, Source::Api);
+        if let Some(inputs) = self.inputs {
+            start = start.params(inputs);
+        }
+        if let Some(meta) = &self.meta {
+            start = start.meta(meta);
+        }
+        let finished = FinishedExecution::new(self.outcome.clone(), tracker.clock().now());
+        let mut finished = finished.nodes(self.nodes.clone());
+        if let Some(outputs) = self.outputs {
+            finished = finished.outputs(outputs);
+        }
+        // It arrives now, and began so much earlier.
+        finished.duration = Some(self.duration);
+        tracker.record(principal, &start, &finished)
+    }
+}
+
+fn object<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<String, Value>>, Detail> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(object)) => Ok(Some(object)),
+        Some(_) => Err(Detail::invalid(name, "expected an object or null")),
+    }
+}
+
+fn duration(told: Option<&Value>) -> Result<Duration, Detail> {
+    let expected = || Detail::invalid("execution_time", "expected milliseconds, 0 or more");
+    let millis = told.and_then(Value::as_f64).filter(|millis| *millis >= 0.0).ok_or_else(expected)?;
+    Duration::try_from_secs_f64(millis / 1_000.0).map_err(|_| expected())
+}
+
+/// Why an execution failed, as far as its nodes say: the first of them.
+fn why(errors: Option<&Map<String, Value>>) -> Option<ErrorInfo> {
+    let (node, message) = errors?.iter().next()?;
+    Some(ErrorInfo {
+        message: message.as_str().unwrap_or_default().to_owned(),
+        kind: ErrorKind::Failed,
+        node_id: Some(node.clone()),
+        node_name: Some(node.clone()),
+    })
+}
+
+/// What is told of nodes, as node executions, in the order in which they are told of.
+fn nodes<'a>(
+    results: Option<&'a Map<String, Value>>,
+    errors: Option<&'a Map<String, Value>>,
+) -> Result<Vec<FinishedNode<'a>>, Detail> {
+    let error_of = |id: &str| errors.and_then(|errors| errors.get(id));
+    let result_of = |id: &str| results.and_then(|results| results.get(id));
+    let ids = results.into_iter().flat_map(Map::keys);
+    let failed_only = errors.into_iter().flat_map(Map::keys).filter(|id| result_of(id).is_none());
+    ids.chain(failed_only)
+        .zip(1..)
+        .map(|(id, seq)| {
+            let error = match error_of(id) {
+                None => None,
+                Some(Value::String(message)) => Some((ErrorKind::Failed, message.as_str())),
+                Some(_) => return Err(Detail::invalid(&format!("errors.{id}"), "expected a text")),
+            };
+            let status = if error.is_some() { NodeStatus::Error } else { NodeStatus::Completed };
+            Ok(FinishedNode {
+                status,
+                output: result_of(id),
+                error,
+                ..FinishedNode::completed(seq, id, "node")
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,78 @@
+//! Executions in this dialect's words.
+
+use flowtrail_types::{Execution, ExecutionStatus, ExecutionSummary, FlowId, NodeExecution, Payload};
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+
+/// Under this name in the meta stands which of the two objects were there and empty: without a node nothing else tells an
+/// empty object from none.
+pub(super) const EMPTY: &str = "openWebUiEmpty";
+
+/// The word for a status; none for one that is pending, which this dialect does not know.
+fn status(status: ExecutionStatus) -> Option<&'static str> {
+    match status {
+        ExecutionStatus::Pending => None,
+        ExecutionStatus::Fulfilled => Some("success"),
+        ExecutionStatus::Error => Some("error"),
+        ExecutionStatus::Aborted => Some("aborted"),
+    }
+}
+
+/// When it arrived, in seconds since 1970: it ended then.
+pub(super) fn arrived(execution: &ExecutionSummary) -> i64 {
+    execution.ended_at.map_or(0, OffsetDateTime::unix_timestamp)
+}
+
+/// What a list shows.
+pub(super) fn item(flow: FlowId, execution: &ExecutionSummary) -> Option<Value> {
+    Some(json!({
+        "id": execution.id,
+        "flow_id": flow,
+        "status": status(execution.status)?,
+        "execution_time": execution.duration_ms,
+        "created_at": arrived(execution),
+    }))
+}
+
+/// All of an execution.
+pub(super) fn whole(flow: FlowId, execution: &Execution) -> Option<Value> {
+    let summary = &execution.summary;
+    let value = |payload: &Option<Payload>| payload.as_ref().map_or(Value::Null, Payload::to_value);
+    let meta = match value(&execution.meta) {
+        Value::Object(meta) => meta,
+        _ => Map::new(),
+    };
+    let was_empty = |name: &str| {
+        meta.get(EMPTY).and_then(Value::as_array).is_some_and(|names| names.iter().any(|known| known == name))
+    };
+    let object = |found: Map<String, Value>, name: &str| match found.is_empty() && !was_empty(name) {
+        true => Value::Null,
+        false => Value::Object(found),
+    };
+    let shown: Map<String, Value> = meta.clone().into_iter().filter(|(name, _)| name != EMPTY).collect();
+    Some(json!({
+        "id": summary.id,
+        "flow_id": flow,
+        "user_id": summary.user_id,
+        "status": status(summary.status)?,
+        "inputs": value(&execution.initial_params),
+        "outputs": value(&execution.outputs),
+        "node_results": object(by_node(execution, |node| node.output_data.as_ref().map(Payload::to_value)), "node_results"),
+        "errors": object(by_node(execution, |node| node.error.clone().map(Value::String)), "errors"),
+        "execution_time": summary.duration_ms,
+        "created_at": arrived(summary),
+        "meta": shown,
+    }))
+}
+
+/// Something of each node; of one that ran more than once, of the last time.
+fn by_node(execution: &Execution, of: impl Fn(&NodeExecution) -> Option<Value>) -> Map<String, Value> {
+    let mut found = Map::new();
+    for node in &execution.node_executions {
+        match of(node) {
+            Some(value) => drop(found.insert(node.node_id.clone(), value)),
+            None => drop(found.shift_remove(&node.node_id)),
+        }
+    }
+    found
+}

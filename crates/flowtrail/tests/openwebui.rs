@@ -1,0 +1,204 @@
+//! The history API of Open WebUI's flows, as its client uses it.
+
+use flowtrail_testkit::{Era, Rest, TestServer, flow};
+use serde_json::{Value, json};
+
+const FLOW: &str = "936da01f-9abd-4d9d-80c7-02af85c822a8";
+
+fn list(flow: &str) -> String {
+    format!("/api/v1/flows/{flow}/executions")
+}
+
+async fn person(server: &TestServer, name: &str) -> (String, Rest) {
+    let user = server.rest().post("/api/users", &json!({"name": name})).await.expect(201);
+    let key = server.rest().post("/api/keys", &json!({"name": "k", "userId": user["id"]})).await.expect(201);
+    (user["id"].as_str().unwrap().to_owned(), server.rest().with_key(key["key"].as_str()))
+}
+
+#[tokio::test]
+async fn what_was_sent_comes_back_as_it_was() {
+    let server = TestServer::start().await;
+    let (ana_id, ana) = person(&server, "Ana").await;
+    let odd = json!({"ü \"quoted\"": [1, 2.5, null, {"deep": {"er": "☃"}}], "": null});
+    for (status, inputs, outputs, results, errors) in [
+        (
+            "success",
+            json!({"topic": "jokes"}),
+            json!({"text": "Ha"}),
+            json!({"in": "jokes", "model": {"text": "Ha"}}),
+            json!({}),
+        ),
+        ("success", Value::Null, Value::Null, Value::Null, Value::Null),
+        ("success", json!({}), json!({}), json!({}), json!({})),
+        (
+            "error",
+            Value::Null,
+            odd.clone(),
+            json!({"in": null, "b": false, "a": odd}),
+            json!({"a": "it broke\nhere", "z": ""}),
+        ),
+        ("error", Value::Null, Value::Null, json!({}), Value::Null),
+        ("aborted", json!({"n": 1}), Value::Null, json!({"in": 0}), Value::Null),
+    ] {
+        let body = json!({
+            "flow_id": FLOW, "status": status, "inputs": inputs, "outputs": outputs, "node_results": results,
+            "errors": errors, "execution_time": 1_234,
+        });
+        let made = ana.post(&list(FLOW), &body).await.expect(200);
+        let fields: Vec<&str> = made.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            fields,
+            [
+                "id",
+                "flow_id",
+                "user_id",
+                "status",
+                "inputs",
+                "outputs",
+                "node_results",
+                "errors",
+                "execution_time",
+                "created_at",
+                "meta",
+            ]
+        );
+        for (field, sent) in body.as_object().unwrap() {
+            assert_eq!(&made[field], sent, "{field} of {body}");
+        }
+        assert_eq!((&made["user_id"], &made["meta"]), (&json!(ana_id), &json!({})));
+        let id = made["id"].as_str().unwrap();
+        assert_eq!(ana.get(&format!("{}/{id}", list(FLOW))).await.expect(200), made);
+    }
+    let listed = ana.get(&list(FLOW)).await.expect(200);
+    assert_eq!(listed.as_array().unwrap().len(), 6);
+    let fields: Vec<&str> = listed[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["id", "flow_id", "status", "execution_time", "created_at"]);
+    // They are executions like all others, and the flow was made by the first one.
+    let native = ana.get(&format!("/api/flows/{FLOW}/executions?status=error")).await.expect(200);
+    assert_eq!(native["items"][1]["error"], "it broke");
+    assert_eq!(native["items"][0]["error"], "the flow failed; its reporter gave no reason");
+    assert_eq!(native["items"][0]["duration"], 1_234);
+    let flow = ana.get(&format!("/api/flows/{FLOW}")).await.expect(200);
+    assert_eq!((&flow["kind"], &flow["ownerId"]), (&json!("external"), &json!(ana_id)));
+}
+
+#[tokio::test]
+async fn pages_go_by_arrival_and_statistics_leave_out_what_is_pending() {
+    let server = TestServer::start().await;
+    let rest = server.rest();
+    let mut ids = Vec::new();
+    for number in 0..70u32 {
+        // The later ones took longer, so that they began earlier.
+        let status = ["success", "success", "error", "aborted"][number as usize % 4];
+        let body = json!({"status": status, "execution_time": number * 1_000});
+        ids.push(rest.post(&list(FLOW), &body).await.expect(200)["id"].clone());
+    }
+    ids.reverse();
+    let id_of =
+        |page: &Value| page.as_array().unwrap().iter().map(|item| item["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(id_of(&rest.get(&list(FLOW)).await.expect(200)), ids[..60]);
+    assert_eq!(id_of(&rest.get(&format!("{}?page=2", list(FLOW))).await.expect(200)), ids[60..]);
+    assert_eq!(rest.get(&format!("{}?page=3", list(FLOW))).await.expect(200), json!([]));
+
+    let pending = rest.post(&format!("/api/flows/{FLOW}/executions"), &json!({})).await.expect(201);
+    let one = format!("{}/{}", list(FLOW), pending["id"].as_str().unwrap());
+    assert_eq!(rest.get(&one).await.expect(404)["detail"], "Execution not found");
+    rest.delete(&one).await.expect(404);
+    let stats = rest.get(&format!("{}/stats", list(FLOW))).await.expect(200);
+    assert_eq!(stats["total_executions"], 70);
+    assert_eq!(
+        (&stats["success_count"], &stats["error_count"], &stats["aborted_count"]),
+        (&json!(36), &json!(17), &json!(17))
+    );
+    assert!((stats["avg_execution_time"].as_f64().unwrap() - 34_500.0).abs() < 1.0, "{stats}");
+    let newest = rest.get(&list(FLOW)).await.expect(200)[0]["created_at"].clone();
+    assert_eq!(stats["last_execution_at"], newest);
+    assert_eq!(rest.delete(&format!("{}/{}", list(FLOW), ids[0].as_str().unwrap())).await.expect(200), true);
+    assert_eq!(rest.delete(&list(FLOW)).await.expect(200), true);
+    assert_eq!(rest.get(&list(FLOW)).await.expect(200), json!([]));
+    let stats = rest.get(&format!("{}/stats", list(FLOW))).await.expect(200);
+    assert_eq!(
+        stats,
+        json!({
+            "total_executions": 0, "success_count": 0, "error_count": 0, "aborted_count": 0, "avg_execution_time": 0.0,
+            "last_execution_at": null,
+        })
+    );
+    assert_eq!(rest.get("/api/executions?status=pending").await.expect(200)["total"], 1, "it is still there");
+}
+
+#[tokio::test]
+async fn errors_are_told_in_its_words() {
+    let server = TestServer::start().await;
+    let (_, ana) = person(&server, "Ana").await;
+    let (_, eve) = person(&server, "Eve").await;
+    let good = json!({"status": "success", "execution_time": 1});
+    let id = ana.post(&list(FLOW), &good).await.expect(200)["id"].as_str().unwrap().to_owned();
+    let unknown = "11111111-9abd-4d9d-80c7-02af85c822a8";
+    let detail = |answer: flowtrail_testkit::Answer, status: u16| {
+        let body = answer.expect(status);
+        assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+        body["detail"].as_str().unwrap().to_owned()
+    };
+    let nobody = server.rest().with_key(None);
+    for rest in [&nobody, &server.rest().with_key(Some("ft_nobodys"))] {
+        detail(rest.get(&list(FLOW)).await, 401);
+        detail(rest.post(&list(unknown), &good).await, 401);
+    }
+    for path in [list(FLOW), format!("{}/stats", list(FLOW)), format!("{}/{id}", list(FLOW))] {
+        detail(eve.get(&path).await, 403);
+        detail(ana.get(&path.replace(FLOW, unknown)).await, 404);
+        detail(ana.get(&path.replace(FLOW, "no-id")).await, 404);
+    }
+    detail(eve.post(&list(FLOW), &good).await, 403);
+    detail(eve.delete(&list(FLOW)).await, 403);
+    detail(eve.delete(&format!("{}/{id}", list(FLOW))).await, 403);
+    detail(ana.delete(&list(unknown)).await, 404);
+    // An execution of another flow is none of this one.
+    let other = "22222222-9abd-4d9d-80c7-02af85c822a8";
+    ana.post(&list(other), &good).await.expect(200);
+    for missing in [
+        format!("{}/{id}", list(other)),
+        format!("{}/no-id", list(FLOW)),
+        format!("{}/{unknown}", list(FLOW)),
+    ] {
+        detail(ana.get(&missing).await, 404);
+        detail(ana.delete(&missing).await, 404);
+    }
+    for (body, field) in [
+        (json!([]), "body"),
+        (json!({"execution_time": 1}), "status"),
+        (json!({"status": "done", "execution_time": 1}), "status"),
+        (json!({"status": "success"}), "execution_time"),
+        (json!({"status": "success", "execution_time": -1}), "execution_time"),
+        (json!({"status": "success", "execution_time": 1e300}), "execution_time"),
+        (json!({"status": "success", "execution_time": "1"}), "execution_time"),
+        (json!({"status": "success", "execution_time": 1, "inputs": []}), "inputs"),
+        (json!({"status": "success", "execution_time": 1, "node_results": "x"}), "node_results"),
+        (json!({"status": "error", "execution_time": 1, "errors": {"a": 1}}), "errors.a"),
+        (json!({"status": "success", "execution_time": 1, "flow_id": unknown}), "flow_id"),
+    ] {
+        let told = detail(ana.post(&list(FLOW), &body).await, 422);
+        assert!(told.starts_with(&format!("{field}: ")), "{body}: {told}");
+    }
+    detail(ana.post_bytes(&list(FLOW), b"{".to_vec()).await, 422);
+    detail(ana.post(&list("no-id"), &good).await, 422);
+    detail(ana.get(&format!("{}?page=0", list(FLOW))).await, 422);
+    // Nothing of all that left anything behind.
+    assert_eq!(ana.get(&list(FLOW)).await.expect(200).as_array().unwrap().len(), 1);
+    ana.get(&format!("/api/flows/{unknown}")).await.expect_error(404, "not_found");
+}
+
+#[tokio::test]
+async fn what_came_over_mcp_is_shown_too() {
+    let server = TestServer::start().await;
+    let greet = server.create(&flow("Greet").text("name").returns("Hello {{ ask.name }}")).await;
+    let client = server.mcp(Era::Stateless).await;
+    let answer = client.call("greet", json!({"name": "Ana"})).await;
+    let path = list(greet["id"].as_str().unwrap());
+    let shown = server.rest().get(&format!("{path}/{}", answer.execution_id())).await.expect(200);
+    assert_eq!((&shown["status"], &shown["inputs"]), (&json!("success"), &json!({"name": "Ana"})));
+    assert_eq!(shown["node_results"]["ask"], json!({"name": "Ana"}));
+    assert_eq!(shown["errors"], Value::Null);
+    assert_eq!(server.rest().get(&path).await.expect(200)[0]["id"], answer.execution_id());
+}

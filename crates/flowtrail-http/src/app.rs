@@ -1,5 +1,9 @@
 //! The application: what it needs, and which address leads where.
 
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, web};
 use flowtrail_mcp::{Caller as McpCaller, FlowServer};
 use flowtrail_runner::Runner;
@@ -7,7 +11,8 @@ use flowtrail_tracker::Tracker;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{Doors, McpService};
-use crate::{ApiError, ErrorCode, mcp, routes, welcome};
+use crate::operate::{Limits, Metrics, RequestIds};
+use crate::{ApiError, ErrorCode, mcp, operate, routes, welcome};
 
 /// What can be chosen about the application.
 #[derive(Debug, Clone)]
@@ -16,8 +21,10 @@ pub struct AppOptions {
     pub max_body: usize,
     /// The host names that MCP answers to; with a port, only on that port.
     pub allowed_hosts: Vec<String>,
-    /// The origins of web pages that may call MCP.
+    /// The origins of web pages that may call the API and MCP.
     pub allowed_origins: Vec<String>,
+    /// How many requests a second each key may send; any number when absent.
+    pub rate_limit: Option<NonZeroU32>,
 }
 
 impl Default for AppOptions {
@@ -26,8 +33,16 @@ impl Default for AppOptions {
             max_body: 16 << 20,
             allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             allowed_origins: Vec::new(),
+            rate_limit: None,
         }
     }
+}
+
+/// What surrounds every request.
+struct Around {
+    metrics: Metrics,
+    request_ids: RequestIds,
+    limits: Option<Limits>,
 }
 
 /// The application. Build it once, outside of the workers, and let each of them configure itself from it.
@@ -37,6 +52,7 @@ pub struct App {
     options: AppOptions,
     mcp: McpService,
     doors: web::Data<Doors>,
+    around: Arc<Around>,
     /// Fires when the server is about to stop.
     shutdown: CancellationToken,
     /// Ends every stream that is still open.
@@ -50,7 +66,13 @@ impl App {
         let shutdown = CancellationToken::new();
         let hang_up = CancellationToken::new();
         let server = FlowServer::new(runner.clone(), McpCaller::OfRequest, shutdown.clone());
+        let around = Around {
+            metrics: Metrics::new(),
+            request_ids: RequestIds::new(*runner.tracker().instance().as_uuid()),
+            limits: options.rate_limit.map(Limits::new),
+        };
         Self {
+            around: Arc::new(around),
             mcp: mcp::service(server, &options, hang_up.clone()),
             doors: web::Data::new(Doors::new(&options)),
             runner,
@@ -69,10 +91,15 @@ impl App {
                 ApiError::new(ErrorCode::NotFound, format!("there is nothing at this address: {error}"))
                     .into()
             }))
-            .configure(routes::configure)
-            .configure(welcome::configure)
-            .service(mcp::scope(self.mcp.clone()))
-            .default_service(web::to(nothing_here));
+            .service(
+                web::scope("")
+                    .configure(routes::configure)
+                    .configure(welcome::configure)
+                    .service(mcp::scope(self.mcp.clone()))
+                    .default_service(web::to(nothing_here))
+                    .wrap(operate::cors(&self.options.allowed_origins))
+                    .wrap(from_fn(operate::around)),
+            );
     }
 
     /// The tracker that decides everything.
@@ -85,6 +112,18 @@ impl App {
     #[must_use]
     pub fn runner(&self) -> &Runner {
         &self.runner
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.around.metrics
+    }
+
+    pub(crate) fn request_ids(&self) -> &RequestIds {
+        &self.around.request_ids
+    }
+
+    pub(crate) fn limits(&self) -> Option<&Limits> {
+        self.around.limits.as_ref()
     }
 
     pub(crate) fn max_body(&self) -> usize {

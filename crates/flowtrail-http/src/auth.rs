@@ -24,7 +24,16 @@ impl FromRequest for Caller {
             return Either::Left(ready(Err(ApiError::internal("a handler without an application"))));
         };
         let (app, request) = (app.clone(), request.clone());
-        Either::Right(Box::pin(async move { recognise(&app, &request).await.map(Self) }))
+        Either::Right(Box::pin(async move {
+            let principal = recognise(&app, &request).await?;
+            if let Some(limits) = app.limits()
+                && let Err(wait) = limits.count(&principal)
+            {
+                app.metrics().limited();
+                return Err(ApiError::too_often(wait));
+            }
+            Ok(Self(principal))
+        }))
     }
 }
 
@@ -46,7 +55,12 @@ pub(crate) async fn recognise(app: &App, request: &HttpRequest) -> Result<Princi
 fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
     let missing = "send your API key as the header `Authorization: Bearer ft_…`";
     let unauthenticated = |message: &str| ApiError::new(ErrorCode::Unauthenticated, message);
-    let header = request.headers().get(header::AUTHORIZATION).ok_or_else(|| unauthenticated(missing))?;
+    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+    let header = headers.next().ok_or_else(|| unauthenticated(missing))?;
+    // Whoever stands in between may have looked at the other one.
+    if headers.next().is_some() {
+        return Err(unauthenticated("the header Authorization was sent twice"));
+    }
     let text = header.to_str().map_err(|_| unauthenticated("the header Authorization is not text"))?;
     match text.split_once(' ') {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty() => {

@@ -3,10 +3,10 @@
 use actix_web::dev::Payload;
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
-use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
+use crate::incoming::Incoming;
 use crate::{ApiError, App, ErrorCode};
 
 /// The body of a request, no larger than the configured limit.
@@ -19,18 +19,16 @@ impl FromRequest for Body {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let limit = request.app_data::<web::Data<App>>().map_or(0, |app| app.max_body());
-        let payload = payload.take();
-        Box::pin(async move { read(payload, limit).await.map(Self) })
+        let incoming = Incoming::new(request, payload.take());
+        Box::pin(async move { read(incoming?, limit).await.map(Self) })
     }
 }
 
 /// Reads a body and stops at the limit.
-pub(crate) async fn read(mut payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(mut incoming: Incoming, limit: usize) -> Result<Bytes, ApiError> {
     let mut body = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| {
-            ApiError::new(ErrorCode::Invalid, format!("the body could not be read: {error}"))
-        })?;
+    while let Some(chunk) = incoming.next().await {
+        let chunk = chunk?;
         if body.len() + chunk.len() > limit {
             return Err(ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes")));
         }

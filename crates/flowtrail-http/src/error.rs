@@ -57,6 +57,9 @@ codes! {
     Inactive = "flow_inactive", CONFLICT, "The flow is switched off.";
     Incomplete = "incomplete", CONFLICT, "The parameters were not kept whole, so the execution cannot be run again.";
     NotRunnable = "flow_not_runnable", CONFLICT, "The flow runs elsewhere and is only recorded here.";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body was not sent in time: for 30 seconds nothing came.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's `Content-Type` or `Content-Encoding` is none that this address takes.";
+    TooOften = "rate_limited", TOO_MANY_REQUESTS, "The key sends more requests a second than it may; `Retry-After` tells when it may again.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit.";
     Busy = "busy", SERVICE_UNAVAILABLE, "More is waiting to be written than the database takes. Nothing was written; try again.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached, or the server is shutting down.";
@@ -70,7 +73,9 @@ pub struct ApiError {
     message: String,
     problems: Vec<Problem>,
     /// The fields that differ from what was recorded before.
-    differences: Vec<String>,
+    differences: Box<[String]>,
+    /// After how many seconds it may be tried again.
+    retry_after: Option<u32>,
     /// Under which the log tells more.
     id: Option<Uuid>,
 }
@@ -95,7 +100,14 @@ impl ApiError {
     /// An error with this code.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), problems: Vec::new(), differences: Vec::new(), id: None }
+        Self {
+            code,
+            message: message.into(),
+            problems: Vec::new(),
+            differences: Vec::new(),
+            retry_after: None,
+            id: None,
+        }
     }
 
     /// A field's value is not what it must be.
@@ -114,8 +126,15 @@ impl ApiError {
     /// The same error, with the fields that differ from what was recorded before.
     #[must_use]
     pub fn with_differences(mut self, differences: Vec<String>) -> Self {
-        self.differences = differences;
+        self.differences = differences.into();
         self
+    }
+
+    /// A key asks more often than it may, and may again after so long.
+    pub(crate) fn too_often(wait: std::time::Duration) -> Self {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let message = format!("this key sends more requests than it may: try again in {seconds} s");
+        Self { retry_after: Some(seconds), ..Self::new(ErrorCode::TooOften, message) }
     }
 
     /// Its code.
@@ -181,6 +200,9 @@ impl ResponseError for ApiError {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
         }
         response.json(self.body())
     }

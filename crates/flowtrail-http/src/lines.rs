@@ -1,11 +1,10 @@
 //! A body read line by line, in constant memory.
 
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, BytesMut};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 
-use crate::{ApiError, ErrorCode};
+use crate::ApiError;
+use crate::incoming::Incoming;
 
 /// A line of a body, or what is wrong with it.
 pub(crate) type Line = Result<Bytes, LineTooLong>;
@@ -16,20 +15,20 @@ pub(crate) struct LineTooLong;
 
 /// The lines of a body, as many at once as have come.
 pub(crate) struct Lines {
-    payload: Payload,
+    incoming: Incoming,
     pending: BytesMut,
     limit: usize,
     /// Whether what comes is the rest of a line that is too long.
     skipping: bool,
     is_over: bool,
     /// Why the body broke off, while lines from before that are given out.
-    broken: Option<PayloadError>,
+    broken: Option<ApiError>,
 }
 
 impl Lines {
     /// The lines of a body, each no longer than this, in bytes.
-    pub(crate) fn new(payload: Payload, limit: usize) -> Self {
-        Self { payload, pending: BytesMut::new(), limit, skipping: false, is_over: false, broken: None }
+    pub(crate) fn new(incoming: Incoming, limit: usize) -> Self {
+        Self { incoming, pending: BytesMut::new(), limit, skipping: false, is_over: false, broken: None }
     }
 
     /// The lines that have come, at least one unless the body is over, at most so many, and no more once they have so many
@@ -59,10 +58,10 @@ impl Lines {
             let came = if let Some(error) = self.broken.take() {
                 Some(Err(error))
             } else if lines.is_empty() {
-                self.payload.next().await
+                self.incoming.next().await
             } else {
                 // What has come already comes along; nothing more is waited for.
-                match self.payload.next().now_or_never() {
+                match self.incoming.next().now_or_never() {
                     Some(came) => came,
                     None => return Ok(lines),
                 }
@@ -74,10 +73,7 @@ impl Lines {
                     self.broken = Some(error);
                     return Ok(lines);
                 }
-                Some(Err(error)) => {
-                    let message = format!("the body broke off: {error}");
-                    return Err(ApiError::new(ErrorCode::Invalid, message));
-                }
+                Some(Err(error)) => return Err(error),
                 None => self.is_over = true,
             }
         }
@@ -115,10 +111,8 @@ mod tests {
     use super::*;
 
     async fn lines_of(chunks: &[&'static str], limit: usize) -> Vec<Result<String, LineTooLong>> {
-        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
-        let payload: std::pin::Pin<Box<dyn futures_util::Stream<Item = _>>> =
-            Box::pin(futures_util::stream::iter(chunks));
-        let mut lines = Lines::new(Payload::Stream { payload }, limit);
+        let chunks: Vec<&'static [u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+        let mut lines = Lines::new(Incoming::of(&chunks, &[]).unwrap(), limit);
         let mut all = Vec::new();
         loop {
             let some = lines.next_some(2, 1_000).await.unwrap();

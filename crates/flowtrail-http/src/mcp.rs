@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::AppOptions;
+use crate::incoming::Incoming;
 use crate::{ApiError, App, Caller, ErrorCode, body};
 
 /// How long a session may be silent before it is forgotten. Calls of flows may be silent for minutes.
@@ -173,7 +174,11 @@ async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Princi
         doors.check_session(session, principal.id).map_err(refuse)?;
     }
     if request.method() == Method::POST {
-        let bytes = body::read(request.take_payload(), app.max_body()).await.map_err(refuse)?;
+        let payload = request.take_payload();
+        let incoming = Incoming::new(request.request(), payload).map_err(refuse)?;
+        let bytes = body::read(incoming, app.max_body()).await.map_err(refuse)?;
+        // What was packed is passed on unpacked.
+        request.headers_mut().remove(header::CONTENT_ENCODING);
         // Parsed as the SDK will do it, so that what is nested too deeply for it is refused here, too.
         match serde_json::from_slice::<Value>(&bytes) {
             Err(error) => return Err(json_rpc_error(-32700, format!("Parse error: {error}"))),

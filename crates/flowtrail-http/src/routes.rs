@@ -1,10 +1,11 @@
 //! Every address, declared in one way: what is not in the list of its module is not there.
 
 use actix_web::http::Method;
+use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
 
-use crate::{ApiError, ErrorCode, events, executions, flows, health, openwebui, people, session};
+use crate::{ApiError, ErrorCode, events, executions, flows, health, openwebui, operate, people, session};
 
 /// An address, a method that it takes, and who answers.
 #[derive(Debug, Clone)]
@@ -38,6 +39,7 @@ impl Route {
 pub fn routes() -> impl Iterator<Item = &'static Route> {
     [
         health::ROUTES,
+        operate::ROUTES,
         session::ROUTES,
         events::ROUTES,
         openwebui::ROUTES,
@@ -48,6 +50,9 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
     .into_iter()
     .flatten()
 }
+
+/// What is sent piece by piece while it comes: whoever compresses it would hold it back.
+const STREAMS: &[&str] = &["/api/events", "/api/executions/batch"];
 
 /// Declares all of them.
 pub(crate) fn configure(config: &mut ServiceConfig) {
@@ -62,7 +67,12 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         for route in routes().filter(|route| route.path == path) {
             resource = resource.route((route.handler)());
         }
-        config.service(resource.default_service(web::to(wrong_method)));
+        let resource = resource.default_service(web::to(wrong_method));
+        if STREAMS.contains(&path) {
+            config.service(resource);
+        } else {
+            config.service(resource.wrap(Compress::default()));
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub enum ServeError {
 
 /// How long a client may take to send the head of a request.
 const SLOW_CLIENT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what it is sent.
+const TAKES_NOTHING: Duration = Duration::from_secs(30);
 /// How long executions that were told to stop may take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -54,6 +56,7 @@ pub async fn serve(
     options: ServeOptions,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    hang_up_on_who_takes_nothing(&listener);
     let configured = app.clone();
     let server = HttpServer::new(move || {
         let app = configured.clone();
@@ -98,6 +101,17 @@ pub async fn serve(
         log::error!("the last records may not have been written");
     }
     ended
+}
+
+/// Has the system close connections whose client takes nothing of what it is sent. Connections take this over from the
+/// listener. Where the system cannot do it, such a client holds its connection until it goes away.
+fn hang_up_on_who_takes_nothing(listener: &TcpListener) {
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    if let Err(error) = socket2::SockRef::from(listener).set_tcp_user_timeout(Some(TAKES_NOTHING)) {
+        log::warn!("clients that take nothing will not be hung up on: {error}");
+    }
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    let _ = listener;
 }
 
 fn ended_by_itself(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), ServeError> {

@@ -28,5 +28,6 @@ pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
 pub use prune::{Ended, EndedPage, EndedQuery, NewPrune, PruneStep, StorageSize, TableSize};
 pub use store::{
     AuditStore, Counted, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job, KeyHash,
-    KeyStore, MOST_SORTED, RecognisedKey, StatusCounts, Store, TokenStore, Upkeep, UserStore, VisibleFlows,
+    KeyStore, MOST_SORTED, PoolState, RecognisedKey, StatusCounts, Store, TokenStore, Upkeep, UserStore,
+    VisibleFlows,
 };

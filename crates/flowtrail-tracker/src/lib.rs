@@ -43,6 +43,7 @@ mod error;
 mod events;
 mod handle;
 mod housekeeping;
+mod measures;
 mod recorder;
 mod running;
 mod service;
@@ -58,6 +59,7 @@ pub use events::{Event, EventKind, Heard, Listener, NodeProgress, TooSlow};
 pub use flowtrail_store::Applied;
 pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
 pub use housekeeping::Housekept;
+pub use measures::{Distribution, Measures};
 pub use recorder::RecorderLimits;
 pub use service::{
     Difference, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, NewKey, NewToken, Points,

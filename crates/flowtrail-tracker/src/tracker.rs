@@ -19,6 +19,7 @@ use crate::changes::{Changed, WAITING};
 use crate::events::Hub;
 use crate::handle::digested;
 use crate::housekeeping::Housekeeper;
+use crate::measures::Counters;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
 use crate::running::Running;
 use crate::service::Catalog;
@@ -100,6 +101,7 @@ pub(crate) struct Inner {
     pub(crate) upkeep_signal: UpkeepSignal,
     pub(crate) changes: broadcast::Sender<Changed>,
     pub(crate) hub: Hub,
+    pub(crate) counters: Arc<Counters>,
     /// Moves when a key or a token of this process's doing is good no longer.
     pub(crate) credentials: watch::Sender<u64>,
 }
@@ -129,6 +131,7 @@ impl Tracker {
         store.instances().register(instance, now)?;
         let catalog = Catalog::load(&*store)?;
         let changes = broadcast::Sender::new(WAITING);
+        let counters = Arc::new(Counters::default());
         let inner = Arc::new(Inner {
             recorder: Recorder::start(
                 Arc::clone(&store),
@@ -136,6 +139,7 @@ impl Tracker {
                 options.limits,
                 options.max_disk,
                 changes.clone(),
+                Arc::clone(&counters),
             )?,
             store,
             clock: options.clock,
@@ -153,6 +157,7 @@ impl Tracker {
             upkeep_signal: UpkeepSignal::default(),
             changes,
             hub: Hub::default(),
+            counters,
             credentials: watch::Sender::default(),
         });
         let housekeeper = match options.housekeeping {

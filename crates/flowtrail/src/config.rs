@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub struct Settings {
     /// Host names that MCP answers to, separated by commas [default: localhost,127.0.0.1,::1]
     #[arg(long, env = "FLOWTRAIL_ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',', global = true)]
     pub allowed_hosts: Option<Vec<String>>,
-    /// Origins of web pages that may call MCP, separated by commas [default: none]
+    /// Origins of web pages that may call the API and MCP, separated by commas [default: none]
     #[arg(
         long,
         env = "FLOWTRAIL_ALLOWED_ORIGINS",
@@ -66,6 +67,9 @@ pub struct Settings {
         global = true
     )]
     pub allowed_origins: Option<Vec<String>>,
+    /// How many requests a second each key may send [default: any number]
+    #[arg(long, env = "FLOWTRAIL_RATE_LIMIT", value_name = "NUMBER", global = true)]
+    pub rate_limit: Option<NonZeroU32>,
     /// Whether flows may call private and loopback addresses [default: false; true in demo]
     #[arg(
         long,
@@ -157,9 +161,6 @@ pub enum ConfigError {
     /// The database's address is none.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] InvalidDatabaseUrl),
-    /// A variable is known but does nothing in this version: better to say so than to ignore it.
-    #[error("{0} is not available in this version of Flowtrail: unset it")]
-    NotAvailable(&'static str),
     /// A ceiling of the disk that leaves no room to work.
     #[error("FLOWTRAIL_MAX_DISK: expected at least 32MiB: less has no room for a batch and the log")]
     DiskTooSmall,
@@ -192,8 +193,10 @@ pub struct Config {
     pub max_payload: usize,
     /// Host names that MCP answers to.
     pub allowed_hosts: Vec<String>,
-    /// Origins that may call MCP.
+    /// Origins that may call the API and MCP.
     pub allowed_origins: Vec<String>,
+    /// How many requests a second each key may send.
+    pub rate_limit: Option<NonZeroU32>,
     /// Whether flows may call private and loopback addresses.
     pub allow_private_addresses: bool,
     /// The most bytes that the database may take on disk.
@@ -215,8 +218,6 @@ impl Debug for Config {
 
 /// The prefix of variables that hold secrets for flows.
 const SECRET: &str = "FLOWTRAIL_SECRET_";
-/// What later versions have, and this one would ignore.
-const LATER: &[&str] = &["FLOWTRAIL_RATE_LIMIT"];
 /// Below this there is no room for a batch and the log.
 const LEAST_DISK: u64 = 32 << 20;
 
@@ -227,9 +228,6 @@ impl Config {
     ///
     /// When the file cannot be read or understood, or a value cannot be used.
     pub fn decide(given: Settings, file: Option<&Path>) -> Result<Self, ConfigError> {
-        if let Some(name) = LATER.iter().find(|name| std::env::var_os(name).is_some()) {
-            return Err(ConfigError::NotAvailable(name));
-        }
         let written = read_file(file, given.data_dir.as_deref())?;
         let data_dir = match given.data_dir.or(written.data_dir) {
             Some(data_dir) => data_dir,
@@ -270,6 +268,7 @@ impl Config {
             max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
             allowed_hosts: given.allowed_hosts.or(written.allowed_hosts).unwrap_or(defaults.allowed_hosts),
             allowed_origins: given.allowed_origins.or(written.allowed_origins).unwrap_or_default(),
+            rate_limit: given.rate_limit.or(written.rate_limit),
             allow_private_addresses: given
                 .allow_private_addresses
                 .or(written.allow_private_addresses)

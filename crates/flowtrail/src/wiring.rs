@@ -90,6 +90,7 @@ impl Wiring {
                 max_body: config.max_body,
                 allowed_hosts: config.allowed_hosts.clone(),
                 allowed_origins: config.allowed_origins.clone(),
+                rate_limit: config.rate_limit,
             },
         )
     }

@@ -20,6 +20,7 @@ use super::report::Report;
 use crate::blocking::blocking;
 use crate::body::invalid_json;
 use crate::error::ErrorBody;
+use crate::incoming::Incoming;
 use crate::lines::{Line, Lines};
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
@@ -35,14 +36,14 @@ const MOST_WAITING: usize = 96 << 20;
 
 pub(super) async fn handle(
     app: web::Data<App>,
-    _request: HttpRequest,
+    request: HttpRequest,
     Caller(principal): Caller,
     query: Query,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
     let limit = app.max_body();
-    let lines = Lines::new(payload.into_inner(), limit);
+    let lines = Lines::new(Incoming::new(&request, payload.into_inner())?, limit);
     let batch = Arc::new(Batch { tracker: app.tracker().clone(), principal, limit });
     let handfuls = stream::unfold((lines, 1_u64, false), |(mut lines, number, is_over)| async move {
         if is_over {

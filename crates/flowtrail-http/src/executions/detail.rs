@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{path_id, scope};
 use crate::blocking::blocking;
+use crate::operate::tagged;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
@@ -28,10 +29,7 @@ pub(super) async fn handle(
     if flow.is_some_and(|flow| flow != execution.summary.guarding_flow_id) {
         return Err(ApiError::new(ErrorCode::NotFound, "there is no such execution of this flow"));
     }
-    if has_data {
-        return Ok(HttpResponse::Ok().json(execution));
-    }
-    Ok(HttpResponse::Ok().json(without_data(execution)?))
+    if has_data { tagged(&request, &execution) } else { tagged(&request, &without_data(execution)?) }
 }
 
 /// The execution without its payloads: their fields are not there at all, since null would say that there was nothing.

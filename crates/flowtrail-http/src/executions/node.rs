@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::path_id;
 use crate::blocking::blocking;
+use crate::operate::tagged;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
@@ -19,7 +20,7 @@ pub(super) async fn handle(
     let tracker = app.tracker().clone();
     let execution = blocking(move || tracker.execution(&principal, id)).await?;
     match execution.node_executions.into_iter().find(|node| node.seq == seq) {
-        Some(node) => Ok(HttpResponse::Ok().json(node)),
+        Some(node) => tagged(&request, &node),
         None => Err(ApiError::new(ErrorCode::NotFound, "there is no such node execution")),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use flowtrail_store::{Job, StorageSize, Store, StoreError, TableSize, Upkeep};
+use flowtrail_store::{Job, PoolState, StorageSize, Store, StoreError, TableSize, Upkeep};
 use flowtrail_types::StatsQuery;
 
 use super::backend::{self, Conn};
@@ -42,6 +42,10 @@ fn tables(conn: &mut Conn) -> QueryResult<Vec<TableSize>> {
 const ROW_BYTES: i64 = 1_000;
 
 impl Upkeep for DieselStore {
+    fn pool(&self) -> Option<PoolState> {
+        Some(self.pool_state())
+    }
+
     fn lead(&self, job: Job) -> Result<bool, StoreError> {
         self.own().lead(job)
     }

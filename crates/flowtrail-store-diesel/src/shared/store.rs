@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use diesel::r2d2::{ConnectionManager, PooledConnection};
 use flowtrail_store::{
-    AuditStore, ExecutionStore, FlowStore, InstanceStore, KeyStore, Store, StoreError, TokenStore, Upkeep,
-    UserStore,
+    AuditStore, ExecutionStore, FlowStore, InstanceStore, KeyStore, PoolState, Store, StoreError, TokenStore,
+    Upkeep, UserStore,
 };
 use flowtrail_types::ExecutionId;
 
@@ -145,6 +145,12 @@ impl DieselStore {
     /// A connection for reading.
     pub(crate) fn reader(&self) -> Result<PooledConnection<ConnectionManager<Conn>>, StoreError> {
         backend::checked_out(self.readers.get())
+    }
+
+    /// The connections for reading.
+    pub(crate) fn pool_state(&self) -> PoolState {
+        let state = self.readers.state();
+        PoolState { connections: state.connections, idle: state.idle_connections }
     }
 
     /// Reads what belongs together, in one snapshot.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use flowtrail_store::{Job, StorageSize, StoreError, TableSize, Upkeep};
+use flowtrail_store::{Job, PoolState, StorageSize, StoreError, TableSize, Upkeep};
 
 use super::backend::{self, Conn};
 use super::backup;
@@ -75,6 +75,10 @@ struct Part {
 }
 
 impl Upkeep for DieselStore {
+    fn pool(&self) -> Option<PoolState> {
+        Some(self.pool_state())
+    }
+
     fn lead(&self, job: Job) -> Result<bool, StoreError> {
         self.own().lead(job)
     }

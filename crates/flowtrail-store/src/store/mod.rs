@@ -11,7 +11,7 @@ pub use resources::{
     AuditStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, TokenStore, UserStore,
     VisibleFlows,
 };
-pub use upkeep::{Job, Upkeep};
+pub use upkeep::{Job, PoolState, Upkeep};
 
 use crate::StoreError;
 

@@ -22,8 +22,22 @@ impl Job {
     }
 }
 
+/// Connections that are kept open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// How many there are.
+    pub connections: u32,
+    /// How many of them nobody uses just now.
+    pub idle: u32,
+}
+
 /// The database itself.
 pub trait Upkeep: Send + Sync {
+    /// The connections for reading; none where there is no such thing.
+    fn pool(&self) -> Option<PoolState> {
+        None
+    }
+
     /// Tries to be the one process that does a job, and stays it until the process ends or cannot reach the database
     /// any more. False while another one is.
     ///

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use flowtrail_store::fold::Outcomes;
 use flowtrail_store::{Applied, Refusal, Store, StoreError};
@@ -12,6 +13,7 @@ use tokio::sync::broadcast;
 use super::queue::Waiter;
 use crate::TrackerError;
 use crate::changes::Changed;
+use crate::measures::Counters;
 
 /// What was written, and who waits for it to be on disk.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(super) struct Written {
 /// Makes sure of what was written, and answers those who wait for it.
 pub(super) struct Answers {
     pub(super) changes: broadcast::Sender<Changed>,
+    pub(super) counters: Arc<Counters>,
     pub(super) store: Arc<dyn Store>,
 }
 
@@ -37,9 +40,13 @@ impl Answers {
     }
 
     pub(super) fn give(&self, batches: Vec<Written>) {
+        let begun = Instant::now();
         let flushed = catch_unwind(AssertUnwindSafe(|| self.store.executions().flush()));
         match flushed.unwrap_or_else(|_| Err(panicked())) {
-            Ok(()) => batches.into_iter().for_each(|written| self.answer(written)),
+            Ok(()) => {
+                self.counters.flushed(begun.elapsed());
+                batches.into_iter().for_each(|written| self.answer(written));
+            }
             Err(error) => {
                 let waiters: Vec<Waiter> = batches.into_iter().flat_map(|written| written.waiters).collect();
                 log::error!("{} records are not sure to be on disk: {error}", waiters.len());

@@ -23,6 +23,7 @@ use self::writer::Writer;
 use crate::TrackerError;
 use crate::ack::Reply;
 use crate::changes::Changed;
+use crate::measures::Counters;
 
 /// How much may wait to be written, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,11 +79,12 @@ impl Recorder {
         limits: RecorderLimits,
         max_disk: Option<u64>,
         changes: broadcast::Sender<Changed>,
+        counters: Arc<Counters>,
     ) -> Result<Self, TrackerError> {
         let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits, clock });
         // While one batch is being flushed, so many others may wait for it: one flush is enough for all of them.
         let (to_flusher, written) = std::sync::mpsc::sync_channel(2);
-        let answers = Arc::new(Answers { changes, store: Arc::clone(&store) });
+        let answers = Arc::new(Answers { changes, counters, store: Arc::clone(&store) });
         let writer = Writer {
             store,
             shared: Arc::clone(&shared),
@@ -132,6 +134,12 @@ impl Recorder {
             }
         }
         receiver
+    }
+
+    /// How many commands wait, and the bytes of their payloads.
+    pub(crate) fn waiting(&self) -> (u64, u64) {
+        let queue = self.shared.lock();
+        (queue.waiting.len() as u64, queue.bytes as u64)
     }
 
     /// How many commands have come so far.

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowtrail_store::fold::Outcomes;
 use flowtrail_store::{Command, Store, StoreError};
@@ -100,8 +100,10 @@ impl Writer {
             if commands.is_empty() {
                 return;
             }
+            let begun = Instant::now();
             let error = match self.commit(&commands).map_err(Arc::new) {
                 Ok(outcomes) => {
+                    self.answers.counters.wrote(&commands, &outcomes, begun.elapsed());
                     let executions = commands.iter().map(Command::execution).collect();
                     self.hand_over(Written { executions, waiters, outcomes });
                     return;

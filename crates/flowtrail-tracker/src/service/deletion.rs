@@ -179,6 +179,7 @@ impl Tracker {
             gone += executions.delete(ids)?.len() as u64;
             Ok(())
         })?;
+        self.inner.counters.pruned(gone);
         self.inner.upkeep_wanted();
         self.inner.tell(Changed::Missed);
         let act = Act::of(AuditAction::ExecutionsPruned).with(keep.detail(gone));
@@ -298,9 +299,12 @@ impl crate::tracker::Inner {
                 .filter(|ended| below.is_none_or(|below| ended.place < below))
                 .map(flowtrail_store::Ended::id)
                 .collect();
-            return Ok(executions.delete(&ids)?.len() as u64);
+            let gone = executions.delete(&ids)?.len() as u64;
+            self.counters.pruned(gone);
+            return Ok(gone);
         }
         let gone = executions.begin_prune(&NewPrune::of_flow(flow, below))?;
+        self.counters.pruned(gone);
         self.upkeep_wanted();
         Ok(gone)
     }

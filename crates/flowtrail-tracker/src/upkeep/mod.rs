@@ -209,7 +209,9 @@ impl Inner {
         let step = executions.continue_prune(AT_ONCE)?;
         kept.deleted += step.deleted;
         if step.is_done {
-            kept.pruned += executions.begin_prune(&NewPrune::of_all(before))?;
+            let gone = executions.begin_prune(&NewPrune::of_all(before))?;
+            self.counters.pruned(gone);
+            kept.pruned += gone;
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl ApiError {
             code,
             message: message.into(),
             problems: Vec::new(),
-            differences: Vec::new(),
+            differences: Box::default(),
             retry_after: None,
             id: None,
         }

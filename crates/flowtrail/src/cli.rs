@@ -196,6 +196,18 @@ pub enum ExecutionsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show executions as they begin and end, until Ctrl-C
+    Tail {
+        /// Only of this flow: its tool name or id
+        #[arg(long)]
+        flow: Option<String>,
+        /// First show so many that were there before
+        #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=100))]
+        last: u32,
+        /// As JSON, a line each
+        #[arg(long)]
+        json: bool,
+    },
     /// Write executions as NDJSON, each in full, or as CSV
     Export {
         /// Which executions

@@ -10,9 +10,13 @@ use crate::failure::Doing;
 
 /// Writes a line to standard output. A reader that has gone away, like `head`, is no failure.
 pub(crate) fn say(line: impl Display) {
+    is_read(line);
+}
+
+/// The same, and tells whether anybody reads: whoever is at the other end of a pipe may have gone.
+pub(crate) fn is_read(line: impl Display) -> bool {
     let mut stdout = std::io::stdout().lock();
-    let written = writeln!(stdout, "{}", printable(&line.to_string())).and_then(|()| stdout.flush());
-    drop(written);
+    writeln!(stdout, "{}", printable(&line.to_string())).and_then(|()| stdout.flush()).is_ok()
 }
 
 /// Writes a line to standard error, beside what was asked for.

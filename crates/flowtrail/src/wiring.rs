@@ -36,6 +36,8 @@ pub enum Access {
     },
     /// One command.
     Command,
+    /// A command that watches what other processes do until it is told to stop.
+    Watch,
 }
 
 impl Wiring {
@@ -47,7 +49,7 @@ impl Wiring {
     pub fn open(config: &Config, access: Access) -> Result<Self, Failure> {
         let store = match &access {
             Access::Serve { migrate, .. } => open_store(&config.database, *migrate)?,
-            Access::Command => open_store(&config.database, true)?,
+            Access::Command | Access::Watch => open_store(&config.database, true)?,
         };
         let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let options = Options {
@@ -55,7 +57,7 @@ impl Wiring {
             max_payload: config.max_payload,
             execution_timeout: config.execution_timeout,
             housekeeping: match &access {
-                Access::Serve { .. } => Some(Duration::from_millis(200)),
+                Access::Serve { .. } | Access::Watch => Some(Duration::from_millis(200)),
                 Access::Command => None,
             },
             upkeep: matches!(access, Access::Serve { .. }),
@@ -73,7 +75,7 @@ impl Wiring {
                 default_timeout: config.execution_timeout,
                 runtime: match access {
                     Access::Serve { runtime, .. } => Some(runtime),
-                    Access::Command => None,
+                    Access::Command | Access::Watch => None,
                 },
                 ..RunnerOptions::default()
             },

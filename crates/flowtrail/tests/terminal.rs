@@ -115,3 +115,44 @@ async fn exports_go_to_a_pipe_or_a_new_file() {
     assert_eq!(code, Some(2));
     assert!(error.contains("expected ndjson or csv"), "{error}");
 }
+
+#[tokio::test]
+async fn executions_are_shown_as_they_begin_and_end() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let (server, flow) = server().await;
+    let other =
+        server.rest().post("/api/flows", &json!({"kind": "external", "name": "Other"})).await.expect(201);
+    let mut tail = Command::new(env!("CARGO_BIN_EXE_flowtrail"))
+        .arg("--data-dir")
+        .arg(server.data_dir())
+        .args(["executions", "tail", "--flow", &flow, "--last", "2"])
+        .env("RUST_LOG", "error")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let stdout = BufReader::new(tail.stdout.take().unwrap());
+    std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let next = || lines.recv_timeout(std::time::Duration::from_secs(30)).expect("a line comes in time");
+    for order in ["A4 =1+1", "A5 =1+1"] {
+        let line = next();
+        assert!(line.contains("✓ fulfilled") && line.contains(order), "{line}");
+    }
+    let path = format!("/api/flows/{flow}/executions");
+    let elsewhere = format!("/api/flows/{}/executions", other["id"].as_str().unwrap());
+    server.rest().post(&elsewhere, &json!({"status": "fulfilled"})).await.expect(201);
+    let started = server.rest().post(&path, &json!({})).await.expect(201);
+    let id = started["id"].as_str().unwrap();
+    let line = next();
+    assert!(line.contains("◔ pending") && line.contains(id), "{line}");
+    let end = json!({"status": "error", "errorInfo": {"message": "it broke"}});
+    server.rest().patch(&format!("/api/executions/{id}"), &end).await.expect(200);
+    let line = next();
+    assert!(line.contains("✗ error") && line.contains("it broke") && line.contains(id), "{line}");
+    let told = Command::new("kill").args(["-TERM", &tail.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(tail.wait().unwrap().code(), Some(0));
+}

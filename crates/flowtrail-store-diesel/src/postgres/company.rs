@@ -3,6 +3,7 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -63,9 +64,14 @@ pub(super) fn after_write(own: &Own, conn: &mut Conn, is_committed: bool) {
 /// The connection that listens.
 pub(super) struct Ear {
     conn: Conn,
+    /// Until when others may not know yet that anybody listens.
+    in_doubt_until: Option<Instant>,
     /// How often others' changes were looked for since it was last read.
     unread: u32,
 }
+
+/// After so long a process is known to all others, which from then on tell what they write.
+const NOTICED: Duration = Duration::from_secs(3);
 
 /// How often it may be passed by before it is closed.
 const UNREAD: u32 = 20;
@@ -85,16 +91,22 @@ pub(super) fn rest(own: &Own) {
 pub(super) fn foreign_writes(store: &DieselStore) -> Result<ForeignWrites, StoreError> {
     let own = store.own();
     let mut ear = own.ear.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(Ear { conn, unread }) = &mut *ear else {
+    let Some(Ear { conn, in_doubt_until, unread }) = &mut *ear else {
         let mut conn = backend::open_writer(store.address())?;
         diesel::sql_query(format!("LISTEN {CHANNEL}")).execute(&mut conn).map_err(backend::translate)?;
-        *ear = Some(Ear { conn, unread: 0 });
+        let in_doubt_until = own.opened_at + NOTICED;
+        let in_doubt_until = (Instant::now() < in_doubt_until).then_some(in_doubt_until);
+        *ear = Some(Ear { conn, in_doubt_until, unread: 0 });
         // What was said before nobody heard.
         return Ok(ForeignWrites { executions: Vec::new(), missed: true });
     };
     *unread = 0;
     let name = own.name.simple().to_string();
     let mut writes = ForeignWrites::default();
+    if in_doubt_until.is_some_and(|until| until <= Instant::now()) {
+        *in_doubt_until = None;
+        writes.missed = own.has_company.load(Ordering::Relaxed);
+    }
     let mut failed = None;
     for notification in conn.notifications_iter() {
         match notification {

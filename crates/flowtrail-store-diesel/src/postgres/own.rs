@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -28,6 +29,8 @@ pub(crate) struct Own {
     pub(super) name: Uuid,
     /// Whether other processes are there.
     pub(super) has_company: AtomicBool,
+    /// Since when this process may be known to them.
+    pub(super) opened_at: Instant,
     /// What is to be told when the transaction is committed.
     pub(super) word: Mutex<Option<String>>,
     /// By which others' words are heard, while anybody wants to.
@@ -51,6 +54,7 @@ impl Own {
             // Of no time: only its random part matters.
             name: RandomIds::default().next(time::OffsetDateTime::UNIX_EPOCH),
             has_company: AtomicBool::new(false),
+            opened_at: Instant::now(),
             word: Mutex::default(),
             ear: Mutex::default(),
         })

@@ -24,7 +24,8 @@ pub(super) fn tell(
     mark: i64,
     executions: &[ExecutionId],
 ) -> Result<(), WriteError> {
-    if executions.is_empty() || !own.has_company.load(Ordering::Relaxed) {
+    // A batch that wrote to nothing leaves word of that, too: one without is one that nobody was told of.
+    if !own.has_company.load(Ordering::Relaxed) {
         return Ok(());
     }
     let ids: Vec<u8> = executions.iter().flat_map(|id| *id.as_uuid().as_bytes()).collect();
@@ -72,8 +73,10 @@ pub(super) fn foreign_writes(store: &DieselStore) -> Result<ForeignWrites, Store
         Ok((now.mark, words))
     })
     .map_err(backend::translate)?;
-    // What was written before the first look nobody heard.
-    let missed = heard.is_none_or(|heard| heard < now - KEPT);
+    // What was written before the first look nobody heard, and neither what was written without a word: by a process that
+    // did not know yet that anybody else is there, or by a prune.
+    let told = i64::try_from(words.len()).unwrap_or(i64::MAX);
+    let missed = heard.is_none_or(|heard| heard < now - KEPT || now - heard > told);
     *heard = Some(now);
     let mut executions: Vec<ExecutionId> = words
         .iter()

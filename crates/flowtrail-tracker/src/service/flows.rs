@@ -269,9 +269,8 @@ impl Tracker {
     /// [`TrackerError::NotFound`] when there is none.
     pub fn flow_by_tool_name(&self, principal: &Principal, name: &str) -> Result<Arc<Flow>, TrackerError> {
         let flows = self.inner.catalog.current();
-        let flow = flows.tool(name).ok_or(TrackerError::NotFound("flow"))?;
-        access::require_use(principal, flow, "call this flow")?;
-        Ok(Arc::clone(flow))
+        let flow = flows.tool(name).filter(|flow| access::may_use(principal, flow));
+        flow.map(Arc::clone).ok_or(TrackerError::NotFound("flow"))
     }
 
     /// The active runnable flows that the principal may call, by tool name. Reads no database.

@@ -6,16 +6,24 @@ use flowtrail_types::{
     PageRequest, Payload, Principal, timestamp,
 };
 
-use super::{export, find, prune};
+use super::{export, find, prune, tail};
 use crate::cli::{ExecutionsCommand, Filter};
 use crate::terminal::{self, Table, say};
 use crate::wiring::{Access, Wiring};
 use crate::{Config, Failure};
 
 pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Failure> {
-    let Wiring { tracker, .. } = Wiring::open(config, Access::Command)?;
+    let access = match command {
+        ExecutionsCommand::Tail { .. } => Access::Watch,
+        _ => Access::Command,
+    };
+    let Wiring { tracker, .. } = Wiring::open(config, access)?;
     let me = tracker.local_administrator()?;
     match command {
+        ExecutionsCommand::Tail { flow, last, json } => {
+            let flow = flow.map(|named| find::flow_id(&tracker, &me, &named)).transpose()?;
+            tail::run(&tracker, &me, flow, last, json)
+        }
         ExecutionsCommand::List { filter, sort, page, limit, json } => {
             let filter = decide(&tracker, &me, filter)?;
             list(&tracker, &me, &filter, PageRequest { sort, ..PageRequest::numbered(page, limit) }, json)
@@ -92,7 +100,7 @@ fn list(
     Ok(())
 }
 
-fn mark(status: ExecutionStatus, inferred: bool) -> String {
+pub(super) fn mark(status: ExecutionStatus, inferred: bool) -> String {
     let mark = match status {
         ExecutionStatus::Pending => "◔",
         ExecutionStatus::Fulfilled => "✓",

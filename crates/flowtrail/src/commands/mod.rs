@@ -13,6 +13,7 @@ mod migrate;
 mod prune;
 mod serve;
 mod stats;
+mod tail;
 mod user;
 
 use std::future::Future;

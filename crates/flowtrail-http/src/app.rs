@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use flowtrail_mcp::{Caller as McpCaller, FlowServer};
 use flowtrail_runner::Runner;
 use flowtrail_tracker::Tracker;
+use flowtrail_types::Principal;
 use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{Doors, McpService};
@@ -122,8 +123,17 @@ impl App {
         &self.around.request_ids
     }
 
-    pub(crate) fn limits(&self) -> Option<&Limits> {
-        self.around.limits.as_ref()
+    /// Counts a request of somebody's.
+    ///
+    /// # Errors
+    ///
+    /// When they ask more often than they may.
+    pub(crate) fn count(&self, principal: &Principal) -> Result<(), ApiError> {
+        let Some(limits) = &self.around.limits else { return Ok(()) };
+        limits.count(principal).map_err(|wait| {
+            self.around.metrics.limited();
+            ApiError::too_often(wait)
+        })
     }
 
     pub(crate) fn max_body(&self) -> usize {

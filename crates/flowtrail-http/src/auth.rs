@@ -1,6 +1,7 @@
 //! Who asks. A handler that takes a [`Caller`] is reached with a good key only.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -26,12 +27,7 @@ impl FromRequest for Caller {
         let (app, request) = (app.clone(), request.clone());
         Either::Right(Box::pin(async move {
             let principal = recognise(&app, &request).await?;
-            if let Some(limits) = app.limits()
-                && let Err(wait) = limits.count(&principal)
-            {
-                app.metrics().limited();
-                return Err(ApiError::too_often(wait));
-            }
+            app.count(&principal)?;
             Ok(Self(principal))
         }))
     }
@@ -49,6 +45,28 @@ pub(crate) async fn recognise(app: &App, request: &HttpRequest) -> Result<Princi
     }
     let key = bearer(request)?.to_owned();
     blocking(move || tracker.authenticate(&key)).await
+}
+
+/// How often it is looked whether a key is still good that another process may have revoked.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Done when whoever sent a request may not ask any more: their key was revoked or has expired. A database that is away for a
+/// moment does not end it.
+pub(crate) async fn until_refused(request: HttpRequest) {
+    let Some(app) = request.app_data::<web::Data<App>>().cloned() else { return };
+    let mut revocations = app.tracker().revocations();
+    loop {
+        let timer = tokio::time::sleep(LOOK);
+        tokio::select! {
+            () = timer => {}
+            Ok(()) = revocations.changed() => {}
+        }
+        if let Err(error) = recognise(&app, &request).await
+            && error.code() == ErrorCode::Unauthenticated
+        {
+            return;
+        }
+    }
 }
 
 /// The key of a request.

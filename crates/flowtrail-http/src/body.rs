@@ -1,12 +1,14 @@
 //! Bodies: bounded, and JSON.
 
+use std::time::Duration;
+
 use actix_web::dev::Payload;
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, PATIENCE};
 use crate::{ApiError, App, ErrorCode};
 
 /// The body of a request, no larger than the configured limit.
@@ -24,17 +26,29 @@ impl FromRequest for Body {
     }
 }
 
+/// The least that a client must send of a body, in bytes a second, once it has had some time.
+const LEAST_RATE: usize = 64 << 10;
+
 /// Reads a body and stops at the limit.
 pub(crate) async fn read(mut incoming: Incoming, limit: usize) -> Result<Bytes, ApiError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = incoming.next().await {
-        let chunk = chunk?;
-        if body.len() + chunk.len() > limit {
-            return Err(ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes")));
+    let whole = async {
+        let mut body = BytesMut::new();
+        while let Some(chunk) = incoming.next().await {
+            let chunk = chunk?;
+            // Of what is packed neither side may be larger: nothing may come out of very much.
+            if body.len() + chunk.len() > limit || incoming.came > limit {
+                let message = format!("the body is larger than {limit} bytes");
+                return Err(ApiError::new(ErrorCode::TooLarge, message));
+            }
+            body.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
+        Ok(body.freeze())
+    };
+    let seconds = PATIENCE + Duration::from_secs((limit / LEAST_RATE) as u64);
+    tokio::time::timeout(seconds, whole).await.unwrap_or_else(|_| {
+        let message = format!("the body was not there within {} s", seconds.as_secs());
+        Err(ApiError::new(ErrorCode::RequestTimeout, message))
+    })
 }
 
 impl Body {

@@ -57,7 +57,7 @@ codes! {
     Inactive = "flow_inactive", CONFLICT, "The flow is switched off.";
     Incomplete = "incomplete", CONFLICT, "The parameters were not kept whole, so the execution cannot be run again.";
     NotRunnable = "flow_not_runnable", CONFLICT, "The flow runs elsewhere and is only recorded here.";
-    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body was not sent in time: for 30 seconds nothing came.";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body was not sent in time: for 30 seconds nothing came, or all of it took too long.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's `Content-Type` or `Content-Encoding` is none that this address takes.";
     TooOften = "rate_limited", TOO_MANY_REQUESTS, "The key sends more requests a second than it may; `Retry-After` tells when it may again.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit.";

@@ -1,6 +1,8 @@
 //! `GET /api/events`: what happens, as it happens, as Server-Sent Events.
 
 use std::fmt::Write;
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -8,7 +10,6 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use flowtrail_tracker::{Heard, Listener};
 use futures_util::stream::{self, Stream};
-use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +22,6 @@ pub(crate) const ROUTES: &[Route] = &[Route::get("/api/events", || web::get().to
 
 /// How often a line is sent when there is nothing to tell, so that whoever stands in between keeps the connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How often it is looked whether the key is still good, which another process may have revoked.
-const LOOK: Duration = Duration::from_secs(2);
 /// After how many milliseconds a client that lost the connection comes back.
 const RETRY_MS: u32 = 1_000;
 
@@ -40,13 +39,10 @@ async fn handle(
     let tracker = app.tracker().clone();
     let listener = blocking(move || tracker.listen(&principal, flow, after.as_deref())).await?;
     let channel = Channel {
-        revocations: app.tracker().revocations(),
         hang_up: app.hang_up().clone(),
         heartbeat: every(HEARTBEAT),
-        look: every(LOOK),
+        until: Box::pin(auth::until_refused(request)),
         is_new: true,
-        app,
-        request,
         listener,
     };
     Ok(HttpResponse::Ok()
@@ -67,14 +63,11 @@ fn every(period: Duration) -> Interval {
 
 /// One client that listens.
 struct Channel {
-    app: web::Data<App>,
-    /// By which it proved who it is; asked again as long as it listens.
-    request: HttpRequest,
     listener: Listener,
-    revocations: watch::Receiver<u64>,
+    /// Done when it may not listen any more.
+    until: Pin<Box<dyn Future<Output = ()>>>,
     hang_up: CancellationToken,
     heartbeat: Interval,
-    look: Interval,
     is_new: bool,
 }
 
@@ -91,26 +84,16 @@ impl Channel {
             // Known from the beginning, the place can be come back to before anything has happened.
             return Some(format!("retry: {RETRY_MS}\nid: {}\n\n", self.listener.position()));
         }
-        loop {
-            tokio::select! {
-                () = self.hang_up.cancelled() => return None,
-                told = self.listener.next() => {
-                    let heard = told.ok()?;
-                    self.heartbeat.reset();
-                    return Some(self.written(&heard));
-                }
-                _ = self.heartbeat.tick() => {
-                    return Some(format!(": still here\nid: {}\n\n", self.listener.position()));
-                }
-                _ = self.look.tick() => {}
-                Ok(()) = self.revocations.changed() => {}
+        tokio::select! {
+            () = self.hang_up.cancelled() => None,
+            () = &mut self.until => None,
+            told = self.listener.next() => {
+                let heard = told.ok()?;
+                self.heartbeat.reset();
+                Some(self.written(&heard))
             }
-            // Only a credential that is good no longer ends it: a database that is away for a moment does not.
-            match auth::recognise(&self.app, &self.request).await {
-                Err(error) if error.code().status() == actix_web::http::StatusCode::UNAUTHORIZED => {
-                    return None;
-                }
-                _ => self.look.reset(),
+            _ = self.heartbeat.tick() => {
+                Some(format!(": still here\nid: {}\n\n", self.listener.position()))
             }
         }
     }

@@ -7,13 +7,13 @@ use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut};
-use flate2::write::GzDecoder;
+use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
 
 use crate::{ApiError, ErrorCode};
 
 /// How long a client may send nothing in the middle of a body.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// So much of a packed body is unpacked at once: a thousand times as much comes out of it at most.
 const UNPACKED_AT_ONCE: usize = 512;
 
@@ -31,9 +31,11 @@ const MAY_BE_JSON: &[&str] = &[
 /// The body of a request as it comes.
 pub(crate) struct Incoming {
     payload: Payload,
-    gzip: Option<GzDecoder<Vec<u8>>>,
+    gzip: Option<MultiGzDecoder<Vec<u8>>>,
     /// What has come and is not unpacked yet.
     packed: BytesMut,
+    /// How many bytes have come, as they came.
+    pub(crate) came: usize,
     is_over: bool,
 }
 
@@ -53,44 +55,49 @@ impl Incoming {
         let gzip = match text(header::CONTENT_ENCODING).map(|coding| coding.trim().to_ascii_lowercase()) {
             None => None,
             Some(coding) if coding.is_empty() || coding == "identity" => None,
-            Some(coding) if coding == "gzip" || coding == "x-gzip" => Some(GzDecoder::new(Vec::new())),
+            Some(coding) if coding == "gzip" || coding == "x-gzip" => Some(MultiGzDecoder::new(Vec::new())),
             Some(other) => {
                 let shown: String = other.chars().take(100).collect();
                 return Err(refused(format!("Content-Encoding: expected gzip or none, got {shown}")));
             }
         };
-        Ok(Self { payload, gzip, packed: BytesMut::new(), is_over: false })
+        Ok(Self { payload, gzip, packed: BytesMut::new(), came: 0, is_over: false })
     }
 
-    /// The next piece; none when the body is over.
+    /// The next piece, which may be empty; none when the body is over.
     ///
     /// # Errors
     ///
     /// When it breaks off, or nothing comes in time, or what was packed cannot be unpacked.
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, ApiError>> {
-        loop {
-            if let Some(unpacked) = self.unpack().transpose() {
-                return Some(unpacked);
-            }
-            if self.is_over {
-                return None;
-            }
-            let Ok(came) = tokio::time::timeout(PATIENCE, self.payload.next()).await else {
+        if let Some(unpacked) = self.unpack().transpose() {
+            return Some(unpacked);
+        }
+        if self.is_over {
+            return None;
+        }
+        let Ok(came) = tokio::time::timeout(PATIENCE, self.payload.next()).await else {
+            self.is_over = true;
+            let message = format!("nothing came for {} s in the middle of the body", PATIENCE.as_secs());
+            return Some(Err(ApiError::new(ErrorCode::RequestTimeout, message)));
+        };
+        match came {
+            None => {
                 self.is_over = true;
-                let message = format!("nothing came for {} s in the middle of the body", PATIENCE.as_secs());
-                return Some(Err(ApiError::new(ErrorCode::RequestTimeout, message)));
-            };
-            match came {
-                None => {
-                    self.is_over = true;
-                    return self.finish().transpose();
+                self.finish().transpose()
+            }
+            Some(Err(error)) => {
+                self.is_over = true;
+                Some(Err(broken(&error.to_string())))
+            }
+            Some(Ok(chunk)) => {
+                self.came += chunk.len();
+                if self.gzip.is_none() {
+                    return Some(Ok(chunk));
                 }
-                Some(Err(error)) => {
-                    self.is_over = true;
-                    return Some(Err(broken(&error.to_string())));
-                }
-                Some(Ok(chunk)) if self.gzip.is_none() => return Some(Ok(chunk)),
-                Some(Ok(chunk)) => self.packed.extend_from_slice(&chunk),
+                self.packed.extend_from_slice(&chunk);
+                // It is unpacked when the next piece is asked for.
+                Some(Ok(Bytes::new()))
             }
         }
     }
@@ -175,6 +182,9 @@ mod tests {
         let body = packed(&plain);
         let (one, other) = body.split_at(body.len() / 3);
         assert_eq!(whole(Incoming::of(&[one, other], GZIP).unwrap(), usize::MAX).await.unwrap(), plain);
+        let twice = [body, body].concat().leak();
+        let read = whole(Incoming::of(&[twice], GZIP).unwrap(), usize::MAX).await.unwrap();
+        assert_eq!(read.len(), 2 * plain.len(), "several members are one body");
         assert_eq!(whole(Incoming::of(&[b"{}"], &[]).unwrap(), usize::MAX).await.unwrap(), b"{}");
         assert_eq!(whole(Incoming::of(&[packed(b"")], GZIP).unwrap(), usize::MAX).await.unwrap(), b"");
     }

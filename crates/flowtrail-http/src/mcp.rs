@@ -5,15 +5,18 @@
 //! that a client could read.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{HttpServiceFactory, Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, Uri, header};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
-use actix_web::{HttpMessage, HttpResponse, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use flowtrail_mcp::FlowServer;
 use flowtrail_types::{Principal, UserId};
 use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
@@ -22,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::AppOptions;
 use crate::incoming::Incoming;
-use crate::{ApiError, App, Caller, ErrorCode, body};
+use crate::{ApiError, App, Caller, ErrorCode, auth, body};
 
 /// How long a session may be silent before it is forgotten. Calls of flows may be silent for minutes.
 const SESSION_IDLE: Duration = Duration::from_secs(3600);
@@ -64,10 +67,23 @@ pub(crate) struct Doors {
     sessions: Mutex<Sessions>,
 }
 
+/// Whose a session is: a user's, and not that of a token that only reads for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Holder {
+    user: UserId,
+    is_reader: bool,
+}
+
+impl Holder {
+    fn of(principal: &Principal) -> Self {
+        Self { user: principal.id, is_reader: principal.is_reader() }
+    }
+}
+
 /// Whose session is whose. Ids are secret, but a leaked one must not be of use to anyone else.
 #[derive(Debug, Default)]
 struct Sessions {
-    users: HashMap<String, UserId>,
+    users: HashMap<String, Holder>,
     /// In the order in which they began, to forget the oldest.
     order: VecDeque<String>,
 }
@@ -101,17 +117,17 @@ impl Doors {
         }
     }
 
-    fn check_session(&self, session: &str, user: UserId) -> Result<(), ApiError> {
+    fn check_session(&self, session: &str, principal: &Principal) -> Result<(), ApiError> {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         match sessions.users.get(session) {
-            Some(owner) if *owner != user => {
+            Some(owner) if *owner != Holder::of(principal) => {
                 Err(ApiError::new(ErrorCode::NotFound, "there is no such session"))
             }
             _ => Ok(()),
         }
     }
 
-    fn remember(&self, session: &str, user: UserId) {
+    fn remember(&self, session: &str, principal: &Principal) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if sessions.users.contains_key(session) {
             return;
@@ -121,7 +137,7 @@ impl Doors {
         {
             sessions.users.remove(&oldest);
         }
-        sessions.users.insert(session.to_owned(), user);
+        sessions.users.insert(session.to_owned(), Holder::of(principal));
         sessions.order.push_back(session.to_owned());
     }
 }
@@ -151,11 +167,48 @@ async fn pass(
         Ok((doors, principal)) => {
             let response = next.call(request).await?;
             if let Some(session) = header_text(response.headers().get(SESSION_HEADER)) {
-                doors.remember(session, principal.id);
+                doors.remember(session, &principal);
             }
-            Ok(response.map_into_boxed_body())
+            let kind = header_text(response.headers().get(header::CONTENT_TYPE)).unwrap_or_default();
+            if !kind.starts_with("text/event-stream") {
+                return Ok(response.map_into_boxed_body());
+            }
+            // A stream ends with the key by which it was opened.
+            let asked = response.request().clone();
+            Ok(response.map_body(|_, body| AsLongAs::new(body, asked)).map_into_boxed_body())
         }
         Err(refusal) => Ok(request.into_response(refusal).map_into_boxed_body()),
+    }
+}
+
+/// A body that ends when whoever asked for it may not ask any more.
+struct AsLongAs<B> {
+    body: Pin<Box<B>>,
+    until: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl<B> AsLongAs<B> {
+    fn new(body: B, request: HttpRequest) -> Self {
+        Self { body: Box::pin(body), until: Box::pin(auth::until_refused(request)) }
+    }
+}
+
+impl<B: MessageBody> MessageBody for AsLongAs<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        match this.until.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => this.body.as_mut().poll_next(context),
+        }
     }
 }
 
@@ -171,7 +224,7 @@ async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Princi
     doors.check_host(request).map_err(refuse)?;
     let Caller(principal) = request.extract::<Caller>().await.map_err(|error| error.error_response())?;
     if let Some(session) = header_text(request.headers().get(SESSION_HEADER)) {
-        doors.check_session(session, principal.id).map_err(refuse)?;
+        doors.check_session(session, &principal).map_err(refuse)?;
     }
     if request.method() == Method::POST {
         let payload = request.take_payload();

@@ -5,7 +5,7 @@
 
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::Method;
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_tracker::{NewToken, Session};
 use flowtrail_types::timestamp;
@@ -50,14 +50,19 @@ pub(crate) fn check_csrf(request: &HttpRequest, session: &Session) -> Result<(),
 }
 
 async fn log_in(app: web::Data<App>, request: HttpRequest, body: Body) -> Result<HttpResponse, ApiError> {
+    check_origin(&request)?;
     let value = body.json()?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["key", "code"], &[])?;
     let (key, code) = (fields.text("key")?.map(str::to_owned), fields.text("code")?.map(str::to_owned));
     let tracker = app.tracker().clone();
+    let counting = app.clone();
     let (made, session) = blocking(move || -> Result<_, ApiError> {
         let made = match (key, code) {
-            (Some(key), None) => tracker.log_in(key.trim())?,
+            (Some(key), None) => {
+                counting.count(&tracker.authenticate(key.trim())?)?;
+                tracker.log_in(key.trim())?
+            }
             (None, Some(code)) => tracker.log_in_once(code.trim())?,
             _ => return Err(ApiError::invalid("key", "expected a key, or a code to log in once")),
         };
@@ -67,6 +72,17 @@ async fn log_in(app: web::Data<App>, request: HttpRequest, body: Body) -> Result
     .await?;
     let lives = session.expires_at - app.tracker().clock().now();
     Ok(HttpResponse::Created().cookie(cookie(&request, &made, lives)).json(shown(&session)))
+}
+
+/// Refuses a login that another site's page sends: whoever opened it would go on in somebody else's account.
+fn check_origin(request: &HttpRequest) -> Result<(), ApiError> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = header(header::ORIGIN) else { return Ok(()) };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    if authority.is_some() && authority == header(header::HOST) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::Forbidden, "log in from a page of this server, not of another one"))
 }
 
 async fn current(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {

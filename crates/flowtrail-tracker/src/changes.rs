@@ -23,6 +23,8 @@ pub enum Changed {
         /// Who had started it.
         user: Option<UserId>,
     },
+    /// Executions of this flow were deleted, many at once.
+    Thinned(FlowId),
     /// Nobody knows to which: look at everything again.
     Missed,
 }

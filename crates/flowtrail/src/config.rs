@@ -161,6 +161,9 @@ pub enum ConfigError {
     /// The database's address is none.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] InvalidDatabaseUrl),
+    /// An origin that no browser would name so.
+    #[error("FLOWTRAIL_ALLOWED_ORIGINS: expected origins like https://app.example, got {0:?}")]
+    NoOrigin(String),
     /// A ceiling of the disk that leaves no room to work.
     #[error("FLOWTRAIL_MAX_DISK: expected at least 32MiB: less has no room for a batch and the log")]
     DiskTooSmall,
@@ -266,8 +269,11 @@ impl Config {
                 .map_or(Duration::from_secs(300), |span| span.0),
             max_body: bytes(given.max_body.or(written.max_body), defaults.max_body),
             max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
-            allowed_hosts: given.allowed_hosts.or(written.allowed_hosts).unwrap_or(defaults.allowed_hosts),
-            allowed_origins: given.allowed_origins.or(written.allowed_origins).unwrap_or_default(),
+            allowed_hosts: given
+                .allowed_hosts
+                .or(written.allowed_hosts)
+                .map_or(defaults.allowed_hosts, trimmed),
+            allowed_origins: origins(given.allowed_origins.or(written.allowed_origins))?,
             rate_limit: given.rate_limit.or(written.rate_limit),
             allow_private_addresses: given
                 .allow_private_addresses
@@ -284,6 +290,29 @@ impl Config {
             data_dir,
         })
     }
+}
+
+/// The entries of a list, without what stands around them, and without empty ones.
+fn trimmed(list: Vec<String>) -> Vec<String> {
+    let trimmed = list.into_iter().map(|entry| entry.trim().to_owned());
+    trimmed.filter(|entry| !entry.is_empty()).collect()
+}
+
+/// Origins as browsers name them.
+fn origins(list: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    let is_origin = |entry: &&str| {
+        entry.split_once("://").is_some_and(|(scheme, authority)| {
+            let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+            is_plain(scheme) && is_plain(authority) && !authority.contains(['/', '*', '?', '#', '@'])
+        })
+    };
+    trimmed(list.unwrap_or_default())
+        .into_iter()
+        .map(|entry| match entry.trim_end_matches('/') {
+            origin if is_origin(&origin) => Ok(origin.to_owned()),
+            _ => Err(ConfigError::NoOrigin(entry)),
+        })
+        .collect()
 }
 
 fn default_data_dir() -> Result<PathBuf, ConfigError> {
@@ -336,6 +365,22 @@ mod tests {
         assert_eq!(config.execution_timeout, Duration::from_secs(30));
         assert_eq!(config.max_body, 2 << 20);
         assert_eq!(config.max_payload, 1 << 20);
+    }
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        let told = |list: &[&str]| {
+            let given = list.iter().map(|entry| (*entry).to_owned()).collect();
+            origins(Some(given)).map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            told(&["https://a.example", " http://b:8080/ ", "", " "]),
+            Ok(vec!["https://a.example".to_owned(), "http://b:8080".to_owned()])
+        );
+        for bad in ["*", "a.example", "https://a.example/path", "https://*.example", "https://", "ht tp://a"]
+        {
+            assert!(told(&[bad]).unwrap_err().contains("FLOWTRAIL_ALLOWED_ORIGINS"), "{bad}");
+        }
     }
 
     #[test]

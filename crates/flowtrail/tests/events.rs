@@ -24,32 +24,83 @@ async fn record(rest: &Rest, flow: &str) -> String {
 
 #[tokio::test]
 async fn a_run_is_told_node_by_node() {
-    let server = TestServer::start().await;
-    server.create(&flow("Greet").text("name").returns("Hello {{ ask.name }}")).await;
+    let server = TestServer::builder().allow_private_addresses().start().await;
+    let wait = flow("Wait")
+        .text("url")
+        .node("fetch", "ApiCall", json!({"method": "GET", "url": "{{ ask.url }}", "timeout": "5m"}))
+        .returns("{{ fetch.status }}");
+    server.create(&wait.field("timeout", json!("4m"))).await;
+    // It takes connections and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
     let client = server.mcp(Era::Stateless).await;
     let mut events = server.events("").await;
-    let answer = client.call("greet", json!({"name": "Ana"})).await;
-    let id = answer.execution_id();
+    let call = client.begin("wait", json!({"url": url})).await;
 
     let started = events.expect("execution.started").await;
-    assert_eq!((&started.data["id"], &started.data["status"]), (&json!(id), &json!("pending")));
-    assert_eq!(started.data["initialParamsPreview"], "Ana");
-    for (seq, node) in [(1, "ask"), (2, "say")] {
-        let begun = events.expect("node.started").await;
-        assert_eq!((&begun.data["executionId"], &begun.data["nodeId"]), (&json!(id), &json!(node)));
-        assert_eq!((&begun.data["seq"], &begun.data["executionTimeMs"]), (&json!(seq), &Value::Null));
-        let ended = events.expect("node.ended").await;
-        assert_eq!((&ended.data["nodeId"], &ended.data["status"]), (&json!(node), &json!("completed")));
-        assert!(ended.data["executionTimeMs"].is_f64(), "{ended:?}");
-        assert!(ended.data.get("outputData").is_none(), "no data travels: {ended:?}");
+    let id = &started.data["id"];
+    assert_eq!(
+        (&started.data["status"], &started.data["initialParamsPreview"]),
+        (&json!("pending"), &json!(url))
+    );
+    let begun = events.expect("node.started").await;
+    assert_eq!((&begun.data["executionId"], &begun.data["nodeId"]), (id, &json!("ask")));
+    assert_eq!((&begun.data["seq"], &begun.data["executionTimeMs"]), (&json!(1), &Value::Null));
+    let ended = events.expect("node.ended").await;
+    assert_eq!((&ended.data["nodeId"], &ended.data["status"]), (&json!("ask"), &json!("completed")));
+    assert!(ended.data["executionTimeMs"].is_f64(), "{ended:?}");
+    assert!(ended.data.get("outputData").is_none(), "no data travels: {ended:?}");
+    assert_eq!(events.expect("node.started").await.data["nodeId"], "fetch");
+    call.cancel(None).await.unwrap();
+    let mut ended = events.next().await.unwrap();
+    // What is stopped with its execution is told of by that, or by itself.
+    while ended.kind != "execution.ended" {
+        assert!(ended.kind.starts_with("node."), "{ended:?}");
+        ended = events.next().await.unwrap();
     }
-    let ended = events.expect("execution.ended").await;
     let listed = server.rest().get("/api/executions").await.expect(200)["items"][0].clone();
     assert_eq!(ended.data, listed, "it is what a list shows");
+    assert_eq!(&ended.data["id"], id);
     // Recorded as a whole, an execution has but an end.
     let nightly = external(server.rest(), json!({})).await;
     let recorded = record(server.rest(), &nightly).await;
     assert_eq!(events.expect("execution.ended").await.data["id"], recorded);
+}
+
+#[tokio::test]
+async fn what_comes_in_quick_succession_is_told_whole() {
+    let binary = Path::new(env!("CARGO_BIN_EXE_flowtrail"));
+    let folder = tempfile::tempdir().unwrap();
+    let here = TestProcess::start(binary, folder.path(), &[]);
+    let there = TestProcess::start(binary, folder.path(), &[]);
+    let flow = external(&there.rest(), json!({})).await;
+    let mut events = EventStream::open(here.base(), here.key(), "", None).await;
+    // Until each has noticed the other, somebody may be told to fetch again instead.
+    record(&there.rest(), &flow).await;
+    while events.next().await.unwrap().kind == "resync" {
+        record(&there.rest(), &flow).await;
+    }
+    let started = there.rest().post(&format!("/api/flows/{flow}/executions"), &json!({})).await.expect(201);
+    let path = format!("/api/executions/{}", started["id"].as_str().unwrap());
+    let mut next = events.next().await.unwrap();
+    while next.data["id"] != started["id"] {
+        next = events.next().await.unwrap();
+    }
+    assert_eq!(next.kind, "execution.started");
+    // Looked at all at once: the other process looks five times a second.
+    for seq in 1..=3 {
+        let node = json!([{"seq": seq, "nodeId": format!("n{seq}")}]);
+        there.rest().post(&format!("{path}/nodes"), &node).await.expect(200);
+    }
+    there.rest().patch(&path, &json!({"status": "fulfilled"})).await.expect(200);
+    for seq in 1..=3 {
+        assert_eq!(events.expect("node.ended").await.data["seq"], seq);
+    }
+    assert_eq!(events.expect("execution.ended").await.data["id"], started["id"]);
+    // What another process deletes is no ghost.
+    let itself = format!("/api/flows/{flow}{}", path.strip_prefix("/api").unwrap());
+    there.rest().delete(&itself).await.expect(204);
+    events.expect("resync").await;
 }
 
 #[tokio::test]
@@ -74,8 +125,12 @@ async fn what_is_told_from_outside_is_told_on() {
     rest.delete(&format!("/api/flows/{flow}{}", path.strip_prefix("/api").unwrap())).await.expect(204);
     let deleted = events.expect("execution.deleted").await;
     assert_eq!(deleted.data, json!({"id": started["id"], "flowId": flow}));
-    record(rest, &flow).await;
-    events.expect("execution.ended").await;
+    // Under the same id it may be recorded again.
+    let again = json!({"id": started["id"], "status": "fulfilled"});
+    rest.post(&format!("/api/flows/{flow}/executions"), &again).await.expect(201);
+    assert_eq!(events.expect("execution.ended").await.data["id"], started["id"]);
+    // Where nothing goes nothing is told.
+    rest.post(&format!("/api/flows/{flow}/executions/prune"), &json!({"keep": 10})).await.expect(200);
     // Who deletes many at once says only that there is something to fetch.
     rest.post(&format!("/api/flows/{flow}/executions/prune"), &json!({"keep": 0})).await.expect(200);
     events.expect("resync").await;

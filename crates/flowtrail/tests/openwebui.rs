@@ -184,6 +184,22 @@ async fn errors_are_told_in_its_words() {
     detail(ana.post_bytes(&list(FLOW), b"{".to_vec()).await, 422);
     detail(ana.post(&list("no-id"), &good).await, 422);
     detail(ana.get(&format!("{}?page=0", list(FLOW))).await, 422);
+    // To a flow that is not known yet, too.
+    for (name, value) in
+        [("execution_time", json!(1e15)), ("node_results", json!({"": 1})), ("errors", json!({"a": 1}))]
+    {
+        let mut body = json!({"status": "error", "execution_time": 1});
+        body[name] = value;
+        detail(ana.post(&list(unknown), &body).await, 422);
+    }
+    detail(
+        ana.post(
+            &list(FLOW),
+            &json!({"status": "success", "execution_time": 1, "inputs": {"x": "y".repeat(17 << 20)}}),
+        )
+        .await,
+        413,
+    );
     // Nothing of all that left anything behind.
     assert_eq!(ana.get(&list(FLOW)).await.expect(200).as_array().unwrap().len(), 1);
     ana.get(&format!("/api/flows/{unknown}")).await.expect_error(404, "not_found");

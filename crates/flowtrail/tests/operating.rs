@@ -127,10 +127,10 @@ async fn bodies_travel_packed_both_ways() {
 #[tokio::test]
 async fn a_key_that_asks_too_often_is_told_when_it_may_again() {
     let server =
-        TestServer::builder().settings(|settings| settings.rate_limit = NonZeroU32::new(3)).start().await;
+        TestServer::builder().settings(|settings| settings.rate_limit = NonZeroU32::new(1)).start().await;
     let other = server.tracker().clone();
     let mut statuses = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..20 {
         let (status, headers, body) = answered(request(&server, Method::GET, "/api/me")).await;
         if status == 429 {
             let wait: u32 = text(&headers, "retry-after").parse().unwrap();
@@ -139,7 +139,7 @@ async fn a_key_that_asks_too_often_is_told_when_it_may_again() {
         }
         statuses.push(status);
     }
-    assert_eq!(statuses[..3], [200; 3]);
+    assert_eq!(statuses[0], 200);
     assert!(statuses.contains(&429), "{statuses:?}");
     // Another key has its own count, and who needs no key is not counted.
     let me = other.local_administrator().unwrap();

@@ -53,12 +53,18 @@ impl Browser {
     }
 }
 
-async fn person(server: &TestServer, name: &str) -> (String, String, Rest) {
+/// A user, their key's id, what they ask with, and the key itself.
+async fn person_with_key(server: &TestServer, name: &str) -> (String, String, Rest, String) {
     let user = server.rest().post("/api/users", &json!({"name": name})).await.expect(201);
     let id = user["id"].as_str().unwrap().to_owned();
     let key = server.rest().post("/api/keys", &json!({"name": "laptop", "userId": id})).await.expect(201);
-    let rest = server.rest().with_key(key["key"].as_str());
-    (id, key["id"].as_str().unwrap().to_owned(), rest)
+    let secret = key["key"].as_str().unwrap().to_owned();
+    (id, key["id"].as_str().unwrap().to_owned(), server.rest().with_key(Some(&secret)), secret)
+}
+
+async fn person(server: &TestServer, name: &str) -> (String, String, Rest) {
+    let (id, key, rest, _) = person_with_key(server, name).await;
+    (id, key, rest)
 }
 
 #[tokio::test]
@@ -102,6 +108,19 @@ async fn the_code_of_a_login_link_works_once() {
     assert_eq!(said["user"]["role"], "admin");
     let mut other = Browser::new(&server);
     assert_eq!(other.log_in(json!({"code": code})).await, Err((401, "unauthenticated".to_owned())));
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_log_anybody_in() {
+    let server = TestServer::start().await;
+    let client = Client::builder().no_proxy().build().unwrap();
+    let body = json!({"key": server.key()}).to_string();
+    for (origin, status) in [("https://evil.example", 403), ("null", 403), (server.base(), 201)] {
+        let login = client.post(format!("{}/api/session", server.base())).header("origin", origin);
+        let answer = login.body(body.clone()).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{origin}");
+        assert_eq!(answer.headers().contains_key(SET_COOKIE), status == 201, "{origin}");
+    }
 }
 
 #[tokio::test]
@@ -204,7 +223,7 @@ async fn who_did_what_is_kept() {
     let mut browser = Browser::new(&server);
     browser.log_in(json!({"key": server.key()})).await.unwrap();
     browser.status(Method::DELETE, "/api/session", Value::Null).await;
-    let (ana_id, key_id, ana) = person(&server, "Ana").await;
+    let (ana_id, key_id, ana, anas_key) = person_with_key(&server, "Ana").await;
     let flow = ana.post("/api/flows", &json!({"name": "Nightly", "kind": "external"})).await.expect(201);
     let flow_id = flow["id"].as_str().unwrap();
     let list = format!("/api/flows/{flow_id}/executions");
@@ -262,7 +281,9 @@ async fn who_did_what_is_kept() {
     assert_eq!(of("flow.accessChanged")["detail"]["after"]["public"], true);
     assert_eq!(of("execution.deleted")["subjectId"], ids[0]);
     let text = log.to_string();
-    assert!(!text.contains("ft_testkit") && !text.contains("fte_"), "a secret is in the log: {text}");
+    for secret in [server.key(), "fte_", "fts_", &anas_key] {
+        assert!(!text.contains(secret), "a secret is in the log: {text}");
+    }
 
     let pruned = rest.get("/api/audit?action=executions.pruned").await.expect(200);
     assert_eq!(pruned["items"].as_array().unwrap().len(), 1);

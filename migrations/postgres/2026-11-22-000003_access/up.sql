@@ -7,7 +7,7 @@ CREATE TABLE tokens (
     hash       bytea       NOT NULL PRIMARY KEY,
     kind       text        NOT NULL CHECK (kind IN ('session', 'embed', 'login')),
     user_id    uuid        NOT NULL REFERENCES users (id),
-    key_id     uuid,
+    key_id     uuid REFERENCES api_keys (id) ON DELETE CASCADE,
     -- The flows that the token of a page is for, as a JSON array of ids.
     flows      text,
     created_at timestamptz NOT NULL,

@@ -7,7 +7,7 @@ CREATE TABLE tokens (
     hash       BLOB    NOT NULL PRIMARY KEY,
     kind       TEXT    NOT NULL CHECK (kind IN ('session', 'embed', 'login')),
     user_id    BLOB    NOT NULL REFERENCES users (id),
-    key_id     BLOB,
+    key_id     BLOB REFERENCES api_keys (id) ON DELETE CASCADE,
     -- The flows that the token of a page is for, as a JSON array of ids.
     flows      TEXT,
     created_at INTEGER NOT NULL,

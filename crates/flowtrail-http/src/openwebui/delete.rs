@@ -5,14 +5,14 @@ use flowtrail_tracker::{Keep, TrackerError};
 use flowtrail_types::{ExecutionId, FlowId};
 
 use super::error::Detail;
-use super::{Asking, path_id};
+use super::{Asking, Worded, path_id};
 use crate::blocking::blocking;
-use crate::{ApiError, App};
+use crate::{ApiError, App, Caller};
 
 pub(super) async fn one(
     app: web::Data<App>,
     request: HttpRequest,
-    Asking(principal): Asking,
+    Worded(Caller(principal)): Asking,
 ) -> Result<HttpResponse, Detail> {
     let flow: FlowId = path_id(&request, "flow_id")?;
     let id = path_id::<ExecutionId>(&request, "execution_id");
@@ -33,7 +33,7 @@ pub(super) async fn one(
 pub(super) async fn all(
     app: web::Data<App>,
     request: HttpRequest,
-    Asking(principal): Asking,
+    Worded(Caller(principal)): Asking,
 ) -> Result<HttpResponse, Detail> {
     let flow: FlowId = path_id(&request, "flow_id")?;
     let tracker = app.tracker().clone();

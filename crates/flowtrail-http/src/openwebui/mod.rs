@@ -13,12 +13,11 @@ mod shape;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
-use flowtrail_types::Principal;
 use futures_util::future::LocalBoxFuture;
 
 use self::error::Detail;
 use crate::routes::Route;
-use crate::{Caller, ErrorCode};
+use crate::{ApiError, Caller, ErrorCode};
 
 pub(crate) const ROUTES: &[Route] = &[
     Route::post("/api/v1/flows/{flow_id}/executions", || web::post().to(save::handle)),
@@ -29,18 +28,24 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::delete("/api/v1/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one)),
 ];
 
-/// Who asks, refused in this dialect's words.
-struct Asking(Principal);
+/// What a handler needs of a request, refused in this dialect's words.
+struct Worded<T>(T);
 
-impl FromRequest for Asking {
+impl<T> FromRequest for Worded<T>
+where
+    T: FromRequest<Error = ApiError> + 'static,
+{
     type Error = Detail;
     type Future = LocalBoxFuture<'static, Result<Self, Detail>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let caller = Caller::from_request(request, payload);
-        Box::pin(async move { Ok(Self(caller.await?.0)) })
+        let wanted = T::from_request(request, payload);
+        Box::pin(async move { Ok(Self(wanted.await?)) })
     }
 }
+
+/// Who asks.
+type Asking = Worded<Caller>;
 
 /// An id in the address. What is no id names nothing that exists.
 fn path_id<T: std::str::FromStr>(request: &HttpRequest, name: &str) -> Result<T, Detail> {

@@ -6,10 +6,10 @@ use flowtrail_types::{ExecutionId, FlowId};
 use serde_json::{Value, json};
 
 use super::error::Detail;
-use super::{Asking, path_id, shape};
+use super::{Asking, Worded, path_id, shape};
 use crate::blocking::blocking;
 use crate::query::Query;
-use crate::{ApiError, App, ErrorCode};
+use crate::{ApiError, App, Caller, ErrorCode};
 
 /// How many items a page has.
 const PAGE: u32 = 60;
@@ -17,8 +17,8 @@ const PAGE: u32 = 60;
 pub(super) async fn list(
     app: web::Data<App>,
     request: HttpRequest,
-    Asking(principal): Asking,
-    query: Query,
+    Worded(Caller(principal)): Asking,
+    Worded(query): Worded<Query>,
 ) -> Result<HttpResponse, Detail> {
     let flow: FlowId = path_id(&request, "flow_id")?;
     let page = query.page()?.page;
@@ -36,7 +36,7 @@ pub(super) async fn list(
 pub(super) async fn stats(
     app: web::Data<App>,
     request: HttpRequest,
-    Asking(principal): Asking,
+    Worded(Caller(principal)): Asking,
 ) -> Result<HttpResponse, Detail> {
     let flow: FlowId = path_id(&request, "flow_id")?;
     let tracker = app.tracker().clone();
@@ -60,7 +60,7 @@ pub(super) async fn stats(
 pub(super) async fn one(
     app: web::Data<App>,
     request: HttpRequest,
-    Asking(principal): Asking,
+    Worded(Caller(principal)): Asking,
 ) -> Result<HttpResponse, Detail> {
     let flow: FlowId = path_id(&request, "flow_id")?;
     let tracker = app.tracker().clone();

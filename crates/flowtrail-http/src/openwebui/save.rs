@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use flowtrail_tracker::{FinishedExecution, FinishedNode, StartExecution, Tracker, TrackerError};
+use flowtrail_tracker::{
+    Ack, Applied, FinishedExecution, FinishedNode, StartExecution, Tracker, TrackerError,
+};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    ErrorInfo, ErrorKind, Flow, FlowDraft, FlowId, FlowKind, NodeStatus, Principal, Source,
+    ErrorInfo, ErrorKind, ExecutionId, Flow, FlowDraft, FlowId, FlowKind, NodeStatus, Principal, Source,
 };
 use serde_json::{Map, Value, json};
 
 use super::error::Detail;
-use super::{Asking, shape};
-use crate::App;
-use crate::ErrorCode;
+use super::{Asking, Worded, shape};
 use crate::blocking::blocking;
 use crate::body::Body;
+use crate::{App, Caller, ErrorCode};
 
 /// What failed when nobody says why.
 const NO_REASON: &str = "the flow failed; its reporter gave no reason";
@@ -24,8 +25,8 @@ const NO_REASON: &str = "the flow failed; its reporter gave no reason";
 pub(super) async fn handle(
     app: web::Data<App>,
     request: HttpRequest,
-    Asking(principal): Asking,
-    body: Body,
+    Worded(Caller(principal)): Asking,
+    Worded(body): Worded<Body>,
 ) -> Result<HttpResponse, Detail> {
     let text = request.match_info().get("flow_id").unwrap_or_default().to_owned();
     let flow_id: FlowId = text
@@ -37,7 +38,7 @@ pub(super) async fn handle(
         web::block(move || -> Result<_, Detail> {
             let value = body.json()?;
             let report = Report::read(&value, &text)?;
-            let flow = flow_of(&tracker, &principal, flow_id)?;
+            let flow = flow_of(&tracker, &principal, flow_id, &report)?;
             Ok(report.submit(&tracker, &principal, &flow)?)
         })
         .await
@@ -49,13 +50,20 @@ pub(super) async fn handle(
     Ok(HttpResponse::Ok().json(whole.ok_or_else(|| Detail::new(ErrorCode::NotFound, "Not found"))?))
 }
 
-/// The flow of this id. One that is not known is made, so that a client can change over without preparation.
-fn flow_of(tracker: &Tracker, principal: &Principal, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
+/// The flow of this id. One that is not known is made, so that a client can change over without preparation, once it is sure
+/// that the report can be recorded.
+fn flow_of(
+    tracker: &Tracker,
+    principal: &Principal,
+    id: FlowId,
+    report: &Report<'_>,
+) -> Result<Arc<Flow>, TrackerError> {
     match tracker.known_flow(principal, id) {
         Err(TrackerError::NotFound(_)) => {}
         found => return found,
     }
     let draft = FlowDraft { id: Some(id), ..FlowDraft::new(FlowKind::External, format!("Flow {id}")) };
+    report.check(tracker, principal, &draft)?;
     match tracker.create_flow(principal, draft) {
         // Of two who made it at once one did; or it was deleted, and is known no more.
         Err(TrackerError::Taken { .. }) => tracker.known_flow(principal, id),
@@ -111,15 +119,7 @@ impl<'a> Report<'a> {
         })
     }
 
-    fn submit(
-        &self,
-        tracker: &Tracker,
-        principal: &Principal,
-        flow: &Flow,
-    ) -> Result<
-        flowtrail_tracker::Ack<(flowtrail_types::ExecutionId, flowtrail_tracker::Applied)>,
-        TrackerError,
-    > {
+    fn start<'b>(&'b self, flow: &'b Flow) -> StartExecution<'b> {
         let mut start = StartExecution::of(flow, Source::Api);
         if let Some(inputs) = self.inputs {
             start = start.params(inputs);
@@ -127,6 +127,10 @@ impl<'a> Report<'a> {
         if let Some(meta) = &self.meta {
             start = start.meta(meta);
         }
+        start
+    }
+
+    fn finished(&self, tracker: &Tracker) -> FinishedExecution<'a> {
         let finished = FinishedExecution::new(self.outcome.clone(), tracker.clock().now());
         let mut finished = finished.nodes(self.nodes.clone());
         if let Some(outputs) = self.outputs {
@@ -134,7 +138,22 @@ impl<'a> Report<'a> {
         }
         // It arrives now, and began so much earlier.
         finished.duration = Some(self.duration);
-        tracker.record(principal, &start, &finished)
+        finished
+    }
+
+    /// Whether it could be recorded into a flow that is not there yet.
+    fn check(&self, tracker: &Tracker, principal: &Principal, draft: &FlowDraft) -> Result<(), TrackerError> {
+        let flow = tracker.draft_flow(principal, draft.clone())?;
+        tracker.check_record(principal, &self.start(&flow), &self.finished(tracker))
+    }
+
+    fn submit(
+        &self,
+        tracker: &Tracker,
+        principal: &Principal,
+        flow: &Flow,
+    ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
+        tracker.record(principal, &self.start(flow), &self.finished(tracker))
     }
 }
 

@@ -4,14 +4,14 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use flowtrail_types::{KeyId, Principal, UserId};
+use flowtrail_types::{FlowId, KeyId, Principal, UserId};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 /// After so many requests those are forgotten who have not asked for long.
 const SWEEP: u32 = 10_000;
 
-/// Requests a second for each key; of what stands for a user without one, for each user.
+/// Requests a second for each key; of what stands for a user without one, for each user; for the visitors of a page together.
 #[derive(Debug)]
 pub(crate) struct Limits {
     limiter: DefaultKeyedRateLimiter<Who>,
@@ -23,6 +23,8 @@ pub(crate) struct Limits {
 enum Who {
     Key(KeyId),
     User(UserId),
+    /// Visitors of somebody's page: they must not use up what its maker may send.
+    Page(UserId, u64),
 }
 
 impl Limits {
@@ -41,7 +43,18 @@ impl Limits {
         if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
             self.limiter.retain_recent();
         }
-        let who = principal.key.map_or(Who::User(principal.id), Who::Key);
+        let who = match (&principal.only, principal.key) {
+            (Some(flows), _) => Who::Page(principal.id, hash_of(flows)),
+            (None, Some(key)) => Who::Key(key),
+            (None, None) => Who::User(principal.id),
+        };
         self.limiter.check_key(&who).map_err(|not_until| not_until.wait_time_from(self.clock.now()))
     }
+}
+
+fn hash_of(flows: &[FlowId]) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    flows.hash(&mut hasher);
+    hasher.finish()
 }

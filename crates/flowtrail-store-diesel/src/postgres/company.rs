@@ -42,6 +42,15 @@ pub(super) fn tell(
     Ok(())
 }
 
+/// Has whoever listens look at everything again, once the transaction is committed.
+pub(super) fn tell_of_deletion(own: &Own, _conn: &mut Conn) -> Result<(), WriteError> {
+    if own.has_company.load(Ordering::Relaxed) {
+        let word = format!("{}*", own.name.simple());
+        *own.word.lock().unwrap_or_else(PoisonError::into_inner) = Some(word);
+    }
+    Ok(())
+}
+
 /// After a transaction: tells what was noted, if it was committed. Nobody waits for the disk here: what is lost with the
 /// server is of no use any more.
 pub(super) fn after_write(own: &Own, conn: &mut Conn, is_committed: bool) {

@@ -133,6 +133,7 @@ impl KeyStore for DieselStore {
         let row: Option<(KeyRow, UserRow)> = api_keys::table
             .inner_join(users::table.on(users::id.eq(api_keys::user_id)))
             .filter(api_keys::hash.eq(&hash.0[..]))
+            .filter(users::deleted_at.is_null())
             .select((KeyRow::as_select(), UserRow::as_select()))
             .first(&mut *self.reader()?)
             .optional()
@@ -180,10 +181,8 @@ impl KeyStore for DieselStore {
 
     fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
         let id = Id(*id.as_uuid());
-        self.write(|conn, _| {
-            diesel::delete(tokens::table.filter(tokens::key_id.eq(id))).execute(conn)?;
-            Ok(diesel::delete(api_keys::table.find(id)).execute(conn)? > 0)
-        })
+        // Its tokens go with it.
+        self.write(|conn, _| Ok(diesel::delete(api_keys::table.find(id)).execute(conn)? > 0))
     }
 
     fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! What stands for users for a while.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use flowtrail_store::{KeyHash, StoreError, TokenStore};
 use flowtrail_types::{FlowId, KeyId, Token, User, UserId};
@@ -7,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::backend::{self, Db};
 use super::principals::UserRow;
-use super::schema::{tokens, users};
+use super::schema::{api_keys, tokens, users};
 use super::{DieselStore, corrupt};
 use crate::columns::{At, Id};
 
@@ -58,24 +59,36 @@ impl TokenStore for DieselStore {
         row.map(|(token, user)| Ok((token.try_into()?, user.try_into()?))).transpose()
     }
 
-    fn add(&self, token: &Token, hash: &KeyHash) -> Result<(), StoreError> {
+    fn add(&self, token: &Token, hash: &KeyHash) -> Result<bool, StoreError> {
         let flows = token.flows.as_ref().map(|flows| {
             let ids: Vec<String> = flows.iter().map(|flow| format!("\"{flow}\"")).collect();
             format!("[{}]", ids.join(","))
         });
+        let user = Id(*token.user_id.as_uuid());
+        let key = token.key_id.map(|id| Id(*id.as_uuid()));
         self.write(|conn, _| {
+            let living = users::table.find(user).filter(users::deleted_at.is_null());
+            if !diesel::select(exists(living)).get_result::<bool>(conn)? {
+                return Ok(false);
+            }
+            // Should it be revoked between this look and the insert, the reference refuses the insert.
+            if let Some(key) = key
+                && !diesel::select(exists(api_keys::table.find(key))).get_result::<bool>(conn)?
+            {
+                return Ok(false);
+            }
             diesel::insert_into(tokens::table)
                 .values((
                     tokens::hash.eq(&hash.0[..]),
                     tokens::kind.eq(token.kind.as_str()),
-                    tokens::user_id.eq(Id(*token.user_id.as_uuid())),
-                    tokens::key_id.eq(token.key_id.map(|id| Id(*id.as_uuid()))),
+                    tokens::user_id.eq(user),
+                    tokens::key_id.eq(key),
                     tokens::flows.eq(flows),
                     tokens::created_at.eq(At(token.created_at)),
                     tokens::expires_at.eq(At(token.expires_at)),
                 ))
                 .execute(conn)?;
-            Ok(())
+            Ok(true)
         })
     }
 

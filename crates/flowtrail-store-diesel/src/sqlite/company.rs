@@ -42,6 +42,12 @@ pub(super) fn tell(
     Ok(())
 }
 
+/// Leaves a mark without a word: whoever listens looks at everything again.
+pub(super) fn tell_of_deletion(_own: &Own, conn: &mut Conn) -> Result<(), WriteError> {
+    backend::next_mark(conn)?;
+    Ok(())
+}
+
 #[derive(QueryableByName)]
 struct Mark {
     #[diesel(sql_type = BigInt)]

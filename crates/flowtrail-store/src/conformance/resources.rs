@@ -235,9 +235,9 @@ pub fn what_stands_for_a_user_goes_with_them_and_with_its_key(store: &dyn Store)
     let flows: Arc<[FlowId]> = [flow_id(1), flow_id(2)].into();
     let page = Token { kind: TokenKind::Embed, key_id: None, flows: Some(flows), ..session };
     let tokens = store.tokens();
-    tokens.add(&session, &KeyHash([2; 32])).unwrap();
-    tokens.add(&page, &KeyHash([3; 32])).unwrap();
-    tokens.add(&Token { expires_at: at(1), ..page.clone() }, &KeyHash([4; 32])).unwrap();
+    assert!(tokens.add(&session, &KeyHash([2; 32])).unwrap());
+    assert!(tokens.add(&page, &KeyHash([3; 32])).unwrap());
+    assert!(tokens.add(&Token { expires_at: at(1), ..page.clone() }, &KeyHash([4; 32])).unwrap());
     let found = |hash| tokens.lookup(&KeyHash([hash; 32])).unwrap();
     assert_eq!(found(2), Some((session, owner())));
     assert_eq!(found(3), Some((page.clone(), owner())));
@@ -247,20 +247,27 @@ pub fn what_stands_for_a_user_goes_with_them_and_with_its_key(store: &dyn Store)
     assert_eq!(found(4), None);
     assert!(store.keys().revoke(key.id).unwrap());
     assert_eq!(found(2), None, "it was made by means of the key");
+    let late = Token { key_id: Some(key.id), ..page.clone() };
+    assert!(!tokens.add(&late, &KeyHash([5; 32])).unwrap(), "the key is there no longer");
+    assert_eq!(found(5), None);
     assert!(found(3).is_some());
     assert!(tokens.delete(&KeyHash([3; 32])).unwrap());
     assert!(!tokens.delete(&KeyHash([3; 32])).unwrap(), "one alone deletes it");
 
     store.keys().add(&key, &KeyHash([1; 32])).unwrap();
-    tokens.add(&page, &KeyHash([3; 32])).unwrap();
-    let stranger = Token { user_id: UserId::from_uuid(Uuid::nil()), ..page };
-    assert!(tokens.add(&stranger, &KeyHash([5; 32])).is_err(), "a token stands for somebody");
+    assert!(tokens.add(&page, &KeyHash([3; 32])).unwrap());
+    let stranger = Token { user_id: UserId::from_uuid(Uuid::nil()), ..page.clone() };
+    assert!(!tokens.add(&stranger, &KeyHash([5; 32])).unwrap(), "a token stands for somebody");
     assert!(store.users().delete(OWNER, at(9)).unwrap());
     assert!(!store.users().delete(OWNER, at(9)).unwrap());
     assert!(!store.users().delete(stranger.user_id, at(9)).unwrap());
     assert_eq!(found(3), None);
     assert_eq!(store.keys().lookup(&KeyHash([1; 32])).unwrap(), None);
     assert_eq!(store.keys().list(None).unwrap(), []);
+    assert!(!tokens.add(&page, &KeyHash([5; 32])).unwrap(), "its user is there no longer");
+    // A key that is made while its user goes opens nothing.
+    store.keys().add(&key, &KeyHash([1; 32])).unwrap();
+    assert_eq!(store.keys().lookup(&KeyHash([1; 32])).unwrap(), None);
     assert_eq!(store.users().lookup(OWNER).unwrap(), None);
     assert_eq!(store.users().lookup_named("ana").unwrap(), None);
     assert_eq!(store.users().list().unwrap(), []);

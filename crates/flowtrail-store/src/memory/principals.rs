@@ -58,7 +58,7 @@ impl KeyStore for MemoryStore {
     fn lookup(&self, hash: &KeyHash) -> Result<Option<RecognisedKey>, StoreError> {
         let state = self.lock();
         Ok(state.keys.values().find(|(_, kept)| kept == hash).and_then(|(key, _)| {
-            let user = state.users.get(&key.user_id)?.clone();
+            let user = state.living_users().find(|user| user.id == key.user_id)?.clone();
             Some(RecognisedKey { key: key.clone(), user })
         }))
     }
@@ -100,11 +100,14 @@ impl TokenStore for MemoryStore {
         Ok(user.map(|user| (token.clone(), user.clone())))
     }
 
-    fn add(&self, token: &Token, hash: &KeyHash) -> Result<(), StoreError> {
+    fn add(&self, token: &Token, hash: &KeyHash) -> Result<bool, StoreError> {
         let mut state = self.lock();
-        state.require_user(token.user_id)?;
-        state.tokens.insert(*hash, token.clone());
-        Ok(())
+        let has_user = state.living_users().any(|user| user.id == token.user_id);
+        let has_key = token.key_id.is_none_or(|key| state.keys.contains_key(&key));
+        if has_user && has_key {
+            state.tokens.insert(*hash, token.clone());
+        }
+        Ok(has_user && has_key)
     }
 
     fn delete(&self, hash: &KeyHash) -> Result<bool, StoreError> {

@@ -1,8 +1,8 @@
 //! Executions, as a store answers for them.
 
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, Place, StatsQuery,
-    StatsScope, Step, Tally,
+    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution, Place,
+    StatsQuery, StatsScope, Step, Tally, UserId,
 };
 use time::OffsetDateTime;
 
@@ -53,6 +53,28 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer, or a row is corrupt.
     fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError>;
 
+    /// The nodes of an execution that runs still, without their data, by number.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn list_nodes(&self, id: ExecutionId) -> Result<Vec<NodeExecution>, StoreError> {
+        let mut nodes = self.lookup(id)?.map_or_else(Vec::new, |execution| execution.node_executions);
+        for node in &mut nodes {
+            (node.input_data, node.output_data) = (None, None);
+        }
+        Ok(nodes)
+    }
+
+    /// Has other processes told that something was deleted, so that who watches looks at everything again.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn tell_of_deletion(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Those of some executions that are there, without their data, in any order.
     ///
     /// # Errors
@@ -76,14 +98,19 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer, or a row is corrupt.
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError>;
 
-    /// The executions of a flow that have ended, those that ended last first, so many of them after so many others. Reads no
+    /// The executions of a flow, or of what a user started of it, that have ended, those that ended last first, so many of them after so many others. Reads no
     /// payload. The cost grows with how many are passed over.
     ///
     /// # Errors
     ///
     /// When the database does not answer, or a row is corrupt.
-    fn list_by_end(&self, flow: FlowId, offset: u64, limit: u32)
-    -> Result<Vec<ExecutionSummary>, StoreError>;
+    fn list_by_end(
+        &self,
+        flow: FlowId,
+        user: Option<UserId>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<ExecutionSummary>, StoreError>;
 
     /// How many executions a query finds, looking at no more than `bound`.
     ///

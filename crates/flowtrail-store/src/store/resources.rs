@@ -152,7 +152,7 @@ pub struct RecognisedKey {
 
 /// API keys.
 pub trait KeyStore: Send + Sync {
-    /// The key with this hash, unless it was revoked. It may have expired.
+    /// The key with this hash, unless it was revoked or its user was deleted. It may have expired.
     ///
     /// # Errors
     ///
@@ -197,12 +197,12 @@ pub trait TokenStore: Send + Sync {
     /// When the database does not answer, or a row is corrupt.
     fn lookup(&self, hash: &KeyHash) -> Result<Option<(Token, User)>, StoreError>;
 
-    /// Adds a token.
+    /// Adds a token. False, and nothing is added, when its user or its key is there no longer.
     ///
     /// # Errors
     ///
-    /// When the database does not answer, or the user is unknown.
-    fn add(&self, token: &Token, hash: &KeyHash) -> Result<(), StoreError>;
+    /// When the database does not answer.
+    fn add(&self, token: &Token, hash: &KeyHash) -> Result<bool, StoreError>;
 
     /// Deletes a token at once. Of those who do so at the same time, one is told that it was there.
     ///

@@ -139,12 +139,15 @@ impl Teller {
         match changed {
             Changed::Missed => {
                 self.running.clear();
+                self.ended = Ended::default();
                 events.push(Event::resync());
             }
+            Changed::Thinned(flow) => events.push(Event { of: Some((flow, None)), ..Event::resync() }),
             Changed::Executions(ids) => self.executions(inner, &ids, &mut events)?,
             Changed::Node(node) => self.node(inner, &node, &mut events)?,
             Changed::Deleted { execution, flow, user } => {
                 self.running.remove(&execution);
+                self.ended.forget(execution);
                 let data = json!({"id": execution, "flowId": flow}).to_string();
                 let kind = EventKind::ExecutionDeleted;
                 events.push(Event {
@@ -170,7 +173,12 @@ impl Teller {
     ) -> Result<(), StoreError> {
         // What was deleted meanwhile is told by whoever deleted it.
         for summary in inner.store.executions().lookup_summaries(ids)? {
+            let is_elsewhere = !inner.running.contains(summary.id);
             if summary.status.is_final() {
+                // What runs here tells of its nodes by itself, before its end is written.
+                if summary.instance_id != Some(inner.instance) && self.running.contains_key(&summary.id) {
+                    self.nodes_of(inner, summary.id, events)?;
+                }
                 self.running.remove(&summary.id);
                 if self.ended.is_news(&summary) {
                     events.push(of_execution(EventKind::ExecutionEnded, &summary)?);
@@ -178,7 +186,10 @@ impl Teller {
             } else if !self.running.contains_key(&summary.id) {
                 self.remember(&summary);
                 events.push(of_execution(EventKind::ExecutionStarted, &summary)?);
-            } else if !inner.running.contains(summary.id) {
+                if is_elsewhere {
+                    self.nodes_of(inner, summary.id, events)?;
+                }
+            } else if is_elsewhere {
                 self.nodes_of(inner, summary.id, events)?;
             }
         }
@@ -192,11 +203,10 @@ impl Teller {
         id: ExecutionId,
         events: &mut Vec<Event>,
     ) -> Result<(), StoreError> {
-        let Some(execution) = inner.store.executions().lookup(id)? else { return Ok(()) };
         let Some(running) = self.running.get_mut(&id) else { return Ok(()) };
-        for node in &execution.node_executions {
+        for node in inner.store.executions().list_nodes(id)? {
             if running.nodes_ended.insert(node.seq) {
-                let progress = NodeProgress::ended(id, node);
+                let progress = NodeProgress::ended(id, &node);
                 events.push(of_node(EventKind::NodeEnded, &progress, running.flow, running.user)?);
             }
         }
@@ -239,6 +249,13 @@ impl Teller {
 }
 
 impl Ended {
+    /// Forgets an execution: under its id another one may be recorded.
+    fn forget(&mut self, id: ExecutionId) {
+        if self.inferred.remove(&id).is_some() {
+            self.order.retain(|known| *known != id);
+        }
+    }
+
     /// Whether this end was not told yet. One that was only concluded may be told once more, corrected.
     fn is_news(&mut self, summary: &ExecutionSummary) -> bool {
         match self.inferred.insert(summary.id, summary.inferred) {

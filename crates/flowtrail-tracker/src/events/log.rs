@@ -124,6 +124,8 @@ impl EventLog {
         if self.guard(flow).is_some() {
             return Ok(());
         }
+        // Held to the end: what is learned here must not be taken for what was learned after a change.
+        let _revision = self.revision.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(found) = inner.store.flows().lookup(flow)? else { return Ok(()) };
         let guard = Guard { owner: found.owner_id, access: found.access };
         self.guards.write().unwrap_or_else(PoisonError::into_inner).insert(flow, Arc::new(guard));

@@ -263,7 +263,8 @@ impl Listener {
         let Some(guard) = self.log.guard(flow) else { return self.principal.is_admin() };
         match access::rights_by(&self.principal, flow, guard.owner, &guard.access) {
             Rights::None => false,
-            Rights::Public => user == Some(self.principal.id),
+            // What of a flow was deleted may have been theirs.
+            Rights::Public => user == Some(self.principal.id) || event.kind == EventKind::Resync,
             Rights::Read | Rights::Write => true,
         }
     }

@@ -154,6 +154,7 @@ impl Writer {
                 // Here, where everything passes: nobody can write faster than room is made.
                 let evicted = make_room(&*self.store, ceiling)?;
                 if evicted > 0 {
+                    self.answers.counters.pruned(evicted);
                     log::info!("disk ceiling: {evicted} of the oldest executions were deleted");
                 }
             }

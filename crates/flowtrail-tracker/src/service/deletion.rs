@@ -59,9 +59,12 @@ impl Tracker {
         if !execution.status.is_final() {
             return Err(TrackerError::Pending);
         }
-        self.inner.store.executions().delete(&[id])?;
+        // Of two who delete it at once, one does.
+        if self.inner.store.executions().delete(&[id])?.is_empty() {
+            return Err(TrackerError::NotFound("execution"));
+        }
         let (flow, user) = (execution.guarding_flow_id, execution.user_id);
-        self.inner.tell(Changed::Deleted { execution: id, flow, user });
+        self.inner.deleted(Changed::Deleted { execution: id, flow, user });
         let detail = json!({"flowId": execution.guarding_flow_id});
         let act = Act::to(AuditAction::ExecutionDeleted, *id.as_uuid(), &execution.flow_name);
         self.inner.note(principal, act.with(detail))
@@ -90,21 +93,33 @@ impl Tracker {
                 Really::OnlyCount => self.count_prunable(principal, flow, Keep::Newest(0)),
             };
         }
-        let mut walk = self.walk(principal, &filter)?;
         let mut gone = 0;
+        let walked = self.delete_walking(principal, &filter, really, &mut gone);
+        // What was deleted before an error is gone all the same.
+        if really == Really::Delete && (gone > 0 || walked.is_ok()) {
+            self.inner.thinned(flow, gone);
+            let act = Act::to(AuditAction::ExecutionsDeleted, *flow.as_uuid(), &name);
+            self.inner.note(principal, act.with(json!({"deleted": gone})))?;
+        }
+        walked.map(|()| gone)
+    }
+
+    fn delete_walking(
+        &self,
+        principal: &Principal,
+        filter: &ExecutionFilter,
+        really: Really,
+        gone: &mut u64,
+    ) -> Result<(), TrackerError> {
+        let mut walk = self.walk(principal, filter)?;
         loop {
             let some = walk.next(AT_ONCE)?;
             if some.is_empty() {
-                if really == Really::Delete {
-                    self.inner.tell(Changed::Missed);
-                    let act = Act::to(AuditAction::ExecutionsDeleted, *flow.as_uuid(), &name);
-                    self.inner.note(principal, act.with(json!({"deleted": gone})))?;
-                }
-                return Ok(gone);
+                return Ok(());
             }
             let ids: Vec<ExecutionId> =
                 some.iter().filter(|one| one.status.is_final()).map(|one| one.id).collect();
-            gone += match really {
+            *gone += match really {
                 Really::Delete => self.inner.store.executions().delete(&ids)?.len() as u64,
                 Really::OnlyCount => ids.len() as u64,
             };
@@ -121,7 +136,8 @@ impl Tracker {
         let name = self.require_write(principal, flow)?;
         let Some(below) = self.prune_bound(flow, keep)? else { return Ok(0) };
         let gone = self.inner.prune(flow, below)?;
-        self.inner.tell(Changed::Missed);
+        self.inner.counters.pruned(gone);
+        self.inner.thinned(flow, gone);
         let act = Act::to(AuditAction::ExecutionsPruned, *flow.as_uuid(), &name);
         self.inner.note(principal, act.with(keep.detail(gone)))?;
         Ok(gone)
@@ -181,7 +197,9 @@ impl Tracker {
         })?;
         self.inner.counters.pruned(gone);
         self.inner.upkeep_wanted();
-        self.inner.tell(Changed::Missed);
+        if gone > 0 {
+            self.inner.deleted(Changed::Missed);
+        }
         let act = Act::of(AuditAction::ExecutionsPruned).with(keep.detail(gone));
         self.inner.note(principal, act)?;
         Ok(gone)
@@ -238,6 +256,22 @@ fn bound_of_all(principal: &Principal, keep: Keep) -> Result<OffsetDateTime, Tra
 }
 
 impl crate::tracker::Inner {
+    /// Tells those who watch of what was deleted, in this process and others.
+    pub(crate) fn deleted(&self, changed: Changed) {
+        self.tell(changed);
+        // It is done, whether others hear of it or not.
+        if let Err(error) = self.store.executions().tell_of_deletion() {
+            log::warn!("other processes are not told of what was deleted: {error}");
+        }
+    }
+
+    /// Tells those who watch that so many executions of a flow were deleted.
+    fn thinned(&self, flow: FlowId, gone: u64) {
+        if gone > 0 {
+            self.deleted(Changed::Thinned(flow));
+        }
+    }
+
     /// How many executions of all flows have ended that began before the hour in which a time lies. Counters tell it.
     pub(crate) fn count_ended_in_hours_before(&self, at: OffsetDateTime) -> Result<u64, TrackerError> {
         let query = StatsQuery { to: Some(Step::Hour.begin(at)), ..StatsQuery::of_all() };
@@ -299,12 +333,9 @@ impl crate::tracker::Inner {
                 .filter(|ended| below.is_none_or(|below| ended.place < below))
                 .map(flowtrail_store::Ended::id)
                 .collect();
-            let gone = executions.delete(&ids)?.len() as u64;
-            self.counters.pruned(gone);
-            return Ok(gone);
+            return Ok(executions.delete(&ids)?.len() as u64);
         }
         let gone = executions.begin_prune(&NewPrune::of_flow(flow, below))?;
-        self.counters.pruned(gone);
         self.upkeep_wanted();
         Ok(gone)
     }

@@ -109,6 +109,16 @@ impl Tracker {
         found.map_or_else(String::new, |(_, flow)| names(flow))
     }
 
+    /// A flow as it would be made, which is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Invalid`] when a value is out of bounds, [`TrackerError::Forbidden`] for the token of a page.
+    pub fn draft_flow(&self, principal: &Principal, draft: FlowDraft) -> Result<Flow, TrackerError> {
+        access::require_more_than_reading(principal, "make flows")?;
+        self.new_flow(principal, draft)
+    }
+
     fn new_flow(&self, principal: &Principal, draft: FlowDraft) -> Result<Flow, TrackerError> {
         let now = self.inner.clock.now();
         let flow = Flow {

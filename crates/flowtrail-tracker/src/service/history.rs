@@ -157,8 +157,7 @@ impl Tracker {
         Ok(ExecutionPage { page, searched_to, has_pending_executions })
     }
 
-    /// The executions of a flow that have ended and that the principal may see, those that ended last first. Who may see
-    /// only their own gets them by their start. Blocks.
+    /// The executions of a flow that have ended and that the principal may see, those that ended last first. Blocks.
     ///
     /// # Errors
     ///
@@ -170,15 +169,12 @@ impl Tracker {
         offset: u64,
         limit: u32,
     ) -> Result<Vec<ExecutionSummary>, TrackerError> {
-        let executions = self.inner.store.executions();
-        let visibility = self.visibility(principal, Some(flow))?;
-        if visibility == Visibility::All {
-            return Ok(executions.list_by_end(flow, offset, limit)?);
-        }
-        let filter = ExecutionFilter::of_flow(flow);
-        let query = ExecutionQuery { visibility, offset, ..ExecutionQuery::newest(filter, limit) };
-        let found = executions.list(&query)?.items;
-        Ok(found.into_iter().filter(|execution| execution.status.is_final()).collect())
+        let user = match self.rights_in(principal, flow)? {
+            Rights::None => return Err(TrackerError::NotFound("flow")),
+            Rights::Public => Some(principal.id),
+            Rights::Read | Rights::Write => None,
+        };
+        Ok(self.inner.store.executions().list_by_end(flow, user, offset, limit)?)
     }
 
     /// What of a flow's history, or of all, the principal may see.

@@ -49,11 +49,17 @@ impl Tracker {
         let range = StatsRange { from, to, ..StatsRange::default() };
         let hours = self.time_series(principal, Some(flow), range, Step::Hour)?;
         let all: u64 = hours.iter().map(|hour| hour.figures.total).sum();
-        let mut points = Points { thinned: all > MOST, ..Points::default() };
-        if !points.thinned {
-            self.read(flow, from, to, MOST).map(|found| points.extend(&found))?;
-            return Ok(points);
+        let mut points = Points::default();
+        // Hours are counted whole, of which only a part may be asked for.
+        let may_fit = all <= MOST || from.is_some() || to.is_some();
+        if may_fit {
+            let found = self.read(flow, from, to, MOST + 1)?;
+            if found.len() as u64 <= MOST {
+                points.extend(&found);
+                return Ok(points);
+            }
         }
+        points.thinned = true;
         // Each hour gets its share of the points, what is left over going to the next one.
         let mut before = 0;
         for hour in hours {

@@ -118,6 +118,21 @@ impl Tracker {
         Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
     }
 
+    /// Whether a record is sound, without recording it: for who has to make its flow first. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record) at once.
+    pub fn check_record(
+        &self,
+        principal: &Principal,
+        start: &StartExecution<'_>,
+        finished: &FinishedExecution<'_>,
+    ) -> Result<(), TrackerError> {
+        access::require_use(principal, start.flow, "record into this flow")?;
+        self.record_command(principal, start, finished).map(drop)
+    }
+
     fn record_command(
         &self,
         principal: &Principal,

@@ -195,7 +195,9 @@ impl Tracker {
         let latest = now + lives;
         let expires_at = key.and_then(|key| key.expires_at).map_or(latest, |expiry| expiry.min(latest));
         let token = Token { kind, user_id: principal.id, key_id, flows, created_at: now, expires_at };
-        tokens.add(&token, &hash(&secret))?;
+        if !tokens.add(&token, &hash(&secret))? {
+            return Err(TrackerError::Unauthenticated("this key is unknown or was revoked"));
+        }
         Ok(NewToken { secret, expires_at })
     }
 

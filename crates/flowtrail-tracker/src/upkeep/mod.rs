@@ -209,9 +209,7 @@ impl Inner {
         let step = executions.continue_prune(AT_ONCE)?;
         kept.deleted += step.deleted;
         if step.is_done {
-            let gone = executions.begin_prune(&NewPrune::of_all(before))?;
-            self.counters.pruned(gone);
-            kept.pruned += gone;
+            kept.pruned += executions.begin_prune(&NewPrune::of_all(before))?;
         }
         Ok(())
     }

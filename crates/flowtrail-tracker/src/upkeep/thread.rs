@@ -8,6 +8,7 @@ use flowtrail_store::{Job, StoreError};
 
 use super::{GIVEN_BACK_AT_ONCE, KEPT_FREE, Kept};
 use crate::TrackerError;
+use crate::changes::Changed;
 use crate::tracker::Inner;
 
 /// What the upkeep's thread is told.
@@ -72,6 +73,7 @@ impl Drop for UpkeepThread {
 }
 
 fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
+    let (mut untold, mut told_at) = (0, None::<Instant>);
     let mut retention_at: Option<Instant> = None;
     let mut pause = Duration::from_millis(200);
     let mut seen = 0;
@@ -96,6 +98,14 @@ fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
                     retention_at = Some(Instant::now());
                 }
                 report(kept);
+                untold += kept.pruned + kept.evicted;
+                inner.counters.pruned(kept.pruned + kept.evicted);
+                // What goes by rules is old: who watches need not hear of each piece.
+                if untold > 0 && told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
+                    inner.deleted(Changed::Missed);
+                    untold = 0;
+                    told_at = Some(Instant::now());
+                }
                 let submitted = inner.recorder.submitted();
                 pause = match (kept.is_idle(), submitted == seen) {
                     (true, _) => IDLE,
@@ -174,6 +184,9 @@ impl Inner {
         Ok(())
     }
 }
+
+/// How often, at most, those who watch are told that retention has deleted something.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 
 fn report(kept: Kept) {
     if kept.pruned > 0 {

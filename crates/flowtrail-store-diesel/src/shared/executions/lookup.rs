@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Nullable};
 use flowtrail_store::StoreError;
-use flowtrail_types::{Execution, ExecutionId, ExecutionSummary, FlowId, Place, StatsScope};
+use flowtrail_types::{Execution, ExecutionId, ExecutionSummary, FlowId, NodeExecution, Place, StatsScope};
 
 use super::super::backend::{self, Conn};
 use super::super::prune::{self, ActivePrune};
@@ -83,6 +84,35 @@ pub(super) fn lookup_summaries(
     let prunes = prune::active(conn, &StatsScope::All)?;
     let is_there = |(row, ..): &Joined| !prunes.iter().any(|prune| is_covered(prune, row));
     rows.into_iter().filter(is_there).map(into_summary).collect()
+}
+
+pub(super) fn nodes_without_data(conn: &mut Conn, id: ExecutionId) -> Result<Vec<NodeExecution>, StoreError> {
+    use node_executions as n;
+    let none = || diesel::dsl::sql::<Nullable<Binary>>("NULL");
+    let rows: Vec<NodeRow> = n::table
+        .filter(n::execution_id.eq(Id(*id.as_uuid())))
+        .order(n::seq)
+        .select((
+            n::seq,
+            n::node_id,
+            n::node_name,
+            n::node_type,
+            n::status,
+            n::executed_at,
+            n::duration_us,
+            none(),
+            none(),
+            n::error,
+            n::error_kind,
+            n::parent_seq,
+            n::iteration,
+            n::attempt,
+            n::capture,
+            n::digest,
+        ))
+        .load(conn)
+        .map_err(backend::translate)?;
+    rows.into_iter().map(|row| Ok(row.into_node(id)?.into_execution())).collect()
 }
 
 /// The rows at these places, newest first.

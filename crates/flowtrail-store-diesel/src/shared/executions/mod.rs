@@ -25,8 +25,8 @@ use flowtrail_store::{
     PruneStep, Refusal, StatusCounts, StoreError,
 };
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, StatsQuery, StatsScope,
-    Step, Tally,
+    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution, StatsQuery,
+    StatsScope, Step, Tally, UserId,
 };
 use time::OffsetDateTime;
 
@@ -62,10 +62,19 @@ impl ExecutionStore for DieselStore {
     fn list_by_end(
         &self,
         flow: FlowId,
+        user: Option<UserId>,
         offset: u64,
         limit: u32,
     ) -> Result<Vec<ExecutionSummary>, StoreError> {
-        self.read(|conn| by_end::list(conn, flow, offset, limit))
+        self.read(|conn| by_end::list(conn, flow, user, offset, limit))
+    }
+
+    fn list_nodes(&self, id: ExecutionId) -> Result<Vec<NodeExecution>, StoreError> {
+        lookup::nodes_without_data(&mut *self.reader()?, id)
+    }
+
+    fn tell_of_deletion(&self) -> Result<(), StoreError> {
+        self.write(|conn, _| super::super::company::tell_of_deletion(self.own(), conn))
     }
 
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError> {

@@ -11,7 +11,7 @@ use flowtrail_tracker::{Ack, FinishedExecution, Options, StartExecution, Tracker
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
     Execution, ExecutionId, ExecutionQuery, ExecutionSummary, Flow, FlowId, InstanceId, Principal, Source,
-    StatsQuery, StatsScope, Step, Tally, UserId,
+    StatsQuery, StatsScope, Step, Tally,
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -70,7 +70,7 @@ impl ExecutionStore for SlowStore {
         lookup(id: ExecutionId) -> Result<Option<Execution>, StoreError>;
         lookup_summary(id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError>;
         list(query: &ExecutionQuery) -> Result<Found, StoreError>;
-        list_by_end(flow: FlowId, user: Option<UserId>, offset: u64, limit: u32) -> Result<Vec<ExecutionSummary>, StoreError>;
+        list_by_end(flow: FlowId, offset: u64, limit: u32) -> Result<Vec<ExecutionSummary>, StoreError>;
         count(query: &ExecutionQuery, bound: u32) -> Result<Counted, StoreError>;
         status_counts(scope: &StatsScope) -> Result<StatusCounts, StoreError>;
         tally(query: &StatsQuery) -> Result<Tally, StoreError>;

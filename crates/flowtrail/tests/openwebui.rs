@@ -218,3 +218,23 @@ async fn what_came_over_mcp_is_shown_too() {
     assert_eq!(shown["errors"], Value::Null);
     assert_eq!(server.rest().get(&path).await.expect(200)[0]["id"], answer.execution_id());
 }
+
+#[tokio::test]
+async fn who_sees_only_their_own_gets_whole_pages_of_it() {
+    let server = TestServer::start().await;
+    let (_, eve) = person(&server, "Eve").await;
+    let body = json!({"name": "Open to all", "kind": "external", "access": {"public": true}});
+    let made = server.rest().post("/api/flows", &body).await.expect(201);
+    let flow = made["id"].as_str().unwrap();
+    let good = json!({"status": "success", "execution_time": 1});
+    let theirs = eve.post(&list(flow), &good).await.expect(200);
+    // Neither what is pending nor what is somebody else's takes the place of theirs.
+    for _ in 0..3 {
+        eve.post(&format!("/api/flows/{flow}/executions"), &json!({})).await.expect(201);
+        server.rest().post(&list(flow), &good).await.expect(200);
+    }
+    let page = eve.get(&list(flow)).await.expect(200);
+    assert_eq!(page.as_array().unwrap().len(), 1, "{page}");
+    assert_eq!(page[0]["id"], theirs["id"]);
+    assert_eq!(eve.get(&format!("{}?page=2", list(flow))).await.expect(200), json!([]));
+}

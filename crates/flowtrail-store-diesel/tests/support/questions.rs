@@ -150,7 +150,7 @@ fn changes(store: &dyn Store, count: u64) {
     statistics(store);
     executions.lookup(execution_id(6)).unwrap();
     executions.lookup_summaries(&[execution_id(6), execution_id(7)]).unwrap();
-    executions.list_by_end(flow_id(1), Some(ME), 60, 60).unwrap();
+    executions.list_by_end(flow_id(1), 60, 60).unwrap();
     executions.list_nodes(execution_id(6)).unwrap();
     executions.tell_of_deletion().unwrap();
     let mut late = start(count + 100);
@@ -170,7 +170,7 @@ fn beside_prune_of_all(store: &dyn Store, count: u64) {
     lists(store, count);
     statistics(store);
     executions.lookup(execution_id(6)).unwrap();
-    executions.list_by_end(flow_id(7), None, 0, 60).unwrap();
+    executions.list_by_end(flow_id(7), 0, 60).unwrap();
     for flow in [None, Some(flow_id(7))] {
         executions.list_ended(&EndedQuery { flow, before: None, after: None, limit: 10 }).unwrap();
     }

@@ -2,7 +2,7 @@
 
 use flowtrail_types::{
     Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution, Place,
-    StatsQuery, StatsScope, Step, Tally, UserId,
+    StatsQuery, StatsScope, Step, Tally,
 };
 use time::OffsetDateTime;
 
@@ -98,19 +98,14 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer, or a row is corrupt.
     fn list(&self, query: &ExecutionQuery) -> Result<Found, StoreError>;
 
-    /// The executions of a flow, or of what a user started of it, that have ended, those that ended last first, so many of them after so many others. Reads no
+    /// The executions of a flow that have ended, those that ended last first, so many of them after so many others. Reads no
     /// payload. The cost grows with how many are passed over.
     ///
     /// # Errors
     ///
     /// When the database does not answer, or a row is corrupt.
-    fn list_by_end(
-        &self,
-        flow: FlowId,
-        user: Option<UserId>,
-        offset: u64,
-        limit: u32,
-    ) -> Result<Vec<ExecutionSummary>, StoreError>;
+    fn list_by_end(&self, flow: FlowId, offset: u64, limit: u32)
+    -> Result<Vec<ExecutionSummary>, StoreError>;
 
     /// How many executions a query finds, looking at no more than `bound`.
     ///

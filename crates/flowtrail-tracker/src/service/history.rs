@@ -11,6 +11,7 @@ use flowtrail_types::{
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::AT_ONCE;
 use crate::access::{self, Rights};
 use crate::recorder::Patience;
 use crate::{Ack, Tracker, TrackerError};
@@ -157,7 +158,8 @@ impl Tracker {
         Ok(ExecutionPage { page, searched_to, has_pending_executions })
     }
 
-    /// The executions of a flow that have ended and that the principal may see, those that ended last first. Blocks.
+    /// The executions of a flow that have ended and that the principal may see, those that ended last first. Who may see
+    /// only their own gets them by their start. Blocks.
     ///
     /// # Errors
     ///
@@ -169,12 +171,25 @@ impl Tracker {
         offset: u64,
         limit: u32,
     ) -> Result<Vec<ExecutionSummary>, TrackerError> {
-        let user = match self.rights_in(principal, flow)? {
-            Rights::None => return Err(TrackerError::NotFound("flow")),
-            Rights::Public => Some(principal.id),
-            Rights::Read | Rights::Write => None,
-        };
-        Ok(self.inner.store.executions().list_by_end(flow, user, offset, limit)?)
+        if self.visibility(principal, Some(flow))? == Visibility::All {
+            return Ok(self.inner.store.executions().list_by_end(flow, offset, limit)?);
+        }
+        // No index has the ends of one user's executions: theirs are read from the newest on.
+        let mut walk = self.walk(principal, &ExecutionFilter::of_flow(flow))?;
+        let (mut passed, mut found) = (0, Vec::new());
+        while found.len() < limit as usize {
+            let some = walk.next(AT_ONCE)?;
+            if some.is_empty() {
+                break;
+            }
+            for execution in some.into_iter().filter(|execution| execution.status.is_final()) {
+                passed += 1;
+                if passed > offset && found.len() < limit as usize {
+                    found.push(execution);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// What of a flow's history, or of all, the principal may see.

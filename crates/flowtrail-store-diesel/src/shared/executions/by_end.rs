@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use flowtrail_store::StoreError;
-use flowtrail_types::{ExecutionId, ExecutionSummary, FlowId, StatsScope, UserId};
+use flowtrail_types::{ExecutionId, ExecutionSummary, FlowId, StatsScope};
 
 use super::super::backend::{self, Conn, Db};
 use super::super::prune::{self, covering, shown};
@@ -13,18 +13,14 @@ use crate::columns::Id;
 pub(super) fn list(
     conn: &mut Conn,
     flow: FlowId,
-    user: Option<UserId>,
     offset: u64,
     limit: u32,
 ) -> Result<Vec<ExecutionSummary>, StoreError> {
     let active = prune::active(conn, &StatsScope::Flows(vec![flow]))?;
-    let mut ended = executions::table
+    let ended = executions::table
         .filter(executions::flow_id.eq(Id(*flow.as_uuid())))
         .filter(executions::ended_at.is_not_null())
         .into_boxed::<Db>();
-    if let Some(user) = user {
-        ended = ended.filter(executions::user_id.eq(Id(*user.as_uuid())));
-    }
     let ids: Vec<Id> = shown!(active, ended)
         .order((executions::ended_at.desc(), executions::id.desc()))
         .offset(i64::try_from(offset).unwrap_or(i64::MAX))

@@ -26,7 +26,7 @@ use flowtrail_store::{
 };
 use flowtrail_types::{
     Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution, StatsQuery,
-    StatsScope, Step, Tally, UserId,
+    StatsScope, Step, Tally,
 };
 use time::OffsetDateTime;
 
@@ -62,11 +62,10 @@ impl ExecutionStore for DieselStore {
     fn list_by_end(
         &self,
         flow: FlowId,
-        user: Option<UserId>,
         offset: u64,
         limit: u32,
     ) -> Result<Vec<ExecutionSummary>, StoreError> {
-        self.read(|conn| by_end::list(conn, flow, user, offset, limit))
+        self.read(|conn| by_end::list(conn, flow, offset, limit))
     }
 
     fn list_nodes(&self, id: ExecutionId) -> Result<Vec<NodeExecution>, StoreError> {

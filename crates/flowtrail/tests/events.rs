@@ -183,6 +183,21 @@ async fn everybody_hears_what_they_may_see() {
 }
 
 #[tokio::test]
+async fn a_process_that_is_alone_misses_nothing_of_what_it_writes() {
+    let server = TestServer::start().await;
+    let flow = external(server.rest(), json!({})).await;
+    let mut events = server.events("").await;
+    // Longer than the housekeeping takes to look around.
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_secs(3) {
+        let id = record(server.rest(), &flow).await;
+        assert_eq!(events.expect("execution.ended").await.data["id"], id);
+        server.rest().delete(&format!("/api/flows/{flow}/executions/{id}")).await.expect(204);
+        events.expect("execution.deleted").await;
+    }
+}
+
+#[tokio::test]
 async fn who_comes_back_misses_nothing_or_is_told_to_fetch_again() {
     let server = TestServer::start().await;
     let flow = external(server.rest(), json!({})).await;

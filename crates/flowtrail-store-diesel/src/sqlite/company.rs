@@ -24,6 +24,7 @@ pub(super) fn tell(
     mark: i64,
     executions: &[ExecutionId],
 ) -> Result<(), WriteError> {
+    note(own, mark);
     // A batch that wrote to nothing leaves word of that, too: one without is one that nobody was told of.
     if !own.has_company.load(Ordering::Relaxed) {
         return Ok(());
@@ -43,9 +44,28 @@ pub(super) fn tell(
 }
 
 /// Leaves a mark without a word: whoever listens looks at everything again.
-pub(super) fn tell_of_deletion(_own: &Own, conn: &mut Conn) -> Result<(), WriteError> {
-    backend::next_mark(conn)?;
+pub(super) fn tell_of_deletion(own: &Own, conn: &mut Conn) -> Result<(), WriteError> {
+    let (mark, _) = backend::next_mark(conn)?;
+    note(own, mark);
     Ok(())
+}
+
+/// Remembers a mark as this process's own. Of a batch that is rolled back the next one has the same.
+fn note(own: &Own, mark: i64) {
+    let mut made = own.made.lock().unwrap_or_else(PoisonError::into_inner);
+    if made.back() != Some(&mark) {
+        made.push_back(mark);
+    }
+    if made.len() > usize::try_from(KEPT).unwrap_or(usize::MAX) {
+        made.pop_front();
+    }
+}
+
+/// How many of this process's own marks lie above one and up to another.
+fn made_between(own: &Own, above: i64, up_to: i64) -> i64 {
+    let made = own.made.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = made.iter().filter(|mark| **mark > above && **mark <= up_to).count();
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 #[derive(QueryableByName)]
@@ -81,8 +101,10 @@ pub(super) fn foreign_writes(store: &DieselStore) -> Result<ForeignWrites, Store
     .map_err(backend::translate)?;
     // What was written before the first look nobody heard, and neither what was written without a word: by a process that
     // did not know yet that anybody else is there, or by a prune.
-    let told = i64::try_from(words.len()).unwrap_or(i64::MAX);
-    let missed = heard.is_none_or(|heard| heard < now - KEPT || now - heard > told);
+    let others = words.iter().filter(|word| word.writer != own.name.as_bytes()).count();
+    let told = i64::try_from(others).unwrap_or(i64::MAX);
+    let missed =
+        heard.is_none_or(|heard| heard < now - KEPT || now - heard > told + made_between(own, heard, now));
     *heard = Some(now);
     let mut executions: Vec<ExecutionId> = words
         .iter()

@@ -1,5 +1,6 @@
 //! What a process has of its own on a SQLite file: locks on files beside it, which the system frees when it ends.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -30,6 +31,8 @@ pub(crate) struct Own {
     pub(super) has_company: AtomicBool,
     /// Up to which batch was listened.
     pub(super) heard: Mutex<Option<i64>>,
+    /// The last marks that this process made: of these it need not be told.
+    pub(super) made: Mutex<VecDeque<i64>>,
 }
 
 impl Own {
@@ -46,6 +49,7 @@ impl Own {
             name: RandomIds::default().next(time::OffsetDateTime::UNIX_EPOCH),
             has_company: AtomicBool::new(false),
             heard: Mutex::default(),
+            made: Mutex::default(),
         })
     }
 

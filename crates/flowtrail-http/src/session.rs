@@ -60,8 +60,9 @@ async fn log_in(app: web::Data<App>, request: HttpRequest, body: Body) -> Result
     let (made, session) = blocking(move || -> Result<_, ApiError> {
         let made = match (key, code) {
             (Some(key), None) => {
-                counting.count(&tracker.authenticate(key.trim())?)?;
-                tracker.log_in(key.trim())?
+                let principal = tracker.authenticate(key.trim())?;
+                counting.count(&principal)?;
+                tracker.log_in(&principal)?
             }
             (None, Some(code)) => tracker.log_in_once(code.trim())?,
             _ => return Err(ApiError::invalid("key", "expected a key, or a code to log in once")),
@@ -96,16 +97,16 @@ async fn current(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespon
 async fn log_out(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     if let Some(secret) = cookie_of(&request) {
         let tracker = app.tracker().clone();
-        let asked = request.clone();
-        let session = blocking({
-            let (tracker, secret) = (tracker.clone(), secret.clone());
-            move || tracker.session(&secret)
-        })
-        .await;
-        if let Ok(session) = session {
-            check_csrf(&asked, &session)?;
+        let asked = (tracker.clone(), secret.clone());
+        match blocking(move || asked.0.session(&asked.1)).await {
+            Ok(session) => {
+                check_csrf(&request, &session)?;
+                blocking(move || tracker.log_out(&secret, &session)).await?;
+            }
+            // It is over already.
+            Err(error) if error.code() == ErrorCode::Unauthenticated => {}
+            Err(error) => return Err(error),
         }
-        blocking(move || tracker.log_out(&secret)).await?;
     }
     let mut gone = Cookie::build(COOKIE, "").path("/").http_only(true).same_site(SameSite::Strict).finish();
     gone.make_removal();

@@ -34,5 +34,5 @@ pub use flow::{FlowBuilder, flow};
 pub use mcp::{Answered, Era, McpClient};
 pub use process::TestProcess;
 pub use rest::{Answer, Rest};
-pub use server::{TestServer, TestServerBuilder};
+pub use server::{TestServer, TestServerBuilder, TestUser};
 pub use store::{TestStore, sqlite_store};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flowtrail::{Access, Config, Settings, Wiring};
 use flowtrail_http::{ServeOptions, serve};
 use flowtrail_tracker::Tracker;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -25,6 +25,19 @@ pub struct TestServer {
     folder: TempDir,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// A user of a test server.
+#[derive(Debug, Clone)]
+pub struct TestUser {
+    /// Their id.
+    pub id: String,
+    /// The id of their key.
+    pub key_id: String,
+    /// The key.
+    pub key: String,
+    /// A REST client with it.
+    pub rest: Rest,
 }
 
 /// How a test server is to be.
@@ -145,6 +158,24 @@ impl TestServer {
     /// Listens to what happens from now on, as the administrator; `query` is empty or begins with `?`.
     pub async fn events(&self, query: &str) -> EventStream {
         EventStream::open(&self.base, KEY, query, None).await
+    }
+
+    /// Makes a user with a key.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses it.
+    pub async fn user(&self, name: &str) -> TestUser {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let user = self.rest.post("/api/users", &json!({"name": name})).await.expect(201);
+        let wanted = json!({"name": "laptop", "userId": user["id"]});
+        let key = self.rest.post("/api/keys", &wanted).await.expect(201);
+        TestUser {
+            id: text(&user["id"]),
+            key_id: text(&key["id"]),
+            key: text(&key["key"]),
+            rest: self.rest.with_key(key["key"].as_str()),
+        }
     }
 
     /// Makes a flow and gives it back as the API shows it.

@@ -287,10 +287,7 @@ pub struct Execution {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde wants")]
 fn micros_as_millis<S: Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    // Exact: a duration of 285 years in microseconds still fits the 53 bits of a double.
-    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
-    let millis = *micros as f64 / 1_000.0;
-    serializer.serialize_f64(millis)
+    serializer.serialize_f64(timestamp::as_millis(*micros))
 }
 
 #[cfg(test)]

@@ -118,6 +118,15 @@ pub mod option {
     }
 }
 
+/// Microseconds as milliseconds, as they are shown.
+#[must_use]
+pub fn as_millis(micros: i64) -> f64 {
+    // Exact: a duration of 285 years in microseconds still fits the 53 bits of a double.
+    #[expect(clippy::cast_precision_loss, reason = "exact below 2^53")]
+    let exact = micros as f64;
+    exact / 1_000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,12 +5,6 @@ use std::path::Path;
 use flowtrail_testkit::{Era, EventStream, Rest, TestProcess, TestServer, flow};
 use serde_json::{Value, json};
 
-async fn person(server: &TestServer, name: &str) -> (String, String) {
-    let user = server.rest().post("/api/users", &json!({"name": name})).await.expect(201);
-    let key = server.rest().post("/api/keys", &json!({"name": "k", "userId": user["id"]})).await.expect(201);
-    (user["id"].as_str().unwrap().to_owned(), key["key"].as_str().unwrap().to_owned())
-}
-
 async fn external(rest: &Rest, access: Value) -> String {
     let body = json!({"name": "Nightly", "kind": "external", "access": access});
     rest.post("/api/flows", &body).await.expect(201)["id"].as_str().unwrap().to_owned()
@@ -139,9 +133,8 @@ async fn what_is_told_from_outside_is_told_on() {
 #[tokio::test]
 async fn everybody_hears_what_they_may_see() {
     let server = TestServer::start().await;
-    let (ben_id, ben) = person(&server, "Ben").await;
-    let (_, eve) = person(&server, "Eve").await;
-    let shared = external(server.rest(), json!({"read": [ben_id]})).await;
+    let [ben, eve] = [server.user("Ben").await, server.user("Eve").await];
+    let shared = external(server.rest(), json!({"read": [ben.id]})).await;
     let public = external(server.rest(), json!({"public": true})).await;
     let own = external(server.rest(), json!({})).await;
     let made = server.rest().post("/api/embed-tokens", &json!({"flowIds": [own]})).await.expect(201);
@@ -150,8 +143,8 @@ async fn everybody_hears_what_they_may_see() {
         let (base, key) = (server.base().to_owned(), key.to_owned());
         async move { EventStream::open(&base, &key, &query, None).await }
     };
-    let mut bens = listen(&ben, String::new()).await;
-    let mut eves = listen(&eve, String::new()).await;
+    let mut bens = listen(&ben.key, String::new()).await;
+    let mut eves = listen(&eve.key, String::new()).await;
     let mut pages = listen(token, String::new()).await;
     let mut of_one = listen(server.key(), format!("?flowId={public}")).await;
 
@@ -160,7 +153,7 @@ async fn everybody_hears_what_they_may_see() {
         ids.push(record(server.rest(), flow).await);
     }
     // Of a flow that is only public they hear what they started themselves.
-    let eves_own = record(&server.rest().with_key(Some(&eve)), &public).await;
+    let eves_own = record(&eve.rest, &public).await;
     assert_eq!(bens.expect("execution.ended").await.data["id"], ids[0]);
     assert_eq!(eves.expect("execution.ended").await.data["id"], eves_own);
     assert_eq!(pages.expect("execution.ended").await.data["id"], ids[2]);
@@ -173,11 +166,11 @@ async fn everybody_hears_what_they_may_see() {
     let access = json!({"access": {"read": []}});
     server.rest().patch(&format!("/api/flows/{shared}"), &access).await.expect(200);
     record(server.rest(), &shared).await;
-    let mut again = EventStream::open(server.base(), &ben, "", Some(&place)).await;
-    let bens_own = record(&server.rest().with_key(Some(&ben)), &public).await;
+    let mut again = EventStream::open(server.base(), &ben.key, "", Some(&place)).await;
+    let bens_own = record(&ben.rest, &public).await;
     assert_eq!(again.expect("execution.ended").await.data["id"], bens_own);
-    for (key, flow, code) in [(&ben, &own, 404), (&ben, &"no-id".to_owned(), 400)] {
-        let answer = server.rest().with_key(Some(key)).get(&format!("/api/events?flowId={flow}")).await;
+    for (flow, code) in [(own.as_str(), 404), ("no-id", 400)] {
+        let answer = ben.rest.get(&format!("/api/events?flowId={flow}")).await;
         assert_eq!(answer.status, code, "{answer:?}");
     }
 }

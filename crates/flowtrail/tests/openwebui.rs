@@ -1,6 +1,6 @@
 //! The history API of Open WebUI's flows, as its client uses it.
 
-use flowtrail_testkit::{Era, Rest, TestServer, flow};
+use flowtrail_testkit::{Era, TestServer, TestUser, flow};
 use serde_json::{Value, json};
 
 const FLOW: &str = "936da01f-9abd-4d9d-80c7-02af85c822a8";
@@ -9,16 +9,10 @@ fn list(flow: &str) -> String {
     format!("/api/v1/flows/{flow}/executions")
 }
 
-async fn person(server: &TestServer, name: &str) -> (String, Rest) {
-    let user = server.rest().post("/api/users", &json!({"name": name})).await.expect(201);
-    let key = server.rest().post("/api/keys", &json!({"name": "k", "userId": user["id"]})).await.expect(201);
-    (user["id"].as_str().unwrap().to_owned(), server.rest().with_key(key["key"].as_str()))
-}
-
 #[tokio::test]
 async fn what_was_sent_comes_back_as_it_was() {
     let server = TestServer::start().await;
-    let (ana_id, ana) = person(&server, "Ana").await;
+    let TestUser { id: ana_id, rest: ana, .. } = server.user("Ana").await;
     let odd = json!({"ü \"quoted\"": [1, 2.5, null, {"deep": {"er": "☃"}}], "": null});
     for (status, inputs, outputs, results, errors) in [
         (
@@ -130,8 +124,8 @@ async fn pages_go_by_arrival_and_statistics_leave_out_what_is_pending() {
 #[tokio::test]
 async fn errors_are_told_in_its_words() {
     let server = TestServer::start().await;
-    let (_, ana) = person(&server, "Ana").await;
-    let (_, eve) = person(&server, "Eve").await;
+    let ana = server.user("Ana").await.rest;
+    let eve = server.user("Eve").await.rest;
     let good = json!({"status": "success", "execution_time": 1});
     let id = ana.post(&list(FLOW), &good).await.expect(200)["id"].as_str().unwrap().to_owned();
     let unknown = "11111111-9abd-4d9d-80c7-02af85c822a8";
@@ -222,7 +216,7 @@ async fn what_came_over_mcp_is_shown_too() {
 #[tokio::test]
 async fn who_sees_only_their_own_gets_whole_pages_of_it() {
     let server = TestServer::start().await;
-    let (_, eve) = person(&server, "Eve").await;
+    let eve = server.user("Eve").await.rest;
     let body = json!({"name": "Open to all", "kind": "external", "access": {"public": true}});
     let made = server.rest().post("/api/flows", &body).await.expect(201);
     let flow = made["id"].as_str().unwrap();

@@ -1,6 +1,6 @@
 //! Sessions, tokens for pages, users that go, and the log of who did what.
 
-use flowtrail_testkit::{Era, Rest, TestServer, flow};
+use flowtrail_testkit::{Era, TestServer, TestUser, flow};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -51,20 +51,6 @@ impl Browser {
     async fn status(&self, method: Method, path: &str, body: Value) -> u16 {
         self.send(method, path, body).await.status().as_u16()
     }
-}
-
-/// A user, their key's id, what they ask with, and the key itself.
-async fn person_with_key(server: &TestServer, name: &str) -> (String, String, Rest, String) {
-    let user = server.rest().post("/api/users", &json!({"name": name})).await.expect(201);
-    let id = user["id"].as_str().unwrap().to_owned();
-    let key = server.rest().post("/api/keys", &json!({"name": "laptop", "userId": id})).await.expect(201);
-    let secret = key["key"].as_str().unwrap().to_owned();
-    (id, key["id"].as_str().unwrap().to_owned(), server.rest().with_key(Some(&secret)), secret)
-}
-
-async fn person(server: &TestServer, name: &str) -> (String, String, Rest) {
-    let (id, key, rest, _) = person_with_key(server, name).await;
-    (id, key, rest)
 }
 
 #[tokio::test]
@@ -126,7 +112,7 @@ async fn a_page_of_another_site_cannot_log_anybody_in() {
 #[tokio::test]
 async fn with_a_key_go_the_sessions_and_tokens_that_were_made_by_it() {
     let server = TestServer::start().await;
-    let (_, key, ana) = person(&server, "Ana").await;
+    let TestUser { key_id: key, rest: ana, .. } = server.user("Ana").await;
     let flow = ana.post("/api/flows", &json!({"name": "Nightly", "kind": "external"})).await.expect(201);
     let token = ana.post("/api/embed-tokens", &json!({"flowIds": [flow["id"]]})).await.expect(201);
     let page = server.rest().with_key(token["token"].as_str());
@@ -173,7 +159,7 @@ async fn a_page_reads_what_it_is_for_and_no_more_than_its_maker() {
     assert_eq!(mcp.tool_names().await, Vec::<String>::new());
 
     // What its maker loses, it loses too.
-    let (ana_id, _, ana) = person(&server, "Ana").await;
+    let TestUser { id: ana_id, rest: ana, .. } = server.user("Ana").await;
     let itself = format!("/api/flows/{shown_id}");
     let share = |with: Value| json!({"access": {"read": with, "write": [], "public": false}});
     server.rest().patch(&itself, &share(json!([ana_id]))).await.expect(200);
@@ -199,7 +185,7 @@ async fn a_page_reads_what_it_is_for_and_no_more_than_its_maker() {
 #[tokio::test]
 async fn a_user_who_goes_leaves_their_name() {
     let server = TestServer::start().await;
-    let (ana_id, _, ana) = person(&server, "Ana").await;
+    let TestUser { id: ana_id, rest: ana, .. } = server.user("Ana").await;
     let flow = ana.post("/api/flows", &json!({"name": "Nightly", "kind": "external"})).await.expect(201);
     let list = format!("/api/flows/{}/executions", flow["id"].as_str().unwrap());
     ana.post(&list, &json!({"status": "fulfilled"})).await.expect(201);
@@ -223,7 +209,7 @@ async fn who_did_what_is_kept() {
     let mut browser = Browser::new(&server);
     browser.log_in(json!({"key": server.key()})).await.unwrap();
     browser.status(Method::DELETE, "/api/session", Value::Null).await;
-    let (ana_id, key_id, ana, anas_key) = person_with_key(&server, "Ana").await;
+    let TestUser { id: ana_id, key_id, key: anas_key, rest: ana } = server.user("Ana").await;
     let flow = ana.post("/api/flows", &json!({"name": "Nightly", "kind": "external"})).await.expect(201);
     let flow_id = flow["id"].as_str().unwrap();
     let list = format!("/api/flows/{flow_id}/executions");

@@ -18,11 +18,6 @@ impl Detail {
     pub(super) fn new(code: ErrorCode, message: &str) -> Self {
         Self(ApiError::new(code, message))
     }
-
-    /// A field's value is not what it must be.
-    pub(super) fn invalid(field: &str, message: impl fmt::Display) -> Self {
-        Self(ApiError::invalid(field, message))
-    }
 }
 
 impl fmt::Display for Detail {

@@ -17,7 +17,7 @@ use super::error::Detail;
 use super::{Asking, Worded, shape};
 use crate::blocking::blocking;
 use crate::body::Body;
-use crate::{App, Caller, ErrorCode};
+use crate::{ApiError, App, Caller, ErrorCode};
 
 /// What failed when nobody says why.
 const NO_REASON: &str = "the flow failed; its reporter gave no reason";
@@ -31,18 +31,17 @@ pub(super) async fn handle(
     let text = request.match_info().get("flow_id").unwrap_or_default().to_owned();
     let flow_id: FlowId = text
         .parse()
-        .map_err(|_| Detail::invalid("flow_id", "expected a UUID, by which the flow is known"))?;
+        .map_err(|_| ApiError::invalid("flow_id", "expected a UUID, by which the flow is known"))?;
     let tracker = app.tracker().clone();
     let submitted = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
-        web::block(move || -> Result<_, Detail> {
+        blocking(move || -> Result<_, ApiError> {
             let value = body.json()?;
             let report = Report::read(&value, &text)?;
             let flow = flow_of(&tracker, &principal, flow_id, &report)?;
             Ok(report.submit(&tracker, &principal, &flow)?)
         })
-        .await
-        .map_err(crate::ApiError::internal)??
+        .await?
     };
     let (id, _) = submitted.await?;
     let execution = blocking(move || tracker.execution(&principal, id)).await?;
@@ -82,15 +81,17 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn read(value: &'a Value, flow_id: &str) -> Result<Self, Detail> {
+    fn read(value: &'a Value, flow_id: &str) -> Result<Self, ApiError> {
         let Value::Object(fields) = value else {
-            return Err(Detail::invalid("body", "expected a JSON object"));
+            return Err(ApiError::invalid("body", "expected a JSON object"));
         };
         let field = |name: &str| fields.get(name).filter(|value| !value.is_null());
         match field("flow_id") {
             None => {}
             Some(Value::String(named)) if named.eq_ignore_ascii_case(flow_id) => {}
-            Some(_) => return Err(Detail::invalid("flow_id", "it names another flow than the address does")),
+            Some(_) => {
+                return Err(ApiError::invalid("flow_id", "it names another flow than the address does"));
+            }
         }
         let inputs = object(fields, "inputs")?.map(|_| &fields["inputs"]);
         let outputs = object(fields, "outputs")?.map(|_| &fields["outputs"]);
@@ -102,7 +103,7 @@ impl<'a> Report<'a> {
                 Outcome::Error(why(errors).unwrap_or_else(|| ErrorInfo::new(ErrorKind::Failed, NO_REASON)))
             }
             Some("aborted") => Outcome::Aborted(why(errors)),
-            _ => return Err(Detail::invalid("status", "expected success, error or aborted")),
+            _ => return Err(ApiError::invalid("status", "expected success, error or aborted")),
         };
         let empty: Vec<&str> = [("node_results", results), ("errors", errors)]
             .into_iter()
@@ -157,16 +158,19 @@ impl<'a> Report<'a> {
     }
 }
 
-fn object<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<Option<&'a Map<String, Value>>, Detail> {
+fn object<'a>(
+    fields: &'a Map<String, Value>,
+    name: &str,
+) -> Result<Option<&'a Map<String, Value>>, ApiError> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),
-        Some(_) => Err(Detail::invalid(name, "expected an object or null")),
+        Some(_) => Err(ApiError::invalid(name, "expected an object or null")),
     }
 }
 
-fn duration(told: Option<&Value>) -> Result<Duration, Detail> {
-    let expected = || Detail::invalid("execution_time", "expected milliseconds, 0 or more");
+fn duration(told: Option<&Value>) -> Result<Duration, ApiError> {
+    let expected = || ApiError::invalid("execution_time", "expected milliseconds, 0 or more");
     let millis = told.and_then(Value::as_f64).filter(|millis| *millis >= 0.0).ok_or_else(expected)?;
     Duration::try_from_secs_f64(millis / 1_000.0).map_err(|_| expected())
 }
@@ -186,7 +190,7 @@ fn why(errors: Option<&Map<String, Value>>) -> Option<ErrorInfo> {
 fn nodes<'a>(
     results: Option<&'a Map<String, Value>>,
     errors: Option<&'a Map<String, Value>>,
-) -> Result<Vec<FinishedNode<'a>>, Detail> {
+) -> Result<Vec<FinishedNode<'a>>, ApiError> {
     let error_of = |id: &str| errors.and_then(|errors| errors.get(id));
     let result_of = |id: &str| results.and_then(|results| results.get(id));
     let ids = results.into_iter().flat_map(Map::keys);
@@ -197,7 +201,7 @@ fn nodes<'a>(
             let error = match error_of(id) {
                 None => None,
                 Some(Value::String(message)) => Some((ErrorKind::Failed, message.as_str())),
-                Some(_) => return Err(Detail::invalid(&format!("errors.{id}"), "expected a text")),
+                Some(_) => return Err(ApiError::invalid(&format!("errors.{id}"), "expected a text")),
             };
             let status = if error.is_some() { NodeStatus::Error } else { NodeStatus::Completed };
             Ok(FinishedNode {

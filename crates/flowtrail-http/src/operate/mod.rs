@@ -49,10 +49,7 @@ pub(crate) async fn around(
     let is_logged = log::log_enabled!(target: "flowtrail::access", log::Level::Debug);
     // The path without the query, which may hold what somebody searched for.
     let path = is_logged.then(|| request.path().to_owned());
-    let mut response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => return Err(error),
-    };
+    let mut response = next.call(request).await?.map_into_boxed_body();
     let took = begun.elapsed();
     let status = response.status();
     let route = response.request().match_pattern();

@@ -2,7 +2,6 @@
 
 use actix_web::{HttpResponse, web};
 use flowtrail_types::AuditQuery;
-use serde_json::json;
 
 use crate::blocking::blocking;
 use crate::query::Query;
@@ -14,18 +13,13 @@ pub(super) async fn list(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&["action", "user", "after", "limit"])?;
-    let limit = query.limit()?;
     let wanted = AuditQuery {
         action: query.parsed("action")?,
         user: query.parsed("user")?,
         before: query.parsed("after")?,
-        // One more than is shown tells whether there are more.
-        limit: limit + 1,
+        limit: query.limit()?,
     };
     let tracker = app.tracker().clone();
-    let mut items = blocking(move || tracker.audit(&principal, &wanted)).await?;
-    let has_more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let after = items.last().filter(|_| has_more).map(|last| last.id);
-    Ok(HttpResponse::Ok().json(json!({"items": items, "after": after})))
+    let page = blocking(move || tracker.audit(&principal, &wanted)).await?;
+    Ok(HttpResponse::Ok().json(page))
 }

@@ -117,7 +117,7 @@ impl NodeProgress {
             node_type: node.node_type.clone(),
             status: node.status,
             executed_at: node.executed_at,
-            execution_time_ms: Some(millis(node.duration_us)),
+            execution_time_ms: Some(timestamp::as_millis(node.duration_us)),
             error: node.error.clone(),
             error_kind: node.error_kind,
             parent_seq: node.parent_seq,
@@ -131,11 +131,6 @@ impl NodeProgress {
         // Its data is shared, not copied.
         Self::ended(execution_id, &node.clone().into_execution())
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a duration of less than 2^53 microseconds")]
-fn millis(micros: i64) -> f64 {
-    micros as f64 / 1_000.0
 }
 
 /// Somebody who listens. Holds no event: what it has not taken in time is lost to it.

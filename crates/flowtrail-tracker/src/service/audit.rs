@@ -1,11 +1,21 @@
 //! Who did what to keys, users and access, and who deleted what.
 
 use flowtrail_types::{AuditAction, AuditEntry, AuditQuery, Principal};
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::tracker::Inner;
 use crate::{Tracker, TrackerError};
+
+/// One page of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditPage {
+    /// The entries.
+    pub items: Vec<AuditEntry>,
+    /// The last of them, before which the next page begins; null on the last one.
+    pub after: Option<Uuid>,
+}
 
 /// Something that was done, for the audit log.
 #[derive(Debug, Clone)]
@@ -52,15 +62,21 @@ impl Inner {
 }
 
 impl Tracker {
-    /// What was done, newest first. For administrators. Blocks.
+    /// What was done, newest first, and whether there is more. For administrators. Blocks.
     ///
     /// # Errors
     ///
     /// [`TrackerError::Forbidden`] for others.
-    pub fn audit(&self, principal: &Principal, query: &AuditQuery) -> Result<Vec<AuditEntry>, TrackerError> {
+    pub fn audit(&self, principal: &Principal, query: &AuditQuery) -> Result<AuditPage, TrackerError> {
         if !principal.is_admin() {
             return Err(TrackerError::Forbidden("see the audit log"));
         }
-        Ok(self.inner.store.audit().list(query)?)
+        // One more than is shown tells whether there are more.
+        let wanted = AuditQuery { limit: query.limit + 1, ..query.clone() };
+        let mut items = self.inner.store.audit().list(&wanted)?;
+        let has_more = items.len() > query.limit as usize;
+        items.truncate(query.limit as usize);
+        let after = items.last().filter(|_| has_more).map(|last| last.id);
+        Ok(AuditPage { items, after })
     }
 }

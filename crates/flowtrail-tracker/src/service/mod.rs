@@ -15,6 +15,7 @@ mod statistics;
 mod tokens;
 mod walk;
 
+pub use audit::AuditPage;
 pub(crate) use catalog::Catalog;
 pub(crate) use deletion::AT_ONCE;
 pub use deletion::{Keep, Really};

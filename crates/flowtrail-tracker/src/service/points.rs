@@ -110,8 +110,7 @@ impl Points {
         for execution in found {
             self.ids.push(execution.id);
             self.started_at.push(timestamp::format(execution.started_at));
-            #[expect(clippy::cast_precision_loss, reason = "a duration of less than 2^53 microseconds")]
-            self.duration.push(execution.duration_us().map(|micros| micros as f64 / 1_000.0));
+            self.duration.push(execution.duration_us().map(timestamp::as_millis));
             self.status.push(execution.status);
         }
     }

@@ -54,17 +54,18 @@ pub struct Session {
 }
 
 impl Tracker {
-    /// Begins a session of the web UI, for who has this key. Blocks.
+    /// Begins a session of the web UI, for who was recognised by a key. Blocks.
     ///
     /// # Errors
     ///
-    /// [`TrackerError::Unauthenticated`] when the key is nobody's.
-    pub fn log_in(&self, key: &str) -> Result<NewToken, TrackerError> {
-        let principal = self.authenticate(key)?;
+    /// [`TrackerError::Unauthenticated`] when it was no key but the token of a page, or is good no longer.
+    pub fn log_in(&self, principal: &Principal) -> Result<NewToken, TrackerError> {
         if principal.is_reader() {
             return Err(TrackerError::Unauthenticated("the token of a page is no key: log in with a key"));
         }
-        self.begin_session(&principal)
+        let made = self.new_token(TokenKind::Session, principal, None, SESSION)?;
+        self.inner.note(principal, Act::of(AuditAction::LoggedIn))?;
+        Ok(made)
     }
 
     /// The same with a code to log in once, which is used up by it. Blocks.
@@ -80,13 +81,7 @@ impl Tracker {
         if !self.inner.store.tokens().delete(&hash(code))? {
             return Err(unknown);
         }
-        self.begin_session(&principal_of(user, &token))
-    }
-
-    fn begin_session(&self, principal: &Principal) -> Result<NewToken, TrackerError> {
-        let made = self.new_token(TokenKind::Session, principal, None, SESSION)?;
-        self.inner.note(principal, Act::of(AuditAction::LoggedIn))?;
-        Ok(made)
+        self.log_in(&principal_of(user, &token))
     }
 
     /// Who is logged in by this token. Blocks.
@@ -102,16 +97,13 @@ impl Tracker {
         Ok(Session { principal, csrf: csrf(secret), expires_at: token.expires_at })
     }
 
-    /// Ends a session. One that is over already is no error. Blocks.
+    /// Ends a session that was found by this token. One that is over already is no error. Blocks.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
-    pub fn log_out(&self, secret: &str) -> Result<(), TrackerError> {
-        let session = self.session(secret);
-        if self.inner.store.tokens().delete(&hash(secret))?
-            && let Ok(session) = session
-        {
+    pub fn log_out(&self, secret: &str, session: &Session) -> Result<(), TrackerError> {
+        if self.inner.store.tokens().delete(&hash(secret))? {
             self.inner.credentials_changed();
             self.inner.note(&session.principal, Act::of(AuditAction::LoggedOut))?;
         }

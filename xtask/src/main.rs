@@ -3,7 +3,9 @@
 //! * `cargo xtask tidy` checks the rules that no compiler knows: crate edges, lints, file lengths, documentation.
 //! * `cargo xtask test` is the test command: tidy, format, lints, all tests, with a PostgreSQL server for them.
 //! * `cargo xtask ci` is the same and what takes longer or needs more tools: licences, the documentation's links.
+//! * `cargo xtask openapi` writes the API's description into the documentation.
 //! * `cargo xtask tls` tries TLS to PostgreSQL; it needs OpenSSL's headers.
+//! * `cargo xtask vendor` brings the browser libraries that are served.
 //! * `cargo xtask bench` measures, in release.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
@@ -12,6 +14,7 @@ mod bench;
 mod checks;
 mod command;
 mod debian;
+mod openapi;
 mod postgres;
 // The tests' own server, compiled here too: `xtask` uses no crate of the workspace.
 #[allow(dead_code, unreachable_pub, unused_imports, reason = "public in the crate that it is made for")]
@@ -20,10 +23,11 @@ mod testing;
 mod tidy;
 mod tls;
 mod tools;
+mod vendor;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | test | ci | tls | bench [NAME [ARGUMENT…]]";
+const USAGE: &str = "usage: cargo xtask tidy | test | ci | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,7 +36,9 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["test"] => checks::test(),
         ["ci"] => checks::ci(),
+        ["openapi"] => openapi::run(),
         ["tls"] => tls::run(),
+        ["vendor"] => vendor::run(),
         ["bench"] => bench::run(None),
         ["bench", ref words @ ..] => bench::run(Some(&words.join(" "))),
         _ => {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{Doors, McpService};
 use crate::operate::{Limits, Metrics, RequestIds};
-use crate::{ApiError, ErrorCode, mcp, operate, routes, welcome};
+use crate::{ApiError, ErrorCode, mcp, openapi, operate, routes, welcome};
 
 /// What can be chosen about the application.
 #[derive(Debug, Clone)]
@@ -96,6 +96,7 @@ impl App {
                 web::scope("")
                     .configure(routes::configure)
                     .configure(welcome::configure)
+                    .configure(openapi::configure)
                     .service(mcp::scope(self.mcp.clone()))
                     .default_service(web::to(nothing_here))
                     .wrap(operate::cors(&self.options.allowed_origins))

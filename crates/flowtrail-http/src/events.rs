@@ -14,11 +14,17 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::blocking;
+use crate::openapi::{Answer, Operation};
 use crate::query::Query;
 use crate::routes::Route;
-use crate::{ApiError, App, Caller, auth};
+use crate::{ApiError, App, Caller, ErrorCode, auth};
 
-pub(crate) const ROUTES: &[Route] = &[Route::get("/api/events", || web::get().to(handle))];
+pub(crate) const ROUTES: &[Route] = &[Route::get("/api/events", || web::get().to(handle),
+    Operation::new("listen", "What happens, as it happens, as Server-Sent Events")
+        .details("`execution.started`, `execution.ended`, `execution.deleted`, `node.started`, `node.ended`, and `resync` for who must fetch again. The stream does not end by itself.")
+        .takes(&[&["flowId", "Last-Event-ID"]])
+        .gives(&[Answer::of(200, "text/event-stream", "", "Events, each with an id.")])
+        .fails(&[ErrorCode::NotFound]))];
 
 /// How often a line is sent when there is nothing to tell, so that whoever stands in between keeps the connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -4,11 +4,20 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::blocking::blocking;
+use crate::openapi::{Answer, Asker, Operation};
 use crate::routes::Route;
 use crate::{ApiError, App, ErrorCode};
 
 pub(crate) const ROUTES: &[Route] =
-    &[Route::get("/healthz", || web::get().to(live)), Route::get("/readyz", || web::get().to(ready))];
+    &[
+    Route::get("/healthz", || web::get().to(live),
+        Operation::new("isLive", "Whether the process lives").by(Asker::Anybody)
+            .gives(&[Answer::json(200, "Health", "It does.")])),
+    Route::get("/readyz", || web::get().to(ready),
+        Operation::new("isReady", "Whether it can work").by(Asker::Anybody)
+            .details("The database is reachable, its schema is current, the queue is not full, and the server is not stopping.")
+            .gives(&[Answer::json(200, "Health", "It can.")]).fails(&[ErrorCode::Unavailable])),
+    ];
 
 /// It answers, so it lives.
 async fn live() -> HttpResponse {

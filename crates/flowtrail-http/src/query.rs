@@ -33,10 +33,11 @@ impl Query {
         for (index, (name, _)) in self.0.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 let name: String = name.chars().take(100).collect();
-                return Err(ApiError::invalid(
-                    &name,
-                    format!("unknown parameter, expected {}", known.join(", ")),
-                ));
+                let expected = match known {
+                    [] => "none is taken here".to_owned(),
+                    known => format!("expected {}", known.join(", ")),
+                };
+                return Err(ApiError::invalid(&name, format!("unknown parameter, {expected}")));
             }
             if self.0[..index].iter().any(|(earlier, _)| earlier == name) {
                 return Err(ApiError::invalid(name, "given twice"));

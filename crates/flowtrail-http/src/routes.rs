@@ -1,11 +1,15 @@
 //! Every address, declared in one way: what is not in the list of its module is not there.
 
 use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Compress;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpResponse, ResponseError};
 
-use crate::{ApiError, ErrorCode, events, executions, flows, health, openwebui, operate, people, session};
+use crate::openapi::Operation;
+use crate::{
+    ApiError, ErrorCode, events, executions, flows, health, openapi, openwebui, operate, people, session,
+};
 
 /// An address, a method that it takes, and who answers.
 #[derive(Debug, Clone)]
@@ -15,40 +19,62 @@ pub struct Route {
     /// The address, with the names of what varies in it in braces.
     pub path: &'static str,
     handler: fn() -> actix_web::Route,
+    /// What the description says of it.
+    pub(crate) operation: Operation,
 }
 
 impl Route {
-    pub(crate) const fn get(path: &'static str, handler: fn() -> actix_web::Route) -> Self {
-        Self { method: Method::GET, path, handler }
+    pub(crate) const fn get(
+        path: &'static str,
+        handler: fn() -> actix_web::Route,
+        operation: Operation,
+    ) -> Self {
+        Self { method: Method::GET, path, handler, operation }
     }
 
-    pub(crate) const fn post(path: &'static str, handler: fn() -> actix_web::Route) -> Self {
-        Self { method: Method::POST, path, handler }
+    pub(crate) const fn post(
+        path: &'static str,
+        handler: fn() -> actix_web::Route,
+        operation: Operation,
+    ) -> Self {
+        Self { method: Method::POST, path, handler, operation }
     }
 
-    pub(crate) const fn patch(path: &'static str, handler: fn() -> actix_web::Route) -> Self {
-        Self { method: Method::PATCH, path, handler }
+    pub(crate) const fn patch(
+        path: &'static str,
+        handler: fn() -> actix_web::Route,
+        operation: Operation,
+    ) -> Self {
+        Self { method: Method::PATCH, path, handler, operation }
     }
 
-    pub(crate) const fn delete(path: &'static str, handler: fn() -> actix_web::Route) -> Self {
-        Self { method: Method::DELETE, path, handler }
+    pub(crate) const fn delete(
+        path: &'static str,
+        handler: fn() -> actix_web::Route,
+        operation: Operation,
+    ) -> Self {
+        Self { method: Method::DELETE, path, handler, operation }
     }
+}
+
+/// The routes by what they are about: a name, what that is, and the routes.
+pub(crate) fn groups() -> [(&'static str, &'static str, &'static [Route]); 9] {
+    [
+        ("Health", "Whether the server lives and can work.", health::ROUTES),
+        ("Operating", "Figures for Prometheus.", operate::ROUTES),
+        ("Description", "The API itself.", openapi::ROUTES),
+        ("Session", "Logging in to the web UI.", session::ROUTES),
+        ("Events", "What happens, as it happens.", events::ROUTES),
+        ("Open WebUI", "The history API of Open WebUI's flows.", openwebui::ROUTES),
+        ("Executions", "What was run, and recording what runs elsewhere.", executions::ROUTES),
+        ("Flows", "What can be run here, or runs elsewhere and is recorded here.", flows::ROUTES),
+        ("People", "Who may ask.", people::ROUTES),
+    ]
 }
 
 /// Every route but those of MCP and of the web UI, addresses with words before those with an id in their place.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    [
-        health::ROUTES,
-        operate::ROUTES,
-        session::ROUTES,
-        events::ROUTES,
-        openwebui::ROUTES,
-        executions::ROUTES,
-        flows::ROUTES,
-        people::ROUTES,
-    ]
-    .into_iter()
-    .flatten()
+    groups().into_iter().flat_map(|(_, _, routes)| routes)
 }
 
 /// What is sent piece by piece while it comes: whoever compresses it would hold it back.
@@ -67,7 +93,10 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         for route in routes().filter(|route| route.path == path) {
             resource = resource.route((route.handler)());
         }
-        let resource = resource.default_service(web::to(wrong_method));
+        let methods: Vec<&str> =
+            routes().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
+        let allow = methods.join(", ");
+        let resource = resource.default_service(web::to(move || wrong_method(allow.clone())));
         if STREAMS.contains(&path) {
             config.service(resource);
         } else {
@@ -76,7 +105,12 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     }
 }
 
-/// The answer to a method that an address does not take.
-async fn wrong_method() -> HttpResponse {
-    ApiError::new(ErrorCode::MethodNotAllowed, "this address does not take this method").error_response()
+/// The answer to a method that an address does not take, with those that it takes.
+async fn wrong_method(allow: String) -> HttpResponse {
+    let message = format!("this address takes {allow} and no other method");
+    let mut response = ApiError::new(ErrorCode::MethodNotAllowed, message).error_response();
+    if let Ok(value) = HeaderValue::from_str(&allow) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::blocking::blocking;
 use crate::body::Body;
 use crate::fields::Fields;
+use crate::openapi::{Answer, Asker, Operation};
 use crate::routes::Route;
 use crate::{ApiError, App, ErrorCode};
 
@@ -23,9 +24,37 @@ pub(crate) const COOKIE: &str = "flowtrail_session";
 pub(crate) const CSRF_HEADER: &str = "X-Flowtrail-CSRF";
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route::post("/api/session", || web::post().to(log_in)),
-    Route::get("/api/session", || web::get().to(current)),
-    Route::delete("/api/session", || web::delete().to(log_out)),
+    Route::post(
+        "/api/session",
+        || web::post().to(log_in),
+        Operation::new("logIn", "Logs in to the web UI")
+            .by(Asker::Anybody)
+            .body("LogIn")
+            .gives(&[Answer::json(201, "Session", "Who is logged in, and a cookie.").with(&["Set-Cookie"])])
+            .fails(&[
+                ErrorCode::Unauthenticated,
+                ErrorCode::Forbidden,
+                ErrorCode::TooOften,
+                ErrorCode::Unavailable,
+                ErrorCode::Internal,
+            ]),
+    ),
+    Route::get(
+        "/api/session",
+        || web::get().to(current),
+        Operation::new("getSession", "Who is logged in")
+            .by(Asker::Session)
+            .gives(&[Answer::json(200, "Session", "Who is logged in.")])
+            .fails(&[ErrorCode::Unauthenticated, ErrorCode::Unavailable, ErrorCode::Internal]),
+    ),
+    Route::delete(
+        "/api/session",
+        || web::delete().to(log_out),
+        Operation::new("logOut", "Logs out")
+            .by(Asker::Anybody)
+            .gives(&[Answer::empty(204, "Nobody is logged in any more.").with(&["Set-Cookie"])])
+            .fails(&[ErrorCode::Csrf, ErrorCode::Unavailable, ErrorCode::Internal]),
+    ),
 ];
 
 /// The session that a request brings, if it brings one.

@@ -7,77 +7,35 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 
-use crate::{ExecutionStatus, FlowDefinition, FlowId, Retention, UnknownName, UserId};
+use crate::{ExecutionStatus, FlowDefinition, FlowId, Retention, UserId};
 
-/// Where a flow runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FlowKind {
-    /// Here: it has a definition and is an MCP tool.
-    #[default]
-    Runnable,
-    /// Elsewhere; its executions are only recorded here.
-    External,
-    /// It is a tool of an MCP server that the proxy stands before.
-    Upstream,
-}
-
-impl FlowKind {
-    /// The kind as it is written everywhere.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Runnable => "runnable",
-            Self::External => "external",
-            Self::Upstream => "upstream",
-        }
+words! {
+    /// Where a flow runs.
+    #[derive(Default)]
+    FlowKind, "flow kind", "runnable, external or upstream",
+    {
+        /// Here: it has a definition and is an MCP tool.
+        #[default]
+        Runnable = "runnable",
+        /// Elsewhere; its executions are only recorded here.
+        External = "external",
+        /// It is a tool of an MCP server that the proxy stands before.
+        Upstream = "upstream",
     }
 }
 
-impl FromStr for FlowKind {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Runnable, Self::External, Self::Upstream]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| UnknownName::new("flow kind", text, "runnable, external or upstream"))
-    }
-}
-
-/// How much of an execution's data is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CapturePolicy {
-    /// Everything, after redaction and caps.
-    #[default]
-    Full,
-    /// Names, times, statuses, sizes and error kinds; no values, no preview, no error text.
-    Metadata,
-    /// The execution's status and times only.
-    None,
-}
-
-impl CapturePolicy {
-    /// The policy as it is written everywhere.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Metadata => "metadata",
-            Self::None => "none",
-        }
-    }
-}
-
-impl FromStr for CapturePolicy {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Full, Self::Metadata, Self::None]
-            .into_iter()
-            .find(|policy| policy.as_str() == text)
-            .ok_or_else(|| UnknownName::new("capture policy", text, "full, metadata or none"))
+words! {
+    /// How much of an execution's data is kept.
+    #[derive(Default)]
+    CapturePolicy, "capture policy", "full, metadata or none",
+    {
+        /// Everything, after redaction and caps.
+        #[default]
+        Full = "full",
+        /// Names, times, statuses, sizes and error kinds; no values, no preview, no error text.
+        Metadata = "metadata",
+        /// The execution's status and times only.
+        None = "none",
     }
 }
 

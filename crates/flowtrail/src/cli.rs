@@ -92,6 +92,8 @@ pub enum Command {
         /// The file to write; it must not be there yet
         file: PathBuf,
     },
+    /// Print the API's description, as OpenAPI 3.1
+    Openapi,
 }
 
 /// The database itself.

@@ -7,6 +7,7 @@ mod lengths;
 use std::path::{Path, PathBuf};
 
 use crate::command::root;
+use crate::vendor;
 
 /// Checks everything and says all that is wrong.
 pub(crate) fn run() -> Result<(), String> {
@@ -14,6 +15,7 @@ pub(crate) fn run() -> Result<(), String> {
     let root = root();
     let mut wrong = Vec::new();
     edges::check(&root, &mut wrong)?;
+    vendor::check(&mut wrong)?;
     let sources = rust_files(&root)?;
     for path in &sources {
         let shown = path.strip_prefix(&root).unwrap_or(path).display().to_string();

@@ -5,13 +5,16 @@ use serde_json::json;
 
 use super::path_id;
 use crate::blocking::blocking;
+use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
 pub(super) async fn handle(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
+    query: Query,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let id = path_id(&request, "execution_id", "execution")?;
     let tracker = app.tracker().clone();
     let asked = blocking(move || tracker.cancel(&principal, id)).await?;

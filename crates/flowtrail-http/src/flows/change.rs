@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::view::{flow_id, flow_response};
 use crate::blocking::blocking;
 use crate::body::Body;
+use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
 const FIELDS: &[&str] = &[
@@ -31,8 +32,10 @@ pub(super) async fn handle(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
+    query: Query,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let id = flow_id(&request)?;
     let fields = body.object(FIELDS)?;
     if let Some((field, _)) =

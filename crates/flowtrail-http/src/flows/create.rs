@@ -6,13 +6,16 @@ use actix_web::{HttpResponse, web};
 use super::view::flow_response;
 use crate::blocking::blocking;
 use crate::body::Body;
+use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
 pub(super) async fn handle(
     app: web::Data<App>,
     Caller(principal): Caller,
+    query: Query,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let value = body.json()?;
     let tracker = app.tracker().clone();
     // Checking compiles the flow's scripts, which takes a moment.

@@ -5,13 +5,16 @@ use serde_json::json;
 
 use crate::blocking::blocking;
 use crate::body::Body;
+use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
 pub(super) async fn handle(
     app: web::Data<App>,
     Caller(principal): Caller,
+    query: Query,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let tracker = app.tracker().clone();
     let flows = blocking(move || -> Result<_, ApiError> {
         let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);

@@ -16,17 +16,60 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
 use self::error::Detail;
+use crate::openapi::{Answer, Operation};
 use crate::routes::Route;
 use crate::{ApiError, Caller, ErrorCode};
 
-pub(crate) const ROUTES: &[Route] = &[
-    Route::post("/api/v1/flows/{flow_id}/executions", || web::post().to(save::handle)),
-    Route::get("/api/v1/flows/{flow_id}/executions", || web::get().to(read::list)),
-    Route::delete("/api/v1/flows/{flow_id}/executions", || web::delete().to(delete::all)),
-    Route::get("/api/v1/flows/{flow_id}/executions/stats", || web::get().to(read::stats)),
-    Route::get("/api/v1/flows/{flow_id}/executions/{execution_id}", || web::get().to(read::one)),
-    Route::delete("/api/v1/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one)),
-];
+pub(crate) const ROUTES: &[Route] =
+    &[
+        Route::post(
+            "/api/v1/flows/{flow_id}/executions",
+            || web::post().to(save::handle),
+            Operation::new("saveFlowExecution", "Records an execution that is over")
+                .body("SavedExecution")
+                .details("A flow id that is not known becomes an external flow, owned by you.")
+                .gives(&[Answer::json(200, "RecordedExecution", "The execution.")])
+                .fails(&[ErrorCode::Busy]),
+        ),
+        Route::get(
+            "/api/v1/flows/{flow_id}/executions",
+            || web::get().to(read::list),
+            Operation::new("getFlowExecutions", "A page of 60 executions, the last to arrive first")
+                .takes(&[&["page"]])
+                .gives(&[Answer::json(200, "RecordedItems", "The page.")]),
+        ),
+        Route::delete(
+            "/api/v1/flows/{flow_id}/executions",
+            || web::delete().to(delete::all),
+            Operation::new("deleteAllFlowExecutions", "Deletes all executions of a flow that are over")
+                .gives(&[Answer::json(200, "Done", "They are gone.")])
+                .fails(&[ErrorCode::Busy]),
+        ),
+        Route::get(
+            "/api/v1/flows/{flow_id}/executions/stats",
+            || web::get().to(read::stats),
+            Operation::new("getFlowExecutionStats", "Figures over a flow's executions")
+                .gives(&[Answer::json(200, "RecordedStats", "The figures.")]),
+        ),
+        Route::get(
+            "/api/v1/flows/{flow_id}/executions/{execution_id}",
+            || web::get().to(read::one),
+            Operation::new("getFlowExecutionById", "An execution").gives(&[Answer::json(
+                200,
+                "RecordedExecution",
+                "The execution.",
+            )]),
+        ),
+        Route::delete(
+            "/api/v1/flows/{flow_id}/executions/{execution_id}",
+            || web::delete().to(delete::one),
+            Operation::new("deleteFlowExecution", "Deletes an execution").gives(&[Answer::json(
+                200,
+                "Done",
+                "It is gone.",
+            )]),
+        ),
+    ];
 
 /// What a handler needs of a request, refused in this dialect's words.
 struct Worded<T>(T);

@@ -15,6 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::blocking::blocking;
+use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
 /// Upper bounds of how long requests take, in seconds.
@@ -87,7 +88,12 @@ impl Metrics {
     }
 }
 
-pub(super) async fn handle(app: web::Data<App>, Caller(principal): Caller) -> Result<HttpResponse, ApiError> {
+pub(super) async fn handle(
+    app: web::Data<App>,
+    Caller(principal): Caller,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     if !principal.is_admin() {
         return Err(ApiError::new(ErrorCode::Forbidden, "you may not see the server's figures"));
     }

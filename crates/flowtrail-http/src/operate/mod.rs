@@ -20,10 +20,22 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web;
 
-use crate::App;
+use crate::openapi::{Answer, Operation};
 use crate::routes::Route;
+use crate::{App, ErrorCode};
 
-pub(crate) const ROUTES: &[Route] = &[Route::get("/metrics", || web::get().to(metrics::handle))];
+pub(crate) const ROUTES: &[Route] = &[Route::get(
+    "/metrics",
+    || web::get().to(metrics::handle),
+    Operation::new("getMetrics", "Figures for Prometheus, for administrators")
+        .gives(&[Answer::of(
+            200,
+            "application/openmetrics-text",
+            "",
+            "The figures, in the format of OpenMetrics.",
+        )])
+        .fails(&[ErrorCode::Forbidden]),
+)];
 
 /// The header that names a request, in its answer and, if the client has a name for it, in the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::blocking::blocking;
 use crate::body::Body;
 use crate::fields::Fields;
+use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
 /// How long a token lives when nothing is said: an hour.
@@ -17,8 +18,10 @@ const TTL: i32 = 3_600;
 pub(super) async fn create(
     app: web::Data<App>,
     Caller(principal): Caller,
+    query: Query,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let value = body.json()?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["flowIds", "ttlSeconds"], &[])?;

@@ -36,8 +36,10 @@ struct Shown {
 pub(super) async fn create(
     app: web::Data<App>,
     Caller(principal): Caller,
+    query: Query,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let value = body.json()?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["name", "userId", "expiresAt"], &[])?;
@@ -53,7 +55,9 @@ pub(super) async fn revoke(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
+    query: Query,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let id = path_id(&request, "key_id", "key")?;
     let tracker = app.tracker().clone();
     blocking(move || tracker.revoke_key(&principal, id)).await?;

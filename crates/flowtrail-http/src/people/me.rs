@@ -2,8 +2,10 @@
 
 use actix_web::HttpResponse;
 
-use crate::Caller;
+use crate::query::Query;
+use crate::{ApiError, Caller};
 
-pub(super) async fn handle(Caller(principal): Caller) -> HttpResponse {
-    HttpResponse::Ok().json(principal)
+pub(super) async fn handle(Caller(principal): Caller, query: Query) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
+    Ok(HttpResponse::Ok().json(principal))
 }

@@ -25,8 +25,10 @@ pub(super) async fn list(
 pub(super) async fn create(
     app: web::Data<App>,
     Caller(principal): Caller,
+    query: Query,
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let value = body.json()?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["name", "role"], &[])?;
@@ -41,7 +43,9 @@ pub(super) async fn delete(
     app: web::Data<App>,
     request: HttpRequest,
     Caller(principal): Caller,
+    query: Query,
 ) -> Result<HttpResponse, ApiError> {
+    query.only(&[])?;
     let id = path_id(&request, "user_id", "user")?;
     let tracker = app.tracker().clone();
     blocking(move || tracker.delete_user(&principal, id)).await?;

@@ -10,6 +10,7 @@ mod flow;
 mod key;
 mod mcp;
 mod migrate;
+mod openapi;
 mod prune;
 mod serve;
 mod stats;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Migrate(command) => migrate::run(&config()?, &command),
         Command::Db(command) => db::run(&config()?, &command),
         Command::Backup { file } => backup::run(&config()?, &file),
+        Command::Openapi => openapi::run(),
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) const ALL: [u16; 8] = [200; 8];
 pub(crate) fn table() -> Vec<Row> {
     let mut rows = vec![open("GET", "/healthz"), open("GET", "/readyz")];
     // Sessions: who logs in needs no key yet, and who is not logged in has no session to end.
-    rows.extend([row("GET", "/api/events", ALL)]);
+    rows.extend([row("GET", "/api/events", ALL), row("GET", "/api/openapi.json", ALL)]);
     rows.extend([row("GET", "/metrics", [403, 403, 403, 403, 403, 200, 403, 403])]);
     rows.extend([open("POST", "/api/session"), open("GET", "/api/session"), open("DELETE", "/api/session")]);
     //                                                        stranger public reader writer owner admin page cookie

@@ -1,4 +1,4 @@
-//! What the tests of the examples need besides a Rust toolchain: curl, and Python with the packages of one example.
+//! What some tests need besides a Rust toolchain: curl, and Python with packages.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,9 @@ use crate::debian;
 /// Where the tests find Python with those packages. Without it they leave out what needs it.
 const PYTHON: &str = "FLOWTRAIL_TEST_PYTHON";
 
-/// The packages, each with its version.
-const REQUIREMENTS: &str = "docs/recording/requirements.txt";
+/// The packages, each with its version: those of an example, and schemathesis.
+const REQUIREMENTS: [&str; 2] =
+    ["docs/recording/requirements.txt", "crates/flowtrail/tests/schemathesis/requirements.txt"];
 
 /// Brings the tools, and gives the variables by which the tests find them. Says loudly what cannot be brought.
 pub(crate) fn bring() -> Vec<(&'static str, String)> {
@@ -19,7 +20,7 @@ pub(crate) fn bring() -> Vec<(&'static str, String)> {
     match python() {
         Ok(path) => vec![(PYTHON, path.display().to_string())],
         Err(reason) => {
-            skipped("the example for Python", &reason);
+            skipped("the example for Python, and schemathesis", &reason);
             Vec::new()
         }
     }
@@ -37,8 +38,10 @@ fn python() -> Result<PathBuf, String> {
         make()?;
     }
     let path = python.display().to_string();
-    let install =
-        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", REQUIREMENTS];
+    let mut install = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    for file in REQUIREMENTS {
+        install.extend(["--requirement", file]);
+    }
     program(&path, &install, &[])?;
     Ok(python)
 }

@@ -10,6 +10,9 @@ use time::OffsetDateTime;
 
 use crate::ApiError;
 
+/// The most milliseconds that are taken: the largest whole number that every JSON parser reads as it is.
+pub(crate) const MOST_MILLIS: u64 = (1 << 53) - 1;
+
 /// The parameters of a request, in their order.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -81,7 +84,8 @@ impl Query {
     /// A duration in whole milliseconds.
     fn millis(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| {
+        let millis = text.parse().ok().filter(|millis| *millis <= MOST_MILLIS);
+        millis.map(Some).ok_or_else(|| {
             let shown: String = text.chars().take(40).collect();
             ApiError::invalid(name, format!("expected a whole number of milliseconds, got {shown:?}"))
         })

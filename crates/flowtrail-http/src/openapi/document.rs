@@ -1,6 +1,6 @@
 //! The description as a whole, made of what each route says of itself.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Asker, JSON, NDJSON, Operation};
@@ -78,7 +78,9 @@ fn operation(route: &Route, tag: &str) -> Value {
         described["parameters"] = json!(parameters);
     }
     if let Some((kind, schema)) = body {
-        described["requestBody"] = json!({"required": true, "content": {kind: content(kind, schema)}});
+        // No lines are a batch of nothing.
+        described["requestBody"] =
+            json!({"required": kind != NDJSON, "content": {kind: content(kind, schema)}});
     }
     described["responses"] = Value::Object(responses(route));
     described
@@ -101,9 +103,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     let varies = address.split('{').skip(1).filter_map(|part| part.split('}').next());
     let in_path = varies.map(|name| {
         let (means, example) = match name {
-            "flowId" | "flow_id" if is_dialect(route) || route.method == Method::POST => {
-                ("A flow.", example::EXTERNAL_FLOW)
-            }
+            "flowId" | "flow_id" if route.path.contains("/executions") => ("A flow.", example::EXTERNAL_FLOW),
             "flowId" => ("A flow.", example::FLOW),
             "executionId" | "execution_id" => ("An execution.", example::EXECUTION),
             "userId" => ("A user.", example::USER),

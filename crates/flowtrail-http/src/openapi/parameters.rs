@@ -4,6 +4,7 @@ use flowtrail_types::{AuditAction, ExecutionStatus, PageRequest, SearchText, Sou
 use serde_json::{Map, Value, json};
 
 use super::words;
+use crate::query::MOST_MILLIS;
 
 /// What filters executions.
 pub(crate) const FILTERS: &[&str] =
@@ -19,7 +20,7 @@ type Parameter = (&'static str, &'static str, &'static str, Value, &'static str)
 fn table() -> Vec<Parameter> {
     let time = json!({"type": "string", "format": "date-time", "examples": ["2026-11-22T10:00:00.000Z"]});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": PageRequest::MAX_LIMIT, "default": 20});
-    let millis = json!({"type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64});
+    let millis = json!({"type": "integer", "minimum": 0, "maximum": MOST_MILLIS});
     let text = json!({"type": "string", "maxLength": SearchText::MAX});
     let id = json!({"type": "string", "format": "uuid"});
     let either = json!({"type": "boolean", "default": false});
@@ -118,7 +119,11 @@ fn table() -> Vec<Parameter> {
 /// All of them as components.
 pub(super) fn components() -> Map<String, Value> {
     let described = |(name, place, wire, schema, means): Parameter| {
-        let value = json!({"name": wire, "in": place, "description": means, "schema": schema});
+        let mut value = json!({"name": wire, "in": place, "description": means, "schema": schema});
+        if place == "query" {
+            // `?status=` says as little as nothing.
+            value["allowEmptyValue"] = json!(true);
+        }
         (name.to_owned(), value)
     };
     table().into_iter().map(described).collect()

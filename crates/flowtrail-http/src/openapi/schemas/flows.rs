@@ -51,10 +51,20 @@ pub(super) fn schemas() -> Value {
             "A page of flows.",
             json!({"items": [example::flow_summary()], "total": 1, "totalIsExact": true, "page": 1, "limit": 20, "totalPages": 1, "after": null}),
         ),
-        "NewFlow": shown(
-            object(&["name"], both(json!({"id": id("An id of your choosing.")}), told())),
-            "A flow to make. One of the kind `external` needs only a name.",
+        "NewFlow": {
+            "description": "A flow to make.",
+            "oneOf": [schema("NewExternalFlow"), schema("NewRunnableFlow")],
+            "examples": [example::new_flow()],
+        },
+        "NewExternalFlow": shown(
+            object(&["name", "kind"], external()),
+            "A flow that runs elsewhere and is recorded here.",
             example::new_flow(),
+        ),
+        "NewRunnableFlow": shown(
+            object(&["name", "nodes"], both(json!({"id": id("An id of your choosing.")}), told())),
+            "A flow that can be run here.",
+            example::flow_file(),
         ),
         "FlowChange": shown(
             object(&[], changes()),
@@ -95,7 +105,7 @@ fn age(means: &str) -> Value {
 /// What somebody tells of a flow, and can change.
 fn told() -> Value {
     json!({
-        "kind": words(FlowKind::ALL, FlowKind::as_str),
+        "kind": {"const": FlowKind::Runnable.as_str()},
         "name": {"type": "string", "minLength": 1, "maxLength": 300, "description": "Its name for people."},
         "toolName": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$", "description": "The name of its tool over MCP; made from the name when absent."},
         "description": text("What it does, for models and people."),
@@ -109,6 +119,16 @@ fn told() -> Value {
     })
 }
 
+/// What somebody tells of a flow that runs elsewhere.
+fn external() -> Value {
+    let mut told = both(json!({"id": id("An id of your choosing.")}), told());
+    if let Value::Object(fields) = &mut told {
+        fields.retain(|name, _| !["toolName", "nodes", "connections"].contains(&name.as_str()));
+        fields.insert("kind".to_owned(), json!({"const": FlowKind::External.as_str()}));
+    }
+    told
+}
+
 fn changes() -> Value {
     let mut told = told();
     if let Value::Object(fields) = &mut told {
@@ -120,7 +140,8 @@ fn changes() -> Value {
 fn file() -> Value {
     let mut told = told();
     if let Value::Object(fields) = &mut told {
-        fields.retain(|name, _| !["access"].contains(&name.as_str()));
+        fields.shift_remove("access");
+        fields.insert("kind".to_owned(), words(FlowKind::ALL, FlowKind::as_str));
     }
     told
 }

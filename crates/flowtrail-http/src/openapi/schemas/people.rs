@@ -13,7 +13,7 @@ pub(super) fn schemas() -> Value {
         "UserList": shown(whole(json!({"items": list(schema("User"), "The users.")})), "All users.", json!({"items": [user()]})),
         "NewUser": shown(
             object(&["name"], json!({
-                "name": {"type": "string", "minLength": 1, "maxLength": 300, "description": "Their name."},
+                "name": name("Their name."),
                 "role": {"enum": [Role::User.as_str(), Role::Admin.as_str(), null], "default": Role::User.as_str(), "description": "What they may do."},
             })),
             "A user to make.",
@@ -23,7 +23,7 @@ pub(super) fn schemas() -> Value {
         "KeyList": shown(whole(json!({"items": list(schema("Key"), "The keys.")})), "Keys.", json!({"items": [shown_key()]})),
         "NewKey": shown(
             object(&["name"], json!({
-                "name": {"type": "string", "minLength": 1, "maxLength": 300, "description": "What it is for."},
+                "name": name("What it is for."),
                 "userId": or_null(id("Whose it will be; an administrator makes keys for others.")),
                 "expiresAt": or_null(time("When it ends; never, when absent.")),
             })),
@@ -78,6 +78,13 @@ pub(super) fn schemas() -> Value {
             json!({"items": [example::audit()], "after": null}),
         ),
     })
+}
+
+/// Printable characters, not all of them blank.
+fn name(means: &str) -> Value {
+    let pattern =
+        r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+    json!({"type": "string", "minLength": 1, "maxLength": 100, "pattern": pattern, "description": means})
 }
 
 fn me() -> Value {

@@ -38,12 +38,16 @@ pub(super) fn schemas() -> Value {
             "An execution that begins.",
             json!({"initialParams": {"orderId": "A-1"}, "tags": {"shop": "north"}, "leaseSeconds": 60}),
         ),
-        "FinishedExecution": shown(object(&["status"], over()), "An execution that is over.", example::finished()),
-        "BatchLine": shown(
-            object(&["flowId", "status"], both(json!({"flowId": id("Its flow.")}), over())),
-            "An execution that is over, in a line of its own.",
-            json!({"flowId": example::EXTERNAL_FLOW, "status": "fulfilled", "duration": 12}),
-        ),
+        "FinishedExecution": {
+            "description": "An execution that is over.",
+            "oneOf": ends(&[], &both(begun(), over())),
+            "examples": [example::finished()],
+        },
+        "BatchLine": {
+            "description": "An execution that is over, in a line of its own.",
+            "oneOf": ends(&["flowId"], &both(json!({"flowId": id("Its flow.")}), both(begun(), over()))),
+            "examples": [{"flowId": example::EXTERNAL_FLOW, "status": "fulfilled", "duration": 12}],
+        },
         "BatchOutcome": shown(
             object(&["line", "id", "status"], json!({
                 "line": count(1, "The number of the line, from 1."),
@@ -70,11 +74,11 @@ pub(super) fn schemas() -> Value {
             "Whether the nodes are new, or were appended before.",
             json!({"id": example::EXECUTION, "status": "created"}),
         ),
-        "EndedExecution": shown(
-            object(&["status"], end()),
-            "How an execution ends. An error needs an `errorInfo`.",
-            json!({"status": "fulfilled", "outputs": {"total": 3}}),
-        ),
+        "EndedExecution": {
+            "description": "How an execution ends.",
+            "oneOf": ends(&[], &end()),
+            "examples": [{"status": "fulfilled", "outputs": {"total": 3}}],
+        },
         "CancelRequested": shown(
             whole(json!({"id": id("The execution."), "cancelRequested": {"const": true}})),
             "That it was asked to stop.",
@@ -100,7 +104,6 @@ fn begun() -> Value {
             "pattern": "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$",
             "description": "An id of your choosing: a UUID of version 7, no more than a day ahead. The same id again is the same execution.",
         },
-        "flowId": or_null(id("Its flow, if it is told: the one of the address.")),
         "startedAt": or_null(time("When it began; from 1970 to a day ahead. Now, when absent.")),
         "initialParams": any("What it was given."),
         "meta": any("What else there is to keep."),
@@ -111,21 +114,32 @@ fn begun() -> Value {
     })
 }
 
+/// What can be told of an end, whatever it was.
 fn end() -> Value {
-    json!({
-        "status": {"enum": ["fulfilled", "error", "aborted"]},
-        "endedAt": or_null(time("When it ended.")),
-        "outputs": any("What it produced."),
-        "errorInfo": or_null(schema("ReportedError")),
-    })
+    json!({"endedAt": or_null(time("When it ended.")), "outputs": any("What it produced.")})
 }
 
+/// What can be told when it is over.
 fn over() -> Value {
     let more = json!({
         "duration": or_null(figure("How long it took, in milliseconds.")),
         "nodeExecutions": or_null(list(schema("ReportedNode"), "Its nodes.")),
     });
-    both(both(begun(), end()), more)
+    both(end(), more)
+}
+
+/// The three ways to end: with an error that says why, with one that may, and with none.
+fn ends(required: &[&str], told: &Value) -> Vec<Value> {
+    let way = |status: &str, error: Option<Value>, needed: &[&str]| {
+        let status = json!({"status": {"const": status}});
+        let error = error.map_or_else(|| json!({}), |error| json!({"errorInfo": error}));
+        object(&[required, &["status"], needed].concat(), both(both(status, error), told.clone()))
+    };
+    vec![
+        way("fulfilled", None, &[]),
+        way("error", Some(schema("ReportedError")), &["errorInfo"]),
+        way("aborted", Some(or_null(schema("ReportedError"))), &[]),
+    ]
 }
 
 fn node() -> Value {

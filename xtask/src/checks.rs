@@ -2,10 +2,10 @@
 
 use crate::command::{cargo, has, program, skipped};
 use crate::postgres::Postgres;
-use crate::{tidy, tools};
+use crate::{client, tidy, tools};
 
-/// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses. PostgreSQL it
-/// installs, where it can.
+/// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses. PostgreSQL and
+/// Node it installs, where it can.
 pub(crate) fn test() -> Result<(), String> {
     tidy::run()?;
     if has("fmt") {
@@ -22,7 +22,8 @@ pub(crate) fn test() -> Result<(), String> {
     let variables = [postgres.variables(), tools::bring()].concat();
     let tested = tests(&variables);
     postgres.say_what_is_skipped();
-    tested
+    tested?;
+    client::test()
 }
 
 fn tests(variables: &[(&str, String)]) -> Result<(), String> {

@@ -9,6 +9,12 @@ pub(crate) fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
+/// Where what is built stands.
+pub(crate) fn target() -> PathBuf {
+    let told = std::env::var_os("CARGO_TARGET_DIR");
+    root().join(told.map_or_else(|| PathBuf::from("target"), PathBuf::from))
+}
+
 /// Runs `cargo` at the top of the workspace, saying so.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     program("cargo", arguments, &[])

@@ -3,7 +3,8 @@
 //! * `cargo xtask tidy` checks the rules that no compiler knows: crate edges, lints, file lengths, documentation.
 //! * `cargo xtask test` is the test command: tidy, format, lints, all tests, with a PostgreSQL server for them.
 //! * `cargo xtask ci` is the same and what takes longer or needs more tools: licences, the documentation's links.
-//! * `cargo xtask openapi` writes the API's description into the documentation.
+//! * `cargo xtask client` is the part of it that checks and tests the TypeScript client.
+//! * `cargo xtask openapi` writes the API's description into the documentation, and the client's types.
 //! * `cargo xtask tls` tries TLS to PostgreSQL; it needs OpenSSL's headers.
 //! * `cargo xtask vendor` brings the browser libraries that are served.
 //! * `cargo xtask bench` measures, in release.
@@ -12,6 +13,7 @@
 
 mod bench;
 mod checks;
+mod client;
 mod command;
 mod debian;
 mod openapi;
@@ -27,7 +29,8 @@ mod vendor;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | test | ci | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
+const USAGE: &str =
+    "usage: cargo xtask tidy | test | ci | client | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["test"] => checks::test(),
         ["ci"] => checks::ci(),
+        ["client"] => client::test(),
         ["openapi"] => openapi::run(),
         ["tls"] => tls::run(),
         ["vendor"] => vendor::run(),

@@ -1,8 +1,9 @@
-//! `cargo xtask openapi`: writes the API's description, which the documentation keeps.
+//! `cargo xtask openapi`: writes the API's description, which the documentation keeps, and the client's types by it.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
+use crate::client;
 use crate::command::root;
 
 /// Where it is kept.
@@ -20,5 +21,5 @@ pub(crate) fn run() -> Result<(), String> {
     }
     fs::write(root().join(KEPT), printed.stdout).map_err(|error| format!("{KEPT}: {error}"))?;
     println!("{KEPT} is current");
-    Ok(())
+    client::types()
 }

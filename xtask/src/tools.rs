@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::command::{has_program, program, root, skipped};
+use crate::command::{has_program, program, skipped, target};
 use crate::debian;
 
 /// Where the tests find Python with those packages. Without it they leave out what needs it.
@@ -28,8 +28,7 @@ pub(crate) fn bring() -> Vec<(&'static str, String)> {
 
 /// An environment of its own below the target folder, so that nothing else is touched.
 fn python() -> Result<PathBuf, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let folder = root().join(target).join("python");
+    let folder = target().join("python");
     let python = folder.join("bin").join("python");
     let folder = folder.display().to_string();
     let make = || program("python3", &["-m", "venv", &folder], &[]);

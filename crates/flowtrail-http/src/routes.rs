@@ -57,18 +57,19 @@ impl Route {
     }
 }
 
-/// The routes by what they are about: a name, what that is, and the routes.
+/// The routes by what they are about: a name, what that is, and the routes. An address is looked for in this order, so what
+/// is asked for most comes first.
 pub(crate) fn groups() -> [(&'static str, &'static str, &'static [Route]); 9] {
     [
-        ("Health", "Whether the server lives and can work.", health::ROUTES),
-        ("Operating", "Figures for Prometheus.", operate::ROUTES),
-        ("Description", "The API itself.", openapi::ROUTES),
-        ("Session", "Logging in to the web UI.", session::ROUTES),
-        ("Events", "What happens, as it happens.", events::ROUTES),
-        ("Open WebUI", "The history API of Open WebUI's flows.", openwebui::ROUTES),
         ("Executions", "What was run, and recording what runs elsewhere.", executions::ROUTES),
         ("Flows", "What can be run here, or runs elsewhere and is recorded here.", flows::ROUTES),
+        ("Events", "What happens, as it happens.", events::ROUTES),
+        ("Open WebUI", "The history API of Open WebUI's flows.", openwebui::ROUTES),
+        ("Session", "Logging in to the web UI.", session::ROUTES),
         ("People", "Who may ask.", people::ROUTES),
+        ("Description", "The API itself.", openapi::ROUTES),
+        ("Operating", "Figures for Prometheus.", operate::ROUTES),
+        ("Health", "Whether the server lives and can work.", health::ROUTES),
     ]
 }
 

@@ -11,6 +11,7 @@
 //! The feature `testing` has a PostgreSQL server for tests.
 
 mod columns;
+mod one_of;
 #[macro_use]
 mod statement;
 mod postgres;

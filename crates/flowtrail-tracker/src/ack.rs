@@ -53,6 +53,17 @@ impl<T> Ack<T> {
         self.finish(reply)
     }
 
+    /// The same acknowledgement, of something else.
+    pub fn map<U>(mut self, change: impl FnOnce(T) -> U + Send + 'static) -> Ack<U>
+    where
+        T: 'static,
+    {
+        let state = std::mem::replace(&mut self.state, State::Done);
+        let finish = self.finish.take();
+        let finish = finish.map(|finish| -> Finish<U> { Box::new(move |reply| finish(reply).map(change)) });
+        Ack { state, finish }
+    }
+
     fn finish(&mut self, reply: Reply) -> Result<T, TrackerError> {
         match self.finish.take() {
             Some(finish) => finish(reply),

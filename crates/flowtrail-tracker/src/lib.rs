@@ -63,7 +63,7 @@ pub use measures::{Distribution, Measures};
 pub use recorder::RecorderLimits;
 pub use service::{
     AuditPage, Difference, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, NewKey,
-    NewToken, Points, Really, ReportedEnd, Session, StatsPoint, StatsRange, Walk,
+    NewToken, Points, Really, Recorded, ReportedEnd, Session, StatsPoint, StatsRange, Walk,
 };
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

@@ -22,7 +22,7 @@ use crate::housekeeping::Housekeeper;
 use crate::measures::Counters;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
 use crate::running::Running;
-use crate::service::Catalog;
+use crate::service::{Catalog, Known};
 use crate::upkeep::{Progress, UpkeepSignal, UpkeepThread};
 use crate::{Ack, ExecutionHandle, Redactor, StartExecution, TrackerError};
 
@@ -93,6 +93,7 @@ pub(crate) struct Inner {
     pub(crate) recorder: Recorder,
     pub(crate) running: Running,
     pub(crate) catalog: Catalog,
+    pub(crate) known: Known,
     /// The number by which the store tells that another process has written, when it was last looked at.
     pub(crate) seen_changes: Mutex<Option<i64>>,
     pub(crate) retention: Retention,
@@ -150,6 +151,7 @@ impl Tracker {
             instance,
             running: Running::default(),
             catalog,
+            known: Known::default(),
             seen_changes: Mutex::default(),
             retention: options.retention,
             max_disk: options.max_disk,

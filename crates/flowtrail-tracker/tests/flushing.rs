@@ -129,6 +129,10 @@ impl Store for SlowStore {
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {
         self.0.store.foreign_changes()
     }
+
+    fn rules_mark(&self) -> Option<u64> {
+        None
+    }
 }
 
 struct Fixture {

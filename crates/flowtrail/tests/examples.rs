@@ -79,3 +79,51 @@ async fn the_example_for_python_records_what_works_and_what_fails() {
         .has_nodes(&[("parse", "error")])
         .has("/initialParams", &json!({"text": "one two"}));
 }
+
+/// The lines of the documentation that show every resource, run one after the other as they stand there.
+#[tokio::test]
+async fn every_line_of_the_tour_works_and_every_route_is_in_it() {
+    if std::process::Command::new("curl").arg("--version").output().is_err() {
+        skipped("curl is not installed");
+        return;
+    }
+    let documentation = include_str!("../../../docs/API.md");
+    let blocks = documentation.split("```sh tour\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let script = format!("set -euo pipefail\n{}", blocks.collect::<String>());
+    let server = TestServer::start().await;
+    let place = tempfile::tempdir().unwrap();
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .env("BASE", server.base())
+        .env("KEY", server.key())
+        .env("NO_PROXY", "127.0.0.1")
+        .current_dir(place.path())
+        .output()
+        .await
+        .unwrap();
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{}", printed.concat());
+    // Each route is shown, with whatever stands where something varies.
+    let shown: Vec<&str> = script.lines().filter(|line| line.contains("$BASE/")).collect();
+    let missing: Vec<&str> = flowtrail_http::routes()
+        .map(|route| route.path)
+        .filter(|path| !path.starts_with("/api/v1/"))
+        .filter(|path| !shown.iter().any(|line| is_shown(line, path)))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} are in no line");
+}
+
+/// Whether a line asks for an address, such as `/api/flows/{flow_id}/export`.
+fn is_shown(line: &str, path: &str) -> bool {
+    let Some((_, rest)) = line.split_once("$BASE/") else { return false };
+    let asked = rest.split(['"', '?', ' ']).next().unwrap_or_default();
+    let (mut asked, mut wanted) = (asked.split('/'), path.trim_start_matches('/').split('/'));
+    loop {
+        match (asked.next(), wanted.next()) {
+            (None, None) => return true,
+            (Some(_), Some(varies)) if varies.starts_with('{') => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}

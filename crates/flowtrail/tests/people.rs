@@ -1,6 +1,8 @@
 //! Sessions, tokens for pages, users that go, and the log of who did what.
 
 use flowtrail_testkit::{Era, TestServer, TestUser, flow};
+use flowtrail_tracker::{FlowChange, Tracker, TrackerError};
+use flowtrail_types::Access;
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -281,4 +283,42 @@ async fn who_did_what_is_kept() {
     assert_eq!(rest_of["after"], Value::Null);
     rest.get("/api/audit?action=cooking").await.expect_error(400, "invalid");
     ana.get("/api/audit").await.expect_error(401, "unauthenticated");
+}
+
+/// Whoever asks often is not looked up each time; what is remembered of them must not outlive a change, whichever process
+/// makes it.
+#[tokio::test]
+async fn what_another_process_changes_holds_for_the_next_request() {
+    let server = TestServer::start().await;
+    let person = server.user("Ada").await;
+    let flow =
+        server.rest().post("/api/flows", &json!({"name": "Shared", "kind": "external"})).await.expect(201);
+    let itself = format!("/api/flows/{}", flow["id"].as_str().unwrap());
+    let shared = json!({"access": {"read": [person.id], "write": [], "public": false}});
+    server.rest().patch(&itself, &shared).await.expect(200);
+    for _ in 0..3 {
+        person.rest.get(&itself).await.expect(200);
+    }
+    // Another tracker on the same file is what another process has.
+    let database = server.data_dir().join("flowtrail.db");
+    let url = format!("sqlite://{}", database.display()).parse().unwrap();
+    let other = Tracker::open(flowtrail_store_diesel::open_store(&url, true).unwrap()).unwrap();
+    let admin = other.local_administrator().unwrap();
+    let id = flow["id"].as_str().unwrap().parse().unwrap();
+    let private = FlowChange { access: Some(Access::default()), ..FlowChange::default() };
+    other.change_flow(&admin, id, |_| Ok::<_, TrackerError>(private.clone())).unwrap();
+    person.rest.get(&itself).await.expect_error(404, "not_found");
+    person.rest.get("/api/me").await.expect(200);
+    other.revoke_key(&admin, person.key_id.parse().unwrap()).unwrap();
+    person.rest.get("/api/me").await.expect_error(401, "unauthenticated");
+    // So does what the command line changes.
+    let second = server.user("Bea").await;
+    second.rest.get("/api/me").await.expect(200);
+    let revoked = std::process::Command::new(env!("CARGO_BIN_EXE_flowtrail"))
+        .args(["key", "revoke", &second.key_id, "--data-dir"])
+        .arg(server.data_dir())
+        .output()
+        .unwrap();
+    assert!(revoked.status.success(), "{revoked:?}");
+    second.rest.get("/api/me").await.expect_error(401, "unauthenticated");
 }

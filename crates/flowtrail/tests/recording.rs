@@ -344,3 +344,40 @@ async fn a_flow_that_ran_can_be_run_again_unless_its_parameters_were_not_kept() 
     let message = rest.post(&replay, &json!({})).await.expect_error(409, "incomplete");
     assert!(message.contains("held a secret"), "{message}");
 }
+
+/// The answer to a record is made from what was recorded, and not read back.
+#[tokio::test]
+async fn the_answer_to_a_record_is_what_is_read_from_then_on() {
+    let server = TestServer::builder()
+        .settings(|settings| settings.max_payload = Some("1KiB".parse().unwrap()))
+        .start()
+        .await;
+    let rest = server.rest();
+    let error =
+        json!({"message": "first line\nsecond line", "kind": "limit", "nodeId": "b", "nodeName": "Bee"});
+    let nodes = json!([
+        {"seq": 2, "nodeId": "b", "error": "broken", "inputData": {"apiKey": "sk-1234567890abcdef"}},
+        {"seq": 1, "nodeId": "a", "nodeName": "Ä", "nodeType": "http", "executionTimeMs": 1.2345, "executedAt": "2026-01-06T12:00:00.123456Z",
+         "inputData": "x".repeat(5_000), "outputData": [1, null, {"two": 2.5e300}], "attempt": 3, "iteration": 0, "parentSeq": 1},
+    ]);
+    let reports = [
+        json!({"status": "fulfilled"}),
+        json!({"status": "fulfilled", "outputs": null, "duration": 0, "nodeExecutions": []}),
+        json!({"status": "error", "errorInfo": error, "nodeExecutions": nodes, "startedAt": "2026-01-06T12:00:00Z", "duration": 1234.5678,
+            "initialParams": {"password": "hunter2", "long": "y".repeat(3_000)}, "outputs": {"z": "😀".repeat(600)},
+            "meta": {"by": "test"}, "tags": {"shop": "north", "token": "abc"}}),
+        json!({"status": "aborted", "endedAt": "2026-01-06T12:00:01.999999Z", "startedAt": "2026-01-06T12:00:00.000001Z"}),
+        json!({"status": "aborted", "errorInfo": {"message": ""}, "endedAt": "2026-01-05T12:00:00Z", "startedAt": "2026-01-06T12:00:00Z"}),
+    ];
+    for capture in ["full", "metadata", "none"] {
+        let flow = json!({"name": format!("Kept {capture}"), "kind": "external", "capture": capture});
+        let flow = rest.post("/api/flows", &flow).await.expect(201);
+        let path = format!("/api/flows/{}/executions", flow["id"].as_str().unwrap());
+        for report in &reports {
+            let told = rest.post(&path, report).await.expect(201);
+            let read =
+                rest.get(&format!("/api/executions/{}", told["id"].as_str().unwrap())).await.expect(200);
+            assert_eq!(told, read, "{capture}: {report}");
+        }
+    }
+}

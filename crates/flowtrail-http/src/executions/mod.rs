@@ -42,6 +42,20 @@ const EXPORTED: &[Answer] = &[
 ];
 
 pub(crate) const ROUTES: &[Route] = &[
+    Route::get("/api/flows/{flow_id}/executions", || web::get().to(list::handle),
+        Operation::new("listFlowExecutions", "A flow's executions, newest first").takes(&[FILTERS, PAGING])
+            .gives(&[Answer::json(200, "ExecutionPage", "A page of them.")])),
+    Route::post("/api/flows/{flow_id}/executions", || web::post().to(create::handle),
+        Operation::new("recordExecution", "Records an execution that runs elsewhere: begun, or whole").body("NewExecution")
+            .details("The same request twice is one record.")
+            .gives(&[
+                Answer::json(200, "Execution", "It was recorded before, with the same content.").with(&["Location"]),
+                Answer::json(201, "Execution", "The execution.").with(&["Location"]),
+            ])
+            .fails(&[ErrorCode::Conflict, ErrorCode::AlreadyEnded, ErrorCode::RunsHere, ErrorCode::Busy])),
+    Route::delete("/api/flows/{flow_id}/executions", || web::delete().to(delete::many),
+        Operation::new("deleteExecutions", "Deletes what a filter finds; what is pending stays").takes(&[FILTERS, &["dryRun"]])
+            .gives(&[Answer::json(200, "Deleted", "How many are gone.")]).fails(&[ErrorCode::Busy])),
     Route::get("/api/flows/{flow_id}/executions/stats", || web::get().to(stats::figures),
         Operation::new("getFlowStatistics", "Figures over a flow's executions").takes(&[RANGE])
             .gives(&[Answer::json(200, "Statistics", "The figures.")]).fails(&[ErrorCode::Forbidden])),
@@ -63,20 +77,6 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::delete("/api/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one),
         Operation::new("deleteExecution", "Deletes an execution that has ended")
             .gives(&[Answer::empty(204, "It is gone.")]).fails(&[ErrorCode::Pending, ErrorCode::Busy])),
-    Route::get("/api/flows/{flow_id}/executions", || web::get().to(list::handle),
-        Operation::new("listFlowExecutions", "A flow's executions, newest first").takes(&[FILTERS, PAGING])
-            .gives(&[Answer::json(200, "ExecutionPage", "A page of them.")])),
-    Route::post("/api/flows/{flow_id}/executions", || web::post().to(create::handle),
-        Operation::new("recordExecution", "Records an execution that runs elsewhere: begun, or whole").body("NewExecution")
-            .details("The same request twice is one record.")
-            .gives(&[
-                Answer::json(200, "Execution", "It was recorded before, with the same content.").with(&["Location"]),
-                Answer::json(201, "Execution", "The execution.").with(&["Location"]),
-            ])
-            .fails(&[ErrorCode::Conflict, ErrorCode::AlreadyEnded, ErrorCode::RunsHere, ErrorCode::Busy])),
-    Route::delete("/api/flows/{flow_id}/executions", || web::delete().to(delete::many),
-        Operation::new("deleteExecutions", "Deletes what a filter finds; what is pending stays").takes(&[FILTERS, &["dryRun"]])
-            .gives(&[Answer::json(200, "Deleted", "How many are gone.")]).fails(&[ErrorCode::Busy])),
     Route::get("/api/executions", || web::get().to(list::handle),
         Operation::new("listExecutions", "The executions of all flows that you may see").takes(&[FILTERS, PAGING])
             .gives(&[Answer::json(200, "ExecutionPage", "A page of them.")])),

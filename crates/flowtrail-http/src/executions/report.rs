@@ -1,7 +1,8 @@
 //! Executions and their nodes as reporters send them: the shape in which they are read, less what the server adds.
 
 use flowtrail_tracker::{
-    Ack, Applied, FinishedExecution, FinishedNode, ReportedEnd, StartExecution, Tracker, TrackerError,
+    Ack, Applied, FinishedExecution, FinishedNode, Recorded, ReportedEnd, StartExecution, Tracker,
+    TrackerError,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
@@ -149,6 +150,23 @@ impl<'a> Report<'a> {
         match &self.finished {
             Some(finished) => tracker.record(principal, &start, finished),
             None => tracker.start_elsewhere(principal, &start),
+        }
+    }
+
+    /// The same, and with what is new the execution as it is read back.
+    pub(super) fn submit_and_show(
+        &self,
+        tracker: &Tracker,
+        principal: &Principal,
+        flow: &Flow,
+    ) -> Result<Ack<Recorded>, TrackerError> {
+        let start = self.start(flow);
+        match &self.finished {
+            Some(finished) => tracker.record_and_show(principal, &start, finished),
+            None => {
+                let begun = tracker.start_elsewhere(principal, &start)?;
+                Ok(begun.map(|(id, applied)| Recorded { id, applied, execution: None }))
+            }
         }
     }
 

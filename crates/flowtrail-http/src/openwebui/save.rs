@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_tracker::{
-    Ack, Applied, FinishedExecution, FinishedNode, StartExecution, Tracker, TrackerError,
+    Ack, FinishedExecution, FinishedNode, Recorded, StartExecution, Tracker, TrackerError,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    ErrorInfo, ErrorKind, ExecutionId, Flow, FlowDraft, FlowId, FlowKind, NodeStatus, Principal, Source,
+    ErrorInfo, ErrorKind, Flow, FlowDraft, FlowId, FlowKind, NodeStatus, Principal, Source,
 };
 use serde_json::{Map, Value, json};
 
@@ -43,8 +43,11 @@ pub(super) async fn handle(
         })
         .await?
     };
-    let (id, _) = submitted.await?;
-    let execution = blocking(move || tracker.execution(&principal, id)).await?;
+    let Recorded { id, execution, .. } = submitted.await?;
+    let execution = match execution {
+        Some(execution) => execution,
+        None => Box::new(blocking(move || tracker.execution(&principal, id)).await?),
+    };
     let whole = shape::whole(flow_id, &execution);
     Ok(HttpResponse::Ok().json(whole.ok_or_else(|| Detail::new(ErrorCode::NotFound, "Not found"))?))
 }
@@ -153,8 +156,8 @@ impl<'a> Report<'a> {
         tracker: &Tracker,
         principal: &Principal,
         flow: &Flow,
-    ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
-        tracker.record(principal, &self.start(flow), &self.finished(tracker))
+    ) -> Result<Ack<Recorded>, TrackerError> {
+        tracker.record_and_show(principal, &self.start(flow), &self.finished(tracker))
     }
 }
 

@@ -326,7 +326,7 @@ impl FlowStore for DieselStore {
     }
 
     fn add(&self, flows: &[Flow]) -> Result<(), StoreError> {
-        self.write(|conn, _| {
+        self.write_rules(|conn, _| {
             for flow in flows {
                 diesel::insert_into(flows::table).values(FlowRow::from(flow)).execute(conn)?;
                 write_parts(conn, flow)?;
@@ -336,7 +336,7 @@ impl FlowStore for DieselStore {
     }
 
     fn update(&self, flow: &Flow, seen: OffsetDateTime) -> Result<(), StoreError> {
-        self.write(|conn, _| {
+        self.write_rules(|conn, _| {
             let read = flows::table
                 .find(Id(*flow.id.as_uuid()))
                 .filter(flows::updated_at.eq(At(seen)).and(flows::deleted_at.is_null()));
@@ -349,7 +349,7 @@ impl FlowStore for DieselStore {
     }
 
     fn delete(&self, id: FlowId, at: OffsetDateTime) -> Result<bool, StoreError> {
-        self.write(|conn, _| {
+        self.write_rules(|conn, _| {
             let living = flows::table.find(Id(*id.as_uuid())).filter(flows::deleted_at.is_null());
             let deleted = diesel::update(living).set(flows::deleted_at.eq(At(at))).execute(conn)? > 0;
             if deleted {

@@ -100,7 +100,7 @@ impl UserStore for DieselStore {
     }
 
     fn add(&self, user: &User) -> Result<(), StoreError> {
-        self.write(|conn, _| {
+        self.write_rules(|conn, _| {
             diesel::insert_into(users::table)
                 .values((
                     users::id.eq(Id(*user.id.as_uuid())),
@@ -117,7 +117,7 @@ impl UserStore for DieselStore {
 
     fn delete(&self, id: UserId, at: OffsetDateTime) -> Result<bool, StoreError> {
         let id = Id(*id.as_uuid());
-        self.write(|conn, _| {
+        self.write_rules(|conn, _| {
             let deleted = diesel::update(users::table.find(id).filter(users::deleted_at.is_null()))
                 .set(users::deleted_at.eq(At(at)))
                 .execute(conn)?;
@@ -154,7 +154,7 @@ impl KeyStore for DieselStore {
     }
 
     fn add(&self, key: &ApiKey, hash: &KeyHash) -> Result<(), StoreError> {
-        self.write(|conn, _| {
+        self.write_rules(|conn, _| {
             diesel::insert_into(api_keys::table)
                 .values((
                     api_keys::id.eq(Id(*key.id.as_uuid())),
@@ -182,7 +182,7 @@ impl KeyStore for DieselStore {
     fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
         let id = Id(*id.as_uuid());
         // Its tokens go with it.
-        self.write(|conn, _| Ok(diesel::delete(api_keys::table.find(id)).execute(conn)? > 0))
+        self.write_rules(|conn, _| Ok(diesel::delete(api_keys::table.find(id)).execute(conn)? > 0))
     }
 
     fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError> {

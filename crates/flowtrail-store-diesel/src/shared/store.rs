@@ -94,6 +94,17 @@ impl DieselStore {
         Ok(done)
     }
 
+    /// The same for what decides who may do what, and leaves a mark of it for every process.
+    pub(super) fn write_rules<T>(
+        &self,
+        work: impl FnOnce(&mut Conn, &mut StatsWriter) -> Result<T, WriteError>,
+    ) -> Result<T, StoreError> {
+        let done = self.write(work);
+        // Also after a failure: it may have been written all the same.
+        backend::mark_rules(&self.own);
+        done
+    }
+
     /// The same, but the disk may still have to take it.
     pub(crate) fn write_unflushed<T>(
         &self,
@@ -274,5 +285,9 @@ impl Store for DieselStore {
 
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {
         backend::foreign_changes(self)
+    }
+
+    fn rules_mark(&self) -> Option<u64> {
+        backend::rules_mark(&self.own)
     }
 }

@@ -93,7 +93,7 @@ impl TokenStore for DieselStore {
     }
 
     fn delete(&self, hash: &KeyHash) -> Result<bool, StoreError> {
-        self.write(|conn, _| Ok(diesel::delete(tokens::table.find(&hash.0[..])).execute(conn)? > 0))
+        self.write_rules(|conn, _| Ok(diesel::delete(tokens::table.find(&hash.0[..])).execute(conn)? > 0))
     }
 
     fn delete_expired(&self, before: OffsetDateTime) -> Result<usize, StoreError> {

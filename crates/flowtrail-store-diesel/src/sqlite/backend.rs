@@ -307,6 +307,8 @@ pub(crate) fn foreign_changes(store: &DieselStore) -> Result<Option<i64>, StoreE
     })
 }
 
+pub(crate) use super::rules::{mark_rules, rules_mark};
+
 fn cannot_open(path: &Path, reason: &str, source: impl Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable {
         reason: format!("cannot open {}: {reason}", path.display()),

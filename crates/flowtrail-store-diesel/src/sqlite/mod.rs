@@ -10,6 +10,7 @@ mod instances;
 mod liveness;
 mod log;
 mod own;
+mod rules;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod upkeep;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::backend::{self, Address, Conn};
 use super::liveness::Liveness;
 use super::log::Log;
+use super::rules::mark_rules;
 use super::shared::{Slots, WriteError};
 
 /// The locks that this process holds, and how large its database may become.
@@ -39,7 +40,7 @@ impl Own {
     pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
         // Whatever name the file was reached by, all who have it open must find each other.
         let liveness = Liveness::beside(&backend::real_path(address)?);
-        Ok(Self {
+        let own = Self {
             liveness,
             jobs: Mutex::default(),
             slot: Mutex::default(),
@@ -50,7 +51,9 @@ impl Own {
             has_company: AtomicBool::new(false),
             heard: Mutex::default(),
             made: Mutex::default(),
-        })
+        };
+        mark_rules(&own);
+        Ok(own)
     }
 
     /// Whether this process does a job, now or already.

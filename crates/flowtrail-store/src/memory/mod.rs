@@ -124,4 +124,9 @@ impl Store for MemoryStore {
         // Nobody else can write to it, so the number never changes.
         Ok(Some(0))
     }
+
+    fn rules_mark(&self) -> Option<u64> {
+        // Looking it up takes no longer.
+        None
+    }
 }

@@ -48,6 +48,11 @@ pub trait Store: Debug + Send + Sync + 'static {
     ///
     /// When the database does not answer.
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError>;
+
+    /// A number that is another one whenever a key, a token, a user or a flow has changed since, by whatever process; none
+    /// where that cannot be told. The one call that is cheap enough to be made on an async executor: what was looked up
+    /// under one number need not be looked up again under the same.
+    fn rules_mark(&self) -> Option<u64>;
 }
 
 /// A store that was chosen at run time.
@@ -90,5 +95,9 @@ impl Store for Box<dyn Store> {
 
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {
         (**self).foreign_changes()
+    }
+
+    fn rules_mark(&self) -> Option<u64> {
+        (**self).rules_mark()
     }
 }

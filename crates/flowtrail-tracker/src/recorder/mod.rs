@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use flowtrail_store::{Command, NewEnd, NewNode, Store, StoreError};
 use flowtrail_types::Clock;
+use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use self::answers::Answers;
@@ -107,7 +108,16 @@ impl Recorder {
     }
 
     /// Hands over a command. Never blocks; the answer comes when the command is durable, or refused.
-    pub(crate) fn submit(&self, mut command: Command, patience: Patience) -> oneshot::Receiver<Reply> {
+    pub(crate) fn submit(&self, command: Command, patience: Patience) -> oneshot::Receiver<Reply> {
+        self.submit_stamped(command, patience).0
+    }
+
+    /// The same, with the time that is recorded as that of the command.
+    pub(crate) fn submit_stamped(
+        &self,
+        mut command: Command,
+        patience: Patience,
+    ) -> (oneshot::Receiver<Reply>, OffsetDateTime) {
         let (sender, receiver) = oneshot::channel();
         let bytes = weight(&command);
         let limits = &self.shared.limits;
@@ -133,7 +143,7 @@ impl Recorder {
                 self.shared.filled.notify_one();
             }
         }
-        receiver
+        (receiver, now)
     }
 
     /// How many commands wait, and the bytes of their payloads.

@@ -222,9 +222,9 @@ impl Tracker {
 
     /// Fails unless the principal may delete a flow's executions. Its name, otherwise.
     fn require_write(&self, principal: &Principal, flow: FlowId) -> Result<String, TrackerError> {
-        let flow = self.inner.store.flows().lookup(flow)?.ok_or(TrackerError::NotFound("flow"))?;
+        let flow = self.any_flow(flow)?.ok_or(TrackerError::NotFound("flow"))?;
         access::require(principal, &flow, Rights::Write, "delete executions of this flow")?;
-        Ok(flow.name)
+        Ok(flow.name.clone())
     }
 
     /// Below which place everything goes (`Some(None)`: all of it), or None when nothing does.

@@ -159,7 +159,9 @@ impl Tracker {
         change: impl Fn(&Flow) -> Result<FlowChange, E>,
     ) -> Result<Arc<Flow>, E> {
         for _ in 0..TRIES {
-            let flow = self.living_flow(id)?;
+            // As it is now, not as it was a moment ago.
+            let flow = self.inner.store.flows().lookup(id).map_err(TrackerError::from)?;
+            let flow = flow.filter(|flow| flow.deleted_at.is_none()).ok_or(TrackerError::NotFound("flow"))?;
             require(principal, &flow, Rights::Write, "change this flow")?;
             let seen = flow.updated_at;
             let change = change(&flow)?;
@@ -233,7 +235,7 @@ impl Tracker {
     pub fn flow(&self, principal: &Principal, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
         let flow = self.living_flow(id)?;
         require(principal, &flow, Rights::Public, "see this flow")?;
-        Ok(Arc::new(flow))
+        Ok(flow)
     }
 
     /// The same for transports that tell strangers that there is a flow. Blocks.
@@ -246,7 +248,7 @@ impl Tracker {
         if access::rights(principal, &flow) == Rights::None {
             return Err(TrackerError::Forbidden("see this flow"));
         }
-        Ok(Arc::new(flow))
+        Ok(flow)
     }
 
     /// One page of the flows that the principal may see, with how they have been doing. Blocks.
@@ -318,13 +320,29 @@ impl Tracker {
     }
 
     /// A flow that is not deleted, whoever may see it.
-    fn living_flow(&self, id: FlowId) -> Result<Flow, TrackerError> {
-        self.inner
-            .store
-            .flows()
-            .lookup(id)?
-            .filter(|flow| flow.deleted_at.is_none())
-            .ok_or(TrackerError::NotFound("flow"))
+    fn living_flow(&self, id: FlowId) -> Result<Arc<Flow>, TrackerError> {
+        let flow = self.any_flow(id)?.filter(|flow| flow.deleted_at.is_none());
+        flow.ok_or(TrackerError::NotFound("flow"))
+    }
+
+    /// A flow, deleted or not.
+    pub(super) fn any_flow(&self, id: FlowId) -> Result<Option<Arc<Flow>>, TrackerError> {
+        let (store, known) = (&self.inner.store, &self.inner.known);
+        let mark = store.rules_mark();
+        if let Some(flow) = known.flows.get(mark, &id) {
+            return Ok(Some(flow));
+        }
+        let found = store.flows().lookup(id)?.map(Arc::new);
+        if let Some(flow) = &found {
+            known.flows.put(mark, id, Arc::clone(flow));
+        }
+        Ok(found)
+    }
+
+    /// Whether a flow is known without asking the database, so that [`flow`](Self::flow) does not block.
+    #[must_use]
+    pub fn recalls_flow(&self, id: FlowId) -> bool {
+        self.inner.known.flows.get(self.inner.store.rules_mark(), &id).is_some()
     }
 }
 

@@ -237,7 +237,7 @@ impl Tracker {
 
     /// What the principal may do with a flow, deleted or not.
     pub(crate) fn rights_in(&self, principal: &Principal, id: FlowId) -> Result<Rights, TrackerError> {
-        let flow = self.inner.store.flows().lookup(id)?;
+        let flow = self.any_flow(id)?;
         Ok(flow.map_or(Rights::None, |flow| access::rights(principal, &flow)))
     }
 

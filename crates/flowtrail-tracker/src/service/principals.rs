@@ -101,9 +101,14 @@ impl Tracker {
         if let Some(principal) = self.page_token(secret)? {
             return Ok(principal);
         }
+        let hash = hash(secret);
+        let mark = self.inner.store.rules_mark();
+        if let Some(principal) = self.known_key(mark, &hash) {
+            return Ok(principal);
+        }
         let keys = self.inner.store.keys();
         // The lookup is by the hash of a key with 256 random bits: its time tells nothing that helps to guess one.
-        let Some(known) = keys.lookup(&hash(secret))? else {
+        let Some(known) = keys.lookup(&hash)? else {
             return Err(TrackerError::Unauthenticated("this key is unknown or was revoked"));
         };
         let now = self.inner.clock.now();
@@ -116,7 +121,20 @@ impl Tracker {
             // Who may ask does not depend on whether it can be noted.
             log::warn!("the use of a key cannot be noted: {error}");
         }
-        Ok(Principal { key: Some(known.key.id), ..known.user.into() })
+        let principal = Principal { key: Some(known.key.id), ..known.user.into() };
+        self.inner.known.keys.put(mark, hash, (principal.clone(), known.key.expires_at));
+        Ok(principal)
+    }
+
+    /// The same without asking the database: none when that would have to be asked. Does not block.
+    #[must_use]
+    pub fn recall(&self, secret: &str) -> Option<Principal> {
+        self.known_key(self.inner.store.rules_mark(), &hash(secret))
+    }
+
+    fn known_key(&self, mark: Option<u64>, hash: &KeyHash) -> Option<Principal> {
+        let (principal, expires_at) = self.inner.known.keys.get(mark, hash)?;
+        expires_at.is_none_or(|expiry| expiry > self.inner.clock.now()).then_some(principal)
     }
 
     /// Makes a key, for oneself or, as an administrator, for anyone. Blocks.

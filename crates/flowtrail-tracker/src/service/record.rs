@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use flowtrail_store::{Applied, Command, NewExecution};
+use flowtrail_store::{Applied, Command, NewEnd, NewExecution, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{Digest, Execution, ExecutionId, ExecutionSummary, NodeExecution, Principal};
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::differences::{self, Difference};
+use super::recorded::{Recorded, as_read};
 use super::reported_node::{FinishedNode, check, new_nodes};
 use crate::access;
 use crate::handle::new_end;
@@ -112,10 +113,38 @@ impl Tracker {
         finished: &FinishedExecution<'_>,
     ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
         access::require_use(principal, start.flow, "record into this flow")?;
-        let command = self.record_command(principal, start, finished)?;
+        let (new, nodes, end) = self.record_parts(principal, start, finished)?;
+        let command = Command::record(new, nodes, end)??;
         let id = command.execution();
         let receiver = self.inner.recorder.submit(command, Patience::Refusable);
         Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
+    }
+
+    /// The same, and the execution as it is read back from then on.
+    ///
+    /// # Errors
+    ///
+    /// As [`record`](Self::record).
+    pub fn record_and_show(
+        &self,
+        principal: &Principal,
+        start: &StartExecution<'_>,
+        finished: &FinishedExecution<'_>,
+    ) -> Result<Ack<Recorded>, TrackerError> {
+        access::require_use(principal, start.flow, "record into this flow")?;
+        let (new, nodes, end) = self.record_parts(principal, start, finished)?;
+        let mut execution = Box::new(as_read(principal, &new, &nodes, &end));
+        let command = Command::record(new, nodes, end)??;
+        let (receiver, recorded_at) = self.inner.recorder.submit_stamped(command, Patience::Refusable);
+        (execution.created_at, execution.updated_at) = (recorded_at, recorded_at);
+        let id = execution.summary.id;
+        Ok(Ack::new(receiver, move |reply| {
+            reply.map(|applied| match applied {
+                Applied::Written => Recorded { id, applied, execution: Some(execution) },
+                // What was there before is as it was, not as it was told of now.
+                Applied::Already | Applied::Corrected => Recorded { id, applied, execution: None },
+            })
+        }))
     }
 
     /// Whether a record is sound, without recording it: for who has to make its flow first. Blocks.
@@ -130,15 +159,17 @@ impl Tracker {
         finished: &FinishedExecution<'_>,
     ) -> Result<(), TrackerError> {
         access::require_use(principal, start.flow, "record into this flow")?;
-        self.record_command(principal, start, finished).map(drop)
+        let (new, nodes, end) = self.record_parts(principal, start, finished)?;
+        Command::record(new, nodes, end)??;
+        Ok(())
     }
 
-    fn record_command(
+    fn record_parts(
         &self,
         principal: &Principal,
         start: &StartExecution<'_>,
         finished: &FinishedExecution<'_>,
-    ) -> Result<Command, TrackerError> {
+    ) -> Result<(NewExecution, Vec<NewNode>, NewEnd), TrackerError> {
         let inner = &self.inner;
         let now = inner.clock.now();
         check_lease(start.lease)?;
@@ -155,7 +186,7 @@ impl Tracker {
         let mut parts: Vec<&[u8]> = vec![new.digest.as_bytes(), end.digest.as_bytes(), &duration];
         parts.extend(nodes.iter().map(|node| &node.digest.as_bytes()[..]));
         new.digest = Digest::of(&parts);
-        Ok(Command::record(new, nodes, end)??)
+        Ok((new, nodes, end))
     }
 
     /// An execution begins elsewhere: its reporter appends its nodes and ends it. When nothing is heard of it in time it

@@ -12,6 +12,7 @@ use super::super::prune::{self, ActivePrune};
 use super::super::schema::{execution_payloads, execution_tags, executions, flows, node_executions, users};
 use super::rows::{DetailRow, NodeRow, PayloadRow, SummaryRow, into_execution};
 use crate::columns::Id;
+use crate::one_of::one_of;
 
 /// A row, the id of its flow unless it was deleted, and the user's name.
 pub(super) type Joined = (SummaryRow, Option<Id>, Option<String>);
@@ -130,7 +131,7 @@ pub(super) fn rows_of(conn: &mut Conn, ids: &[ExecutionId]) -> QueryResult<Vec<J
     }
     let ids: Vec<Id> = ids.iter().map(|id| Id(*id.as_uuid())).collect();
     joined()
-        .filter(executions::id.eq_any(ids))
+        .filter(one_of(executions::id, ids))
         .select((SummaryRow::as_select(), flows::id.nullable(), users::name.nullable()))
         .load(conn)
 }

@@ -13,6 +13,7 @@ use super::rows::{Counts, StatsRow, ended_part};
 use super::schema::flow_stats;
 use super::{ALL_FLOWS, Period};
 use crate::columns::{At, Id};
+use crate::one_of::one_of;
 
 /// Hours, as the times at which they begin: the first, and the one after the last.
 pub(crate) type Hours = (Option<OffsetDateTime>, Option<OffsetDateTime>);
@@ -198,9 +199,12 @@ fn parts(step: Step, (from, to): Hours) -> Vec<(Period, Hours)> {
 /// How many executions stand in each status, without their durations.
 pub(crate) fn status_counts(conn: &mut Conn, scope: &StatsScope) -> Result<StatusCounts, StoreError> {
     let mut tally = Tally::default();
-    for flows in ids_of(scope).chunks(backend::MAX_BINDS / 2) {
+    // Lists are filled up, at most by a half.
+    for flows in ids_of(scope).chunks(backend::MAX_BINDS / 4) {
         let rows: Vec<(i64, i64, i64, i64)> = flow_stats::table
-            .filter(flow_stats::flow_id.eq_any(flows).and(flow_stats::period.eq(Period::All.as_str())))
+            .filter(
+                one_of(flow_stats::flow_id, flows.to_vec()).and(flow_stats::period.eq(Period::All.as_str())),
+            )
             .select((
                 flow_stats::pending,
                 flow_stats::fulfilled - flow_stats::removed_fulfilled,

@@ -1,0 +1,33 @@
+//! How processes on one SQLite file know that a key, a token, a user or a flow has changed: each that changes one makes a
+//! file beside the database longer by a byte, once it is written. Its length is asked for in a microsecond, where looking into
+//! the database takes a hundred.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::own::Own;
+
+/// The file's name.
+const FILE: &str = "rules.mark";
+
+fn path(own: &Own) -> PathBuf {
+    own.liveness.folder().join(FILE)
+}
+
+/// How often rules have changed; none when that is not known.
+pub(crate) fn rules_mark(own: &Own) -> Option<u64> {
+    std::fs::metadata(path(own)).ok().map(|about| about.len())
+}
+
+/// Leaves a mark. To be called when what was changed can be read.
+pub(crate) fn mark_rules(own: &Own) {
+    let append = || -> io::Result<()> {
+        std::fs::create_dir_all(own.liveness.folder())?;
+        OpenOptions::new().create(true).append(true).open(path(own))?.write_all(b".")
+    };
+    if let Err(error) = append() {
+        // Without the file nobody trusts what they know; with one that cannot be written, for no longer than a second.
+        log::warn!("{} cannot be written: {error}", path(own).display());
+    }
+}

@@ -1,0 +1,82 @@
+//! Who is known by which key, and flows, as they were last looked up: most requests are by the same few keys about the same few
+//! flows. What is remembered is used only as long as the store says that no rule has changed, by whatever process, and never
+//! for longer than a second.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use flowtrail_store::KeyHash;
+use flowtrail_types::{Flow, FlowId, Principal};
+use time::OffsetDateTime;
+
+/// For how long at most: should a process die between a change and the mark that it leaves of it.
+const LASTS: Duration = Duration::from_secs(1);
+
+/// How many are remembered; beyond it all are forgotten.
+const MOST: usize = 10_000;
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// With when the key expires.
+    pub(super) keys: Memory<KeyHash, (Principal, Option<OffsetDateTime>)>,
+    /// Also those that are deleted.
+    pub(super) flows: Memory<FlowId, Arc<Flow>>,
+}
+
+/// Values by key, each with the store's mark and the time at which it was asked for.
+#[derive(Debug)]
+pub(super) struct Memory<K, V>(Mutex<HashMap<K, (u64, Instant, V)>>);
+
+impl<K, V> Default for Memory<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Memory<K, V> {
+    /// What is remembered, if it was looked up under this mark and not long ago.
+    pub(super) fn get(&self, mark: Option<u64>, key: &K) -> Option<V> {
+        let mark = mark?;
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seen, at, value) = known.get(key)?;
+        (*seen == mark && at.elapsed() < LASTS).then(|| value.clone())
+    }
+
+    /// Remembers what was looked up. The mark is that from before it was.
+    pub(super) fn put(&self, mark: Option<u64>, key: K, value: V) {
+        let Some(mark) = mark else { return };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(key, (mark, Instant::now(), value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_looked_up_under_another_mark_is_not_used() {
+        let memory: Memory<u8, &str> = Memory::default();
+        memory.put(Some(1), 7, "seven");
+        assert_eq!(memory.get(Some(1), &7), Some("seven"));
+        assert_eq!(
+            (memory.get(Some(2), &7), memory.get(None, &7), memory.get(Some(1), &8)),
+            (None, None, None)
+        );
+        memory.put(None, 8, "eight");
+        assert_eq!(memory.get(Some(1), &8), None);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_fits() {
+        let memory: Memory<usize, ()> = Memory::default();
+        (0..=MOST).for_each(|number| memory.put(Some(1), number, ()));
+        assert_eq!((memory.get(Some(1), &0), memory.get(Some(1), &MOST)), (None, Some(())));
+    }
+}

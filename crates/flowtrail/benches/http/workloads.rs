@@ -1,0 +1,188 @@
+//! What is asked, and what it is compared with.
+
+use std::cell::Cell;
+
+use flowtrail_testkit::{Rest, TestProcess};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::echo::Echo;
+use crate::options::Options;
+use crate::table::Row;
+use crate::top::{Asked, rate};
+use crate::{bodies, steady};
+
+/// How many executions a batch has.
+const BATCH: usize = 1_000;
+/// How many batches are sent at once.
+const BATCHES: usize = 4;
+/// The longest that 99 of 100 answers may take at half of the top rate, in milliseconds.
+const P99: f64 = 10.0;
+
+/// A server, and a flow to record into.
+pub(crate) struct Bench<'a> {
+    base: &'a str,
+    key: &'a str,
+    rest: Rest,
+    runtime: Runtime,
+    folder: TempDir,
+    options: &'a Options,
+    pub(crate) flow: String,
+    /// How many executions a second are recorded one by one.
+    single: Cell<f64>,
+}
+
+impl<'a> Bench<'a> {
+    pub(crate) fn new(server: &'a TestProcess, options: &'a Options) -> Result<Self, String> {
+        let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+        let rest = server.rest();
+        let made = runtime.block_on(async {
+            rest.post("/api/flows", &json!({"name": "Measured", "kind": "external"})).await.expect(201)
+        });
+        let flow = made["id"].as_str().ok_or("a flow has an id")?.to_owned();
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        Ok(Self {
+            base: server.base(),
+            key: server.key(),
+            rest,
+            runtime,
+            folder,
+            options,
+            flow,
+            single: Cell::new(0.0),
+        })
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.runtime.block_on(async { self.rest.get(path).await.expect(200) })
+    }
+
+    fn asked<'b>(&'b self, method: &'b str, path: &str, body: &'b str) -> Asked<'b> {
+        Asked { method, url: format!("{}{path}", self.base), key: self.key, body }
+    }
+
+    /// The rate of an echo of the same body, or of one that answers these bytes.
+    fn echo(&self, body: &str, answer: Option<&str>) -> Result<f64, String> {
+        let file = self.folder.path().join("answer");
+        std::fs::write(&file, answer.unwrap_or_default()).map_err(|error| error.to_string())?;
+        let echo = Echo::start(Some(&file))?;
+        let method = if answer.is_some() { "GET" } else { "POST" };
+        let asked = Asked { method, url: format!("{}/echo", echo.base), key: self.key, body };
+        rate(&asked, self.options.connections, self.options.seconds, self.folder.path())
+    }
+
+    /// The latency at half of a rate, as a line.
+    fn at_half(&self, name: &str, path: (&str, &str), body: &str, top: (f64, usize)) -> Result<(), String> {
+        let request = bodies::request(path.0, path.1, self.key, body);
+        let (top, connections) = top;
+        let seconds = self.options.seconds;
+        let taken =
+            steady::measure(self.base, &request, connections, top / 2.0, seconds, self.folder.path())?;
+        Row {
+            workload: format!("{name}, at half of that"),
+            measured: format!("p50 {:.2} ms p99 {:.2} ms", taken.p50, taken.p99),
+            beside: format!("{:.0}/s, steady", top / 2.0),
+            target: "p99 below 10 ms",
+            is_reached: Some(taken.p99 < P99),
+            ..Row::default()
+        }
+        .print();
+        Ok(())
+    }
+
+    /// A finished execution in each request.
+    pub(crate) fn record(&self) -> Result<(), String> {
+        let body = bodies::execution().to_string();
+        let path = format!("/api/flows/{}/executions", self.flow);
+        let echo = self.echo(&body, None)?;
+        let found = rate(
+            &self.asked("POST", &path, &body),
+            self.options.connections,
+            self.options.seconds,
+            self.folder.path(),
+        )?;
+        self.single.set(found);
+        let name = format!("POST of an execution of {} bytes and 5 nodes", body.len());
+        Row {
+            workload: format!("{name}, {} connections, durable", self.options.connections),
+            measured: format!("{found:.0}/s"),
+            beside: format!("echo of the body: {echo:.0}/s"),
+            ratio: Some(found / echo),
+            target: "0.25 of the echo",
+            is_reached: Some(found / echo >= 0.25),
+        }
+        .print();
+        self.at_half(&name, ("POST", &path), &body, (found, self.options.connections))
+    }
+
+    fn batch_body(&self) -> String {
+        let mut execution = bodies::execution();
+        execution["flowId"] = json!(self.flow);
+        format!("{execution}\n").repeat(BATCH)
+    }
+
+    /// A thousand in each request.
+    pub(crate) fn batch(&self) -> Result<(), String> {
+        let body = self.batch_body();
+        let path = "/api/executions/batch";
+        let found =
+            rate(&self.asked("POST", path, &body), BATCHES, self.options.seconds, self.folder.path())?;
+        #[expect(clippy::cast_precision_loss, reason = "a thousand")]
+        let executions = found * BATCH as f64;
+        Row {
+            workload: format!("batches of {BATCH} such executions, {BATCHES} connections"),
+            measured: format!("{executions:.0} executions/s"),
+            beside: format!("one by one: {:.0}/s", self.single.get()),
+            ratio: Some(executions / self.single.get()),
+            target: "1.5 of one by one",
+            is_reached: Some(executions / self.single.get() >= 1.5),
+        }
+        .print();
+        self.at_half("a batch", ("POST", path), &body, (found, BATCHES))
+    }
+
+    /// Records until the flow has as many executions as are asked for.
+    pub(crate) fn fill(&self) -> Result<(), String> {
+        let stats = format!("/api/flows/{}/executions/stats", self.flow);
+        let body = self.batch_body();
+        loop {
+            let total = self.get(&stats)["total"].as_u64().unwrap_or(0);
+            let total = usize::try_from(total).unwrap_or(usize::MAX);
+            eprint!("\r{total} of {} executions", self.options.executions);
+            if total >= self.options.executions {
+                eprintln!();
+                return Ok(());
+            }
+            rate(&self.asked("POST", "/api/executions/batch", &body), BATCHES, 5, self.folder.path())?;
+        }
+    }
+
+    fn reading(&self, name: &str, path: &str, least: f64) -> Result<(), String> {
+        let answer = self.get(path).to_string();
+        let total = self.get(&format!("/api/flows/{}/executions/stats", self.flow))["total"].clone();
+        let name = format!("{name} of a flow with {total}");
+        let echo = self.echo("", Some(&answer))?;
+        let asked = self.asked("GET", path, "");
+        let found = rate(&asked, self.options.connections, self.options.seconds, self.folder.path())?;
+        Row {
+            workload: format!("{name}, {} connections", self.options.connections),
+            measured: format!("{found:.0}/s"),
+            beside: format!("echo that answers the {} bytes: {echo:.0}/s", answer.len()),
+            ratio: Some(found / echo),
+            target: &format!("{least} of the echo"),
+            is_reached: Some(found / echo >= least),
+        }
+        .print();
+        self.at_half(&name, ("GET", path), "", (found, self.options.connections))
+    }
+
+    /// The newest twenty.
+    pub(crate) fn first_page(&self) -> Result<(), String> {
+        self.reading("first page of 20", &format!("/api/flows/{}/executions?limit=20", self.flow), 0.20)
+    }
+
+    pub(crate) fn statistics(&self) -> Result<(), String> {
+        self.reading("statistics", &format!("/api/flows/{}/executions/stats", self.flow), 0.35)
+    }
+}

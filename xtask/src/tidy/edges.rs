@@ -29,7 +29,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
 
 /// A library, and the crates that may name it: the edges of the layers.
 const LIBRARIES: &[(&str, &[&str])] = &[
-    ("actix-web", &["flowtrail-http"]),
+    // The program only in its benchmark: the bare stack beside which it is measured.
+    ("actix-web", &["flowtrail-http", "flowtrail"]),
     ("rmcp-actix-web", &["flowtrail-http"]),
     ("rmcp", &["flowtrail-mcp", "flowtrail", "flowtrail-testkit"]),
     ("diesel", &["flowtrail-store-diesel"]),

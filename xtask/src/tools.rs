@@ -30,9 +30,12 @@ pub(crate) fn bring() -> Vec<(&'static str, String)> {
 fn python() -> Result<PathBuf, String> {
     let folder = target().join("python");
     let python = folder.join("bin").join("python");
+    let folder_path = folder.clone();
     let folder = folder.display().to_string();
-    let make = || program("python3", &["-m", "venv", &folder], &[]);
-    if !python.exists() && make().is_err() {
+    let make = || program("python3", &["-m", "venv", "--clear", &folder], &[]);
+    // Without the package that brings pip a half of it is made.
+    let has_pip = folder_path.join("bin").join("pip").exists();
+    if !has_pip && make().is_err() {
         debian::install(&["python3", "python3-venv"])?;
         make()?;
     }

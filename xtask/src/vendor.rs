@@ -61,7 +61,11 @@ pub(crate) fn run() -> Result<(), String> {
         let there = place.path().display().to_string();
         let wanted = format!("{}@{}", package.name, package.version);
         program("npm", &["pack", "--silent", "--pack-destination", &there, &wanted], &[])?;
-        let packed = format!("{there}/{}-{}.tgz", package.name.replace(['@', '/'], ""), package.version);
+        let packed = format!(
+            "{there}/{}-{}.tgz",
+            package.name.trim_start_matches('@').replace('/', "-"),
+            package.version
+        );
         program("tar", &["--extract", "--file", &packed, "--directory", &there], &[])?;
         let folder = folder().join(&package.name);
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;

@@ -57,11 +57,17 @@ export async function* listen(http, { flowId, lastEventId, signal, onOpen, onLos
         signal: gone.signal,
       });
       onOpen?.();
+      let isFirst = true;
       for await (const message of messagesOf(response, heard)) {
         if (message.id !== undefined) last = message.id;
-        attempt = 0;
+        // The first message is there as soon as the connection is.
+        if (!isFirst) attempt = 0;
+        isFirst = false;
         if (message.data !== undefined) {
+          // However long it takes to do something with it.
+          clearTimeout(timer);
           yield /** @type {Event} */ ({ id: last ?? '', type: message.type, data: JSON.parse(message.data) });
+          heard();
         }
       }
       // The server ended it: it stops, we were too slow, or the key was revoked, which the next attempt tells.

@@ -1,4 +1,5 @@
-import { FlowtrailError } from './errors.js';
+import { FlowtrailError, NetworkError } from './errors.js';
+import { delay, pause } from './http.js';
 import { newId } from './id.js';
 import { linesOf } from './lines.js';
 
@@ -12,6 +13,8 @@ import { linesOf } from './lines.js';
 
 /** How many lines of a batch are sent in one request. */
 const BATCH = 1_000;
+/** How often what could not be sent or written is sent again. */
+const TRIES = 4;
 
 /** @param {string} id */
 const enc = (id) => encodeURIComponent(id);
@@ -194,19 +197,32 @@ export class Executions {
    */
   async *batch(reports, asking = {}) {
     let [lines, sent] = [/** @type {string[]} */ ([]), 0];
-    const flush = async () => {
+    /** @param {string[]} wanted @returns {Promise<Schemas['BatchOutcome'][]>} */
+    const send = async (wanted) => {
       const response = await this.#http.send('POST', '/api/executions/batch', {
-        text: lines.join('\n'),
+        text: wanted.join('\n'),
         headers: { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' },
         repeatable: true,
         ...asking,
       });
       const outcomes = [];
       for await (const line of linesOf(response)) if (line) outcomes.push(JSON.parse(line));
+      if (outcomes.length !== wanted.length) throw new NetworkError('the answer to a batch broke off');
       return outcomes;
     };
     const told = async function* () {
-      const outcomes = await again(flush);
+      const outcomes = await again(() => send(lines));
+      // What the server could not write just then is sent again, under the same ids.
+      for (let attempt = 0; attempt < TRIES; attempt += 1) {
+        const waiting = [...outcomes.keys()].filter((at) => isPassing(outcomes[at]));
+        if (waiting.length === 0) break;
+        await pause(delay(attempt), asking.signal);
+        const later = await again(() => send(waiting.map((at) => lines[at] ?? '')));
+        later.forEach((outcome, place) => {
+          const at = waiting[place] ?? 0;
+          outcomes[at] = { ...outcome, line: at + 1 };
+        });
+      }
       for (const outcome of outcomes) yield { ...outcome, line: outcome.line + sent };
       sent += lines.length;
       lines = [];
@@ -249,7 +265,7 @@ export class Executions {
    * @returns {Promise<void>}
    */
   async delete(flowId, id, asking = {}) {
-    await this.#http.json('DELETE', `${below(flowId)}/${enc(id)}`, asking);
+    await this.#http.json('DELETE', `${below(flowId)}/${enc(id)}`, { isOne: true, ...asking });
   }
 
   /**
@@ -260,7 +276,8 @@ export class Executions {
    * @returns {Promise<number>} how many are gone, or would be
    */
   async deleteMany(flowId, { signal, ...query } = {}) {
-    return (await this.#http.json('DELETE', below(flowId), { query, signal }))?.deleted ?? 0;
+    // Sent again it would count what is left.
+    return (await this.#http.json('DELETE', below(flowId), { query, signal, repeatable: false })).deleted;
   }
 
   /**
@@ -272,9 +289,18 @@ export class Executions {
    * @returns {Promise<number>} how many are gone, or would be
    */
   async prune(flowId, kept, { signal, ...query } = {}) {
-    const sending = { body: kept, query, signal, repeatable: true };
+    const sending = { body: kept, query, signal };
     return (await this.#http.json('POST', `${below(flowId)}/prune`, sending)).deleted;
   }
+}
+
+/**
+ * Whether a line was refused only for the moment.
+ *
+ * @param {Schemas['BatchOutcome'] | undefined} outcome
+ */
+function isPassing(outcome) {
+  return outcome?.error?.code === 'busy' || outcome?.error?.code === 'unavailable';
 }
 
 /**
@@ -290,7 +316,7 @@ async function again(what) {
       return await what();
     } catch (error) {
       const brokeOff = error instanceof FlowtrailError && error.code === 'network';
-      if (!brokeOff || attempt >= 3) throw error;
+      if (!brokeOff || attempt >= TRIES) throw error;
     }
   }
 }
@@ -338,14 +364,16 @@ export class Running {
     const executedAt = new Date().toISOString();
     const begun = performance.now();
     const told = () => ({ ...about, nodeId, seq, executedAt, executionTimeMs: performance.now() - begun });
+    let outputData;
     try {
-      const outputData = await work();
-      await this.node({ ...told(), outputData });
-      return outputData;
+      outputData = await work();
     } catch (error) {
-      if (!(error instanceof FlowtrailError)) await this.node({ ...told(), error: reason(error) });
+      // What is thrown is why the work failed, whether or not that can be told.
+      await this.node({ ...told(), error: reason(error) }).catch(() => {});
       throw error;
     }
+    await this.node({ ...told(), outputData });
+    return outputData;
   }
 
   /**

@@ -101,7 +101,7 @@ export class Flows {
    * @returns {Promise<void>}
    */
   delete(id, asking) {
-    return this.#http.json('DELETE', at(id), asking);
+    return this.#http.json('DELETE', at(id), { isOne: true, ...asking });
   }
 
   /**

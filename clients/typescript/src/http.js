@@ -16,6 +16,7 @@ import { NetworkError, errorOf } from './errors.js';
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
  * @property {boolean} [repeatable] whether the same request twice is as good as once; that of GET and DELETE is
+ * @property {boolean} [isOne] whether it deletes one thing, which is gone when it is not there any more
  */
 
 /** The longest pause between two attempts, in milliseconds. */
@@ -53,10 +54,10 @@ export class Http {
       const outcome = await this.#once(method, path, sending);
       if (outcome instanceof Response) return outcome;
       // An attempt whose answer was lost has deleted it.
-      if (mayBeDone && method === 'DELETE' && outcome.status === 404) return new Response(null, { status: 204 });
-      // When it says so, nothing was done; otherwise nobody knows.
-      const isUndone = outcome.status === 429 || outcome.status === 503;
-      const isUnknown = outcome.status === 0 || outcome.status === 408 || outcome.status === 502 || outcome.status === 504;
+      if (mayBeDone && sending.isOne && outcome.status === 404) return new Response(null, { status: 204 });
+      // Who asks too often is refused before anything is done; otherwise nobody knows.
+      const isUndone = outcome.status === 429;
+      const isUnknown = [0, 408, 502, 503, 504].includes(outcome.status);
       if (attempt >= this.#retries || !(isUndone || (isUnknown && repeatable))) throw outcome;
       mayBeDone ||= isUnknown;
       await pause(delay(attempt, outcome.retryAfter), sending.signal);
@@ -96,7 +97,7 @@ export class Http {
     const headers = { accept: 'application/json', ...sending.headers };
     if (this.#key) headers.authorization = `Bearer ${this.#key}`;
     else if (method !== 'GET' && path !== '/api/session') {
-      const csrf = await this.#csrfOf(sending.signal);
+      const csrf = await this.#csrfOf();
       if (csrf) headers['x-flowtrail-csrf'] = csrf;
     }
     let body = sending.text;
@@ -124,13 +125,9 @@ export class Http {
     return error;
   }
 
-  /**
-   * What a write by cookie has to send besides.
-   *
-   * @param {AbortSignal} [signal]
-   */
-  #csrfOf(signal) {
-    this.#csrf ??= this.json('GET', '/api/session', { signal }).then(
+  /** What a write by cookie has to send besides. Asked for once, for all who write. */
+  #csrfOf() {
+    this.#csrf ??= this.json('GET', '/api/session').then(
       (session) => session.csrf,
       () => {
         this.#csrf = null;

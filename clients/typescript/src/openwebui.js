@@ -85,7 +85,8 @@ export async function getFlowExecutionById(token, flowId, executionId) {
  * @returns {Promise<true>}
  */
 export async function deleteFlowExecution(token, flowId, executionId) {
-  return ask(token, flowId, 'DELETE', `/${encodeURIComponent(executionId)}`);
+  const done = await ask(token, flowId, 'DELETE', `/${encodeURIComponent(executionId)}`, { isOne: true });
+  return done ?? true;
 }
 
 /**

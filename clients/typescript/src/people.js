@@ -31,7 +31,7 @@ export class Users {
    * @returns {Promise<void>}
    */
   delete(id) {
-    return this.#http.json('DELETE', `/api/users/${encodeURIComponent(id)}`);
+    return this.#http.json('DELETE', `/api/users/${encodeURIComponent(id)}`, { isOne: true });
   }
 }
 
@@ -66,6 +66,6 @@ export class Keys {
    * @returns {Promise<void>}
    */
   revoke(id) {
-    return this.#http.json('DELETE', `/api/keys/${encodeURIComponent(id)}`);
+    return this.#http.json('DELETE', `/api/keys/${encodeURIComponent(id)}`, { isOne: true });
   }
 }

@@ -3,7 +3,6 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use crate::blocking::blocking;
 use crate::openapi::{Answer, Asker, Operation};
 use crate::routes::Route;
 use crate::{ApiError, App, ErrorCode};
@@ -30,7 +29,8 @@ async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
         return Err(ApiError::new(ErrorCode::Unavailable, "the server is shutting down"));
     }
     let tracker = app.tracker().clone();
-    let checked = blocking(move || tracker.check()).await;
+    // Not behind those who ask for something: it must tell of a server that is slow, and not be slow itself.
+    let checked = web::block(move || tracker.check()).await.map_err(ApiError::internal)?;
     match checked {
         Ok(()) => Ok(HttpResponse::Ok().json(json!({"status": "ready"}))),
         Err(error) => {

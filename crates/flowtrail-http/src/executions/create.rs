@@ -26,9 +26,9 @@ pub(super) async fn handle(
     let tracker = app.tracker().clone();
     let (submitted, value, flow) = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
-        let is_short = body.0.len() <= SHORT && tracker.recalls_flow(flow_id);
-        blocking_unless(is_short, move || -> Result<_, ApiError> {
-            let flow = tracker.flow(&principal, flow_id)?;
+        let known = tracker.recall_flow(&principal, flow_id).filter(|_| body.0.len() <= SHORT);
+        blocking_unless(known.is_some(), move || -> Result<_, ApiError> {
+            let flow = known.map_or_else(|| tracker.flow(&principal, flow_id), Ok)?;
             let value = body.json()?;
             let report = Report::read(&value)?;
             if report.flow_id.is_some_and(|named| named != flow_id) {

@@ -34,6 +34,8 @@ pub(crate) struct Own {
     pub(super) heard: Mutex<Option<i64>>,
     /// The last marks that this process made: of these it need not be told.
     pub(super) made: Mutex<VecDeque<i64>>,
+    /// How many changes of rules could not be marked for others.
+    pub(super) unmarked: AtomicU64,
 }
 
 impl Own {
@@ -51,6 +53,7 @@ impl Own {
             has_company: AtomicBool::new(false),
             heard: Mutex::default(),
             made: Mutex::default(),
+            unmarked: AtomicU64::new(0),
         };
         mark_rules(&own);
         Ok(own)

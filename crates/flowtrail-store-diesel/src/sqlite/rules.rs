@@ -5,6 +5,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use super::own::Own;
 
@@ -17,7 +18,8 @@ fn path(own: &Own) -> PathBuf {
 
 /// How often rules have changed; none when that is not known.
 pub(crate) fn rules_mark(own: &Own) -> Option<u64> {
-    std::fs::metadata(path(own)).ok().map(|about| about.len())
+    let failed = own.unmarked.load(Ordering::Acquire);
+    std::fs::metadata(path(own)).ok().map(|about| about.len() + failed)
 }
 
 /// Leaves a mark. To be called when what was changed can be read.
@@ -27,7 +29,8 @@ pub(crate) fn mark_rules(own: &Own) {
         OpenOptions::new().create(true).append(true).open(path(own))?.write_all(b".")
     };
     if let Err(error) = append() {
-        // Without the file nobody trusts what they know; with one that cannot be written, for no longer than a second.
+        // This process knows all the same. Others may trust what they know for no longer than a second.
+        own.unmarked.fetch_add(1, Ordering::Release);
         log::warn!("{} cannot be written: {error}", path(own).display());
     }
 }

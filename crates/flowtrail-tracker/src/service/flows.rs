@@ -339,10 +339,14 @@ impl Tracker {
         Ok(found)
     }
 
-    /// Whether a flow is known without asking the database, so that [`flow`](Self::flow) does not block.
+    /// The same as [`flow`](Self::flow) without asking the database: none when that would have to be asked, or the principal
+    /// may not see it. Does not block.
     #[must_use]
-    pub fn recalls_flow(&self, id: FlowId) -> bool {
-        self.inner.known.flows.get(self.inner.store.rules_mark(), &id).is_some()
+    pub fn recall_flow(&self, principal: &Principal, id: FlowId) -> Option<Arc<Flow>> {
+        let flow = self.inner.known.flows.get(self.inner.store.rules_mark(), &id)?;
+        let is_seen =
+            flow.deleted_at.is_none() && require(principal, &flow, Rights::Public, "see this flow").is_ok();
+        is_seen.then_some(flow)
     }
 }
 

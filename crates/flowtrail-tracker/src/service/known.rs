@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 /// For how long at most: should a process die between a change and the mark that it leaves of it.
 const LASTS: Duration = Duration::from_secs(1);
 
-/// How many are remembered; beyond it all are forgotten.
-const MOST: usize = 10_000;
+/// How many are remembered; beyond it those are forgotten that are too old to be used, and if that is none, all.
+const MOST: usize = 1_000;
 
 /// What is remembered.
 #[derive(Debug, Default)]
@@ -50,7 +50,10 @@ impl<K: Eq + Hash, V: Clone> Memory<K, V> {
         let Some(mark) = mark else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
-            known.clear();
+            known.retain(|_, (_, at, _)| at.elapsed() < LASTS);
+            if known.len() >= MOST {
+                known.clear();
+            }
         }
         known.insert(key, (mark, Instant::now(), value));
     }

@@ -2933,7 +2933,7 @@ export interface components {
             nodeExecutions?: components["schemas"]["ReportedNode"][] | null;
         };
         /**
-         * @description What became of a line.
+         * @description What became of a line. One that is `invalid` for the reason `busy` or `unavailable` may be sent again.
          * @example {
          *       "line": 1,
          *       "id": "019b9335-4200-7000-8000-00000000000a",
@@ -4615,10 +4615,7 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
-            /**
-             * @description `invalid_json`: The body is not JSON, or is nested more than 128 levels deep.
-             *     `invalid`: A value is not what it must be; the message names the field.
-             */
+            /** @description `invalid`: A value is not what it must be; the message names the field. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4642,24 +4639,6 @@ export interface operations {
              *     `csrf`: A write by cookie without the header `X-Flowtrail-CSRF`, whose value `GET /api/session` gives.
              */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `request_timeout`: The body was not sent in time: for 30 seconds nothing came, or all of it took too long. */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            /** @description `too_large`: The body is larger than the configured limit. */
-            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,6 +11,7 @@ use flowtrail_tracker::Tracker;
 use flowtrail_types::Principal;
 use tokio_util::sync::CancellationToken;
 
+use crate::answers::Answers;
 use crate::mcp::{Doors, McpService};
 use crate::operate::{Limits, Metrics, RequestIds};
 use crate::{ApiError, ErrorCode, mcp, openapi, operate, routes, welcome};
@@ -39,11 +40,12 @@ impl Default for AppOptions {
     }
 }
 
-/// What surrounds every request.
+/// What requests have in common.
 struct Around {
     metrics: Metrics,
     request_ids: RequestIds,
     limits: Option<Limits>,
+    answers: Answers,
 }
 
 /// The application. Build it once, outside of the workers, and let each of them configure itself from it.
@@ -71,6 +73,7 @@ impl App {
             metrics: Metrics::new(),
             request_ids: RequestIds::new(*runner.tracker().instance().as_uuid()),
             limits: options.rate_limit.map(Limits::new),
+            answers: Answers::default(),
         };
         Self {
             around: Arc::new(around),
@@ -118,6 +121,10 @@ impl App {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.around.metrics
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.around.answers
     }
 
     pub(crate) fn request_ids(&self) -> &RequestIds {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use flowtrail_types::Principal;
 use futures_util::future::{Either, LocalBoxFuture};
 
@@ -26,8 +26,10 @@ impl FromRequest for Caller {
         };
         // Most come again and again, and need no thread to be looked up on.
         if let Ok(key) = bearer(request)
-            && let Some(principal) = app.tracker().recall(key)
+            && let Some(rules) = app.tracker().rules_mark()
+            && let Some(principal) = app.tracker().recall(rules, key)
         {
+            request.extensions_mut().insert(rules);
             return Either::Left(ready(app.count(&principal).map(|()| Self(principal))));
         }
         let (app, request) = (app.clone(), request.clone());

@@ -133,6 +133,10 @@ impl Store for SlowStore {
     fn rules_mark(&self) -> Option<u64> {
         None
     }
+
+    fn content_mark(&self) -> Option<u64> {
+        None
+    }
 }
 
 struct Fixture {

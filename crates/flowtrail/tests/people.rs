@@ -1,8 +1,8 @@
 //! Sessions, tokens for pages, users that go, and the log of who did what.
 
 use flowtrail_testkit::{Era, TestServer, TestUser, flow};
-use flowtrail_tracker::{FlowChange, Tracker, TrackerError};
-use flowtrail_types::Access;
+use flowtrail_tracker::{FlowChange, StartExecution, Tracker, TrackerError};
+use flowtrail_types::{Access, Source};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
@@ -306,7 +306,22 @@ async fn what_another_process_changes_holds_for_the_next_request() {
     let admin = other.local_administrator().unwrap();
     let id = flow["id"].as_str().unwrap().parse().unwrap();
     let private = FlowChange { access: Some(Access::default()), ..FlowChange::default() };
+    // What the server has looked up it gives again, as long as nothing was written.
+    let (page, figures) = (format!("{itself}/executions"), format!("{itself}/executions/stats"));
+    for _ in 0..3 {
+        assert_eq!(person.rest.get(&page).await.expect(200)["total"], 0);
+        assert_eq!(person.rest.get(&figures).await.expect(200)["total"], 0);
+    }
+    let external = other.flow(&admin, id).unwrap();
+    for recorded in 1..=20 {
+        let start = StartExecution::of(&external, Source::Embedded);
+        other.start(&admin, start).unwrap().wait().unwrap().fulfil(None).wait().unwrap();
+        assert_eq!(person.rest.get(&page).await.expect(200)["total"], recorded);
+        assert_eq!(person.rest.get(&figures).await.expect(200)["total"], recorded);
+    }
     other.change_flow(&admin, id, |_| Ok::<_, TrackerError>(private.clone())).unwrap();
+    person.rest.get(&page).await.expect_error(404, "not_found");
+    person.rest.get(&figures).await.expect_error(404, "not_found");
     person.rest.get(&itself).await.expect_error(404, "not_found");
     person.rest.get("/api/me").await.expect(200);
     other.revoke_key(&admin, person.key_id.parse().unwrap()).unwrap();

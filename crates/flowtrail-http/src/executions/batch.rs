@@ -101,11 +101,16 @@ fn outcomes(
         .then(move |(first, lines)| {
             let batch = Arc::clone(&handing);
             async move {
-                let submitted = match lines {
-                    Ok(lines) => blocking(move || Ok::<_, ApiError>(batch.submit(first, &lines))).await,
-                    Err(error) => Err(error),
+                let refused = |line, error| Submitted { line, result: Err((None, error)) };
+                let lines = match lines {
+                    Ok(lines) => said(first, lines),
+                    Err(error) => return vec![refused(first, error)],
                 };
-                submitted.unwrap_or_else(|error| vec![Submitted { line: first, result: Err((None, error)) }])
+                let numbers: Vec<u64> = lines.iter().map(|(number, _)| *number).collect();
+                let submitted = blocking(move || Ok::<_, ApiError>(batch.submit(&lines))).await;
+                submitted.unwrap_or_else(|error| {
+                    numbers.into_iter().map(|number| refused(number, error.clone())).collect()
+                })
             }
         })
         .map(move |submitted| {
@@ -114,6 +119,12 @@ fn outcomes(
         })
         .buffered(UNDER_WAY)
         .filter(|written| std::future::ready(!written.is_empty()))
+}
+
+/// The lines that say something, with their numbers.
+fn said(first: u64, lines: Vec<Line>) -> Vec<(u64, Line)> {
+    let is_said = |line: &Line| line.as_ref().map_or(true, |line| !line.trim_ascii().is_empty());
+    (first..).zip(lines).filter(|(_, line)| is_said(line)).collect()
 }
 
 struct Batch {
@@ -200,12 +211,11 @@ impl Batch {
     }
 
     /// Hands lines to the recorder. Blocks.
-    fn submit(&self, first: u64, lines: &[Line]) -> Vec<Submitted> {
+    fn submit(&self, lines: &[(u64, Line)]) -> Vec<Submitted> {
         let mut flows: HashMap<FlowId, Arc<Flow>> = HashMap::new();
-        let numbered = (first..).zip(lines);
-        let said =
-            numbered.filter(|(_, line)| line.as_ref().map_or(true, |line| !line.trim_ascii().is_empty()));
-        said.map(|(line, text)| Submitted { line, result: self.submit_one(text, &mut flows) }).collect()
+        let submit =
+            |(line, text): &(u64, Line)| Submitted { line: *line, result: self.submit_one(text, &mut flows) };
+        lines.iter().map(submit).collect()
     }
 
     fn submit_one(

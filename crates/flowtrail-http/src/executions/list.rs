@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::scope;
-use crate::blocking::blocking;
+use crate::answers::answer;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -17,7 +17,6 @@ pub(super) async fn handle(
     let (mut filter, mut page) = query.executions()?;
     filter.flow = flow;
     query.after(&filter, &mut page)?;
-    let tracker = app.tracker().clone();
-    let found = blocking(move || tracker.executions(&principal, &filter, page)).await?;
-    Ok(HttpResponse::Ok().json(found))
+    answer(&app, &request, principal, move |tracker, principal| tracker.executions(principal, &filter, page))
+        .await
 }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::path_id;
-use crate::blocking::blocking;
+use crate::answers::answer;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -16,7 +16,6 @@ pub(super) async fn handle(
     let flow = path_id(&request, "flow_id", "flow")?;
     query.only(&["from", "to"])?;
     let (from, to) = (query.time("from")?, query.time("to")?);
-    let tracker = app.tracker().clone();
-    let points = blocking(move || tracker.points(&principal, flow, from, to)).await?;
-    Ok(HttpResponse::Ok().json(points))
+    answer(&app, &request, principal, move |tracker, principal| tracker.points(principal, flow, from, to))
+        .await
 }

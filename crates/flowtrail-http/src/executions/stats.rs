@@ -6,7 +6,7 @@ use flowtrail_types::{Counting, Step};
 use serde_json::json;
 
 use super::scope;
-use crate::blocking::blocking;
+use crate::answers::answer;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -19,9 +19,8 @@ pub(super) async fn figures(
     let flow = scope(&request)?;
     query.only(&["from", "to", "counting"])?;
     let range = range(&query)?;
-    let tracker = app.tracker().clone();
-    let figures = blocking(move || tracker.statistics(&principal, flow, range)).await?;
-    Ok(HttpResponse::Ok().json(figures))
+    answer(&app, &request, principal, move |tracker, principal| tracker.statistics(principal, flow, range))
+        .await
 }
 
 pub(super) async fn series(
@@ -38,9 +37,11 @@ pub(super) async fn series(
         Some("hour") => Step::Hour,
         Some(other) => return Err(ApiError::invalid("step", format!("expected hour or day, got {other:?}"))),
     };
-    let tracker = app.tracker().clone();
-    let points = blocking(move || tracker.time_series(&principal, flow, range, step)).await?;
-    Ok(HttpResponse::Ok().json(json!({"step": step, "points": points})))
+    answer(&app, &request, principal, move |tracker, principal| {
+        let points = tracker.time_series(principal, flow, range, step)?;
+        Ok(json!({"step": step, "points": points}))
+    })
+    .await
 }
 
 fn range(query: &Query) -> Result<StatsRange, ApiError> {

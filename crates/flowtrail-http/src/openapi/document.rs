@@ -189,14 +189,17 @@ fn failures(route: &Route) -> Vec<ErrorCode> {
             all.push(ErrorCode::Invalid);
         }
     }
-    if body.is_some() {
-        all.extend([
+    match body {
+        None => {}
+        // What is wrong with a line, or with the rest of the lines, is said in its place.
+        Some((NDJSON, _)) => all.extend([ErrorCode::Invalid, ErrorCode::UnsupportedMediaType]),
+        Some(_) => all.extend([
             ErrorCode::InvalidJson,
             ErrorCode::Invalid,
             ErrorCode::TooLarge,
             ErrorCode::RequestTimeout,
             ErrorCode::UnsupportedMediaType,
-        ]);
+        ]),
     }
     if route.path.contains('{') {
         all.push(ErrorCode::NotFound);

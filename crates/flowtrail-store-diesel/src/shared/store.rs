@@ -290,4 +290,8 @@ impl Store for DieselStore {
     fn rules_mark(&self) -> Option<u64> {
         backend::rules_mark(&self.own)
     }
+
+    fn content_mark(&self) -> Option<u64> {
+        backend::content_mark(self)
+    }
 }

@@ -307,6 +307,7 @@ pub(crate) fn foreign_changes(store: &DieselStore) -> Result<Option<i64>, StoreE
     })
 }
 
+pub(crate) use super::content::content_mark;
 pub(crate) use super::rules::{mark_rules, rules_mark};
 
 fn cannot_open(path: &Path, reason: &str, source: impl Error + Send + Sync + 'static) -> StoreError {

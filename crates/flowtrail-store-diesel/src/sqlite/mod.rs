@@ -3,6 +3,7 @@
 mod backend;
 mod backup;
 mod company;
+mod content;
 mod counters;
 mod ends;
 mod inserts;

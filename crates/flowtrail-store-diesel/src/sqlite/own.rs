@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flowtrail_store::{Job, StoreError};
 use flowtrail_types::{IdSource, RandomIds};
 use uuid::Uuid;
 
 use super::backend::{self, Address, Conn};
+use super::content::Content;
 use super::liveness::Liveness;
 use super::log::Log;
 use super::rules::mark_rules;
@@ -36,6 +37,10 @@ pub(crate) struct Own {
     pub(super) made: Mutex<VecDeque<i64>>,
     /// How many changes of rules could not be marked for others.
     pub(super) unmarked: AtomicU64,
+    /// The file whose length tells how often rules have changed; none where it cannot be opened.
+    pub(super) rules: OnceLock<Option<File>>,
+    /// What tells whether anything was committed.
+    pub(super) content: Content,
 }
 
 impl Own {
@@ -54,6 +59,8 @@ impl Own {
             heard: Mutex::default(),
             made: Mutex::default(),
             unmarked: AtomicU64::new(0),
+            rules: OnceLock::new(),
+            content: Content::default(),
         };
         mark_rules(&own);
         Ok(own)

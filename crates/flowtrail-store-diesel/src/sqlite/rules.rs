@@ -2,7 +2,7 @@
 //! file beside the database longer by a byte, once it is written. Its length is asked for in a microsecond, where looking into
 //! the database takes a hundred.
 
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,17 @@ fn path(own: &Own) -> PathBuf {
 /// How often rules have changed; none when that is not known.
 pub(crate) fn rules_mark(own: &Own) -> Option<u64> {
     let failed = own.unmarked.load(Ordering::Acquire);
-    std::fs::metadata(path(own)).ok().map(|about| about.len() + failed)
+    let file = own.rules.get_or_init(|| File::open(path(own)).ok()).as_ref()?;
+    let about = file.metadata().ok().filter(is_there)?;
+    Some(about.len() + failed)
+}
+
+/// Whether the file is the one that others write to: somebody may have removed it.
+fn is_there(about: &Metadata) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::fs::MetadataExt::nlink(about) > 0;
+    #[cfg(not(unix))]
+    true
 }
 
 /// Leaves a mark. To be called when what was changed can be read.

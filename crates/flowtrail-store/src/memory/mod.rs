@@ -129,4 +129,8 @@ impl Store for MemoryStore {
         // Looking it up takes no longer.
         None
     }
+
+    fn content_mark(&self) -> Option<u64> {
+        None
+    }
 }

@@ -15,7 +15,8 @@ pub use upkeep::{Job, PoolState, Upkeep};
 
 use crate::StoreError;
 
-/// A database, seen from above. All calls block; none is cheap enough to be made on an async executor.
+/// A database, seen from above. All calls block; but for those of marks none is cheap enough to be made on an async
+/// executor.
 pub trait Store: Debug + Send + Sync + 'static {
     /// Executions and their history.
     fn executions(&self) -> &dyn ExecutionStore;
@@ -50,9 +51,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError>;
 
     /// A number that is another one whenever a key, a token, a user or a flow has changed since, by whatever process; none
-    /// where that cannot be told. The one call that is cheap enough to be made on an async executor: what was looked up
-    /// under one number need not be looked up again under the same.
+    /// where that cannot be told. Cheap enough to be asked on an async executor: what was looked up under one number
+    /// need not be looked up again under the same.
     fn rules_mark(&self) -> Option<u64>;
+
+    /// The same for all that can be read: another number whenever anything has been committed since, by whatever process.
+    /// The first call may block.
+    fn content_mark(&self) -> Option<u64>;
 }
 
 /// A store that was chosen at run time.
@@ -99,5 +104,9 @@ impl Store for Box<dyn Store> {
 
     fn rules_mark(&self) -> Option<u64> {
         (**self).rules_mark()
+    }
+
+    fn content_mark(&self) -> Option<u64> {
+        (**self).content_mark()
     }
 }

@@ -11,11 +11,53 @@ use flowtrail_store::KeyHash;
 use flowtrail_types::{Flow, FlowId, Principal};
 use time::OffsetDateTime;
 
+use crate::Tracker;
+
 /// For how long at most: should a process die between a change and the mark that it leaves of it.
 const LASTS: Duration = Duration::from_secs(1);
 
 /// How many are remembered; beyond it those are forgotten that are too old to be used, and if that is none, all.
 const MOST: usize = 1_000;
+
+/// The state that all rules were in: who may do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RulesMark(pub(super) u64);
+
+/// The state that all was in that can be read, and who may read it. Answers that were made under one mark may be given again
+/// under the same, to the same principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    rules: RulesMark,
+    content: u64,
+}
+
+impl Mark {
+    /// The mark of these numbers of the store's.
+    #[must_use]
+    pub fn of(rules: u64, content: u64) -> Self {
+        Self { rules: RulesMark(rules), content }
+    }
+}
+
+impl Tracker {
+    /// For how long at most an answer may be given again under the same mark.
+    pub const MARK_LASTS: Duration = LASTS;
+
+    /// The rules as they are now. None where that cannot be told cheaply. Does not block.
+    #[must_use]
+    pub fn rules_mark(&self) -> Option<RulesMark> {
+        self.inner.store.rules_mark().map(RulesMark)
+    }
+
+    /// What can be read now, by these rules or later ones: another mark whenever anything was written since, by whatever
+    /// process. None where that cannot be told cheaply. Does not block.
+    #[must_use]
+    pub fn mark(&self, rules: RulesMark) -> Option<Mark> {
+        // Rules are remembered under a mark that is left a moment after they were changed: an answer that was made in
+        // between must not outlast it.
+        Some(Mark { rules, content: self.inner.store.content_mark()? })
+    }
+}
 
 /// What is remembered.
 #[derive(Debug, Default)]

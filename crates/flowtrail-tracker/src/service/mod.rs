@@ -25,6 +25,7 @@ pub use differences::Difference;
 pub use flows::FlowChange;
 pub use history::ExecutionPage;
 pub(crate) use known::Known;
+pub use known::{Mark, RulesMark};
 pub use points::Points;
 pub use principals::NewKey;
 pub use record::{FinishedExecution, ReportedEnd};

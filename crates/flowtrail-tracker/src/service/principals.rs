@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::RulesMark;
 use super::audit::Act;
 use crate::access::require_more_than_reading;
 use crate::{Tracker, TrackerError};
@@ -126,10 +127,10 @@ impl Tracker {
         Ok(principal)
     }
 
-    /// The same without asking the database: none when that would have to be asked. Does not block.
+    /// The same by these rules, without asking the database: none when that would have to be asked. Does not block.
     #[must_use]
-    pub fn recall(&self, secret: &str) -> Option<Principal> {
-        self.known_key(self.inner.store.rules_mark(), &hash(secret))
+    pub fn recall(&self, rules: RulesMark, secret: &str) -> Option<Principal> {
+        self.known_key(Some(rules.0), &hash(secret))
     }
 
     fn known_key(&self, mark: Option<u64>, hash: &KeyHash) -> Option<Principal> {

@@ -17,6 +17,8 @@ use crate::{bodies, steady};
 const BATCH: usize = 1_000;
 /// How many batches are sent at once.
 const BATCHES: usize = 4;
+/// How many executions a second are recorded one by one while others read.
+const MEANWHILE: f64 = 500.0;
 /// The longest that 99 of 100 answers may take at half of the top rate, in milliseconds.
 const P99: f64 = 10.0;
 
@@ -174,7 +176,31 @@ impl<'a> Bench<'a> {
             is_reached: Some(found / echo >= least),
         }
         .print();
-        self.at_half(&name, ("GET", path), "", (found, self.options.connections))
+        self.at_half(&name, ("GET", path), "", (found, self.options.connections))?;
+        self.reading_while_recording(&name, &asked, found)
+    }
+
+    /// The same while something is written all the time: no answer is good for long.
+    fn reading_while_recording(&self, name: &str, asked: &Asked<'_>, alone: f64) -> Result<(), String> {
+        let Options { connections, seconds, .. } = *self.options;
+        let (base, folder) = (self.base, self.folder.path());
+        let path = format!("/api/flows/{}/executions", self.flow);
+        let request = bodies::request("POST", &path, self.key, &bodies::execution().to_string());
+        let (found, recorded) = std::thread::scope(|scope| {
+            let recording =
+                scope.spawn(|| steady::measure(base, &request, 8, MEANWHILE, seconds + 1, folder));
+            (rate(asked, connections, seconds, folder), recording.join())
+        });
+        let (found, recorded) = (found?, recorded.map_err(|_| "the recording panicked")??);
+        Row {
+            workload: format!("{name}, {connections} connections, while {MEANWHILE:.0}/s are recorded"),
+            measured: format!("{found:.0}/s, recorded with p99 {:.2} ms", recorded.p99),
+            beside: format!("alone: {alone:.0}/s"),
+            ratio: Some(found / alone),
+            ..Row::default()
+        }
+        .print();
+        Ok(())
     }
 
     /// The newest twenty.

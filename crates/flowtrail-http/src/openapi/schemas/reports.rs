@@ -55,7 +55,7 @@ pub(super) fn schemas() -> Value {
                 "status": {"enum": ["created", "exists", "invalid", "conflict"]},
                 "error": schema("Error"),
             })),
-            "What became of a line.",
+            "What became of a line. One that is `invalid` for the reason `busy` or `unavailable` may be sent again.",
             json!({"line": 1, "id": example::EXECUTION, "status": "created"}),
         ),
         "AppendedNodes": {

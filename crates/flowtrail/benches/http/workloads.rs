@@ -74,17 +74,27 @@ impl<'a> Bench<'a> {
         rate(&asked, self.options.connections, self.options.seconds, self.folder.path())
     }
 
-    /// The latency at half of a rate, as a line.
+    /// The latency at half of a rate, as a line, beside that of an echo at the same rate: what the machine itself takes.
     fn at_half(&self, name: &str, path: (&str, &str), body: &str, top: (f64, usize)) -> Result<(), String> {
         let request = bodies::request(path.0, path.1, self.key, body);
         let (top, connections) = top;
         let seconds = self.options.seconds;
-        let taken =
-            steady::measure(self.base, &request, connections, top / 2.0, seconds, self.folder.path())?;
+        let steady = |base: &str, request: &[u8]| {
+            steady::measure(base, request, connections, top / 2.0, seconds, self.folder.path())
+        };
+        let taken = steady(self.base, &request)?;
+        // It answers as much as it was asked last to answer.
+        let echo = Echo::start(Some(&self.folder.path().join("answer")))?;
+        let echoed = steady(&echo.base, &bodies::request(path.0, "/echo", self.key, body))?;
         Row {
             workload: format!("{name}, at half of that"),
             measured: format!("p50 {:.2} ms p99 {:.2} ms", taken.p50, taken.p99),
-            beside: format!("{:.0}/s, steady", top / 2.0),
+            beside: format!(
+                "{:.0}/s, steady; the echo: p50 {:.2} ms p99 {:.2} ms",
+                top / 2.0,
+                echoed.p50,
+                echoed.p99
+            ),
             target: "p99 below 10 ms",
             is_reached: Some(taken.p99 < P99),
             ..Row::default()

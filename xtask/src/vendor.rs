@@ -71,7 +71,9 @@ pub(crate) fn run() -> Result<(), String> {
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         for (name, before) in &package.files {
             let from = place.path().join("package").join(name);
-            fs::copy(&from, folder.join(name)).map_err(|error| format!("{wanted}: {name}: {error}"))?;
+            let to = folder.join(name);
+            fs::create_dir_all(to.parent().unwrap_or(&folder)).map_err(|error| error.to_string())?;
+            fs::copy(&from, &to).map_err(|error| format!("{wanted}: {name}: {error}"))?;
             let now = checksum(&from)?;
             // Within its own package: another one may have a file of the same name.
             let at = text.find(&format!("name = \"{}\"", package.name)).unwrap_or(0);

@@ -67,10 +67,10 @@ export class Executions {
   }
 
   /**
-   * An execution with all its data, or with `data: 'none'` without its payloads.
+   * An execution with all its data; with `data: 'own'` without that of its nodes, with `data: 'none'` without any.
    *
    * @param {string} id
-   * @param {{ data?: 'all' | 'none' } & Asking} [query]
+   * @param {{ data?: 'all' | 'own' | 'none' } & Asking} [query]
    * @returns {Promise<Schemas['Execution']>}
    */
   get(id, { signal, ...query } = {}) {

@@ -30,6 +30,8 @@ export class Http {
   #fetch;
   /** @type {Promise<string | null> | null} */
   #csrf = null;
+  /** How far the server's clock is ahead, in milliseconds, as its last answer told. */
+  clockOffset = 0;
 
   /** @param {Options} [options] */
   constructor({ baseUrl = '', key, retries = 4, fetch: other } = {}) {
@@ -119,6 +121,9 @@ export class Http {
       if (sending.signal?.aborted) throw sending.signal.reason;
       return new NetworkError(cause);
     }
+    const date = Date.parse(response.headers.get('date') ?? '');
+    // It tells whole seconds.
+    if (Number.isFinite(date)) this.clockOffset = date + 500 - Date.now();
     if (response.ok || response.status === 304) return response;
     const error = await errorOf(response);
     if (error.code === 'csrf') this.forget();

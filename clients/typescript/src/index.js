@@ -50,6 +50,15 @@ export class Flowtrail {
   }
 
   /**
+   * How far the server's clock is ahead of this machine's, in milliseconds, to the second; 0 before its first answer, and while
+   * they agree. A page of another origin learns it from a server that allows that origin.
+   */
+  get clockOffset() {
+    const offset = this.#http.clockOffset;
+    return Math.abs(offset) < 3_000 ? 0 : offset;
+  }
+
+  /**
    * What happens, as it happens. A connection that is lost is made again and goes on where it was.
    *
    * @param {import('./events.js').Listening} [listening]

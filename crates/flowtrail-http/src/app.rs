@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::answers::Answers;
 use crate::mcp::{Doors, McpService};
 use crate::operate::{Limits, Metrics, RequestIds};
-use crate::{ApiError, ErrorCode, mcp, openapi, operate, routes, welcome};
+use crate::{ApiError, ErrorCode, mcp, openapi, operate, routes, ui};
 
 /// What can be chosen about the application.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl App {
             .service(
                 web::scope("")
                     .configure(routes::configure)
-                    .configure(welcome::configure)
+                    .configure(ui::configure)
                     .configure(openapi::configure)
                     .service(mcp::scope(self.mcp.clone()))
                     .default_service(web::to(nothing_here))

@@ -32,7 +32,7 @@ mod query;
 mod routes;
 mod server;
 mod session;
-mod welcome;
+mod ui;
 
 pub use app::{App, AppOptions};
 pub use auth::Caller;

@@ -97,14 +97,22 @@ impl Doors {
         }
     }
 
-    fn check_host(&self, request: &ServiceRequest) -> Result<(), ApiError> {
+    /// The host name by which this server was asked, if it answers to it.
+    pub(crate) fn check_name<'a>(&self, request: &'a HttpRequest) -> Result<&'a str, ApiError> {
         let refused = |message: &str| Err(ApiError::new(ErrorCode::Forbidden, message));
-        let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
-        let host = header(header::HOST).or(request.uri().authority().map(|authority| authority.as_str()));
+        let header = request.headers().get(header::HOST).map(|value| value.to_str().unwrap_or("?"));
+        let host = header.or(request.uri().authority().map(|authority| authority.as_str()));
         let Some(host) = host else { return refused("the request names no host") };
-        if !self.hosts.iter().any(|allowed| is_host(allowed, host)) {
-            return refused("this host name is not allowed; FLOWTRAIL_ALLOWED_HOSTS lists those that are");
+        if self.hosts.iter().any(|allowed| is_host(allowed, host)) {
+            return Ok(host);
         }
+        refused("this host name is not allowed; FLOWTRAIL_ALLOWED_HOSTS lists those that are")
+    }
+
+    fn check_host(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        let refused = |message: &str| Err(ApiError::new(ErrorCode::Forbidden, message));
+        let host = self.check_name(request)?;
+        let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
         let Some(origin) = header(header::ORIGIN) else { return Ok(()) };
         // A page that this very server has served may call it.
         let is_own = origin.parse::<Uri>().is_ok_and(|uri| {
@@ -221,7 +229,7 @@ async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Princi
     let missing = || refuse(ApiError::internal("MCP without an application"));
     let doors = request.app_data::<web::Data<Doors>>().cloned().ok_or_else(missing)?;
     let app = request.app_data::<web::Data<App>>().cloned().ok_or_else(missing)?;
-    doors.check_host(request).map_err(refuse)?;
+    doors.check_host(request.request()).map_err(refuse)?;
     let Caller(principal) = request.extract::<Caller>().await.map_err(|error| error.error_response())?;
     if let Some(session) = header_text(request.headers().get(SESSION_HEADER)) {
         doors.check_session(session, &principal).map_err(refuse)?;

@@ -19,24 +19,34 @@ pub(super) async fn handle(
     let flow = scope(&request)?;
     let id = path_id(&request, "execution_id", "execution")?;
     query.only(&["data"])?;
-    let has_data = match query.text("data") {
-        None | Some("all") => true,
-        Some("none") => false,
-        Some(other) => return Err(ApiError::invalid("data", format!("expected all or none, got {other:?}"))),
+    let left_out: &[&[&str]] = match query.text("data") {
+        None | Some("all") => &[],
+        Some("own") => &[&[], OF_NODE],
+        Some("none") => &[OF_EXECUTION, OF_NODE],
+        Some(other) => {
+            return Err(ApiError::invalid("data", format!("expected all, own or none, got {other:?}")));
+        }
     };
     let tracker = app.tracker().clone();
     let execution = blocking(move || tracker.execution(&principal, id)).await?;
     if flow.is_some_and(|flow| flow != execution.summary.guarding_flow_id) {
         return Err(ApiError::new(ErrorCode::NotFound, "there is no such execution of this flow"));
     }
-    if has_data { tagged(&request, &execution) } else { tagged(&request, &without_data(execution)?) }
+    match left_out {
+        [of_execution, of_node] => tagged(&request, &without(execution, of_execution, of_node)?),
+        _ => tagged(&request, &execution),
+    }
 }
 
-/// The execution without its payloads: their fields are not there at all, since null would say that there was nothing.
-fn without_data(mut execution: Execution) -> Result<Value, ApiError> {
-    const OF_EXECUTION: &[&str] = &["initialParams", "outputs", "meta"];
-    const OF_NODE: &[&str] = &["inputData", "outputData"];
-    (execution.initial_params, execution.outputs, execution.meta) = (None, None, None);
+/// The payloads of an execution, and of each of its nodes.
+const OF_EXECUTION: &[&str] = &["initialParams", "outputs", "meta"];
+const OF_NODE: &[&str] = &["inputData", "outputData"];
+
+/// The execution without some payloads: their fields are not there at all, since null would say that there was nothing.
+fn without(mut execution: Execution, of_execution: &[&str], of_node: &[&str]) -> Result<Value, ApiError> {
+    if !of_execution.is_empty() {
+        (execution.initial_params, execution.outputs, execution.meta) = (None, None, None);
+    }
     for node in &mut execution.node_executions {
         (node.input_data, node.output_data) = (None, None);
     }
@@ -46,9 +56,9 @@ fn without_data(mut execution: Execution) -> Result<Value, ApiError> {
             object.retain(|name, _| !names.contains(&name.as_str()));
         }
     };
-    strip(&mut value, OF_EXECUTION);
+    strip(&mut value, of_execution);
     if let Some(Value::Array(nodes)) = value.get_mut("nodeExecutions") {
-        nodes.iter_mut().for_each(|node| strip(node, OF_NODE));
+        nodes.iter_mut().for_each(|node| strip(node, of_node));
     }
     Ok(value)
 }

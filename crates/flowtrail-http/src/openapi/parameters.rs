@@ -82,8 +82,8 @@ fn table() -> Vec<Parameter> {
         query("dryRun", either, "Only counts, and deletes nothing."),
         query(
             "data",
-            json!({"enum": ["all", "none"], "default": "all"}),
-            "With `none` the payloads are left out.",
+            json!({"enum": ["all", "own", "none"], "default": "all"}),
+            "With `own` the payloads of nodes are left out, with `none` all of them.",
         ),
         query(
             "wait",

@@ -21,7 +21,7 @@ pub(crate) fn cors(origins: &[String]) -> Cors {
             "mcp-method",
             "mcp-name",
         ])
-        .expose_headers(["etag", "location", "retry-after", "x-request-id", "mcp-session-id"])
+        .expose_headers(["date", "etag", "location", "retry-after", "x-request-id", "mcp-session-id"])
         .max_age(3_600)
         .block_on_origin_mismatch(false)
 }

@@ -1,0 +1,120 @@
+// @ts-check
+/** Which server a component shows, and as whom. Components of one page that show the same one share a connection. */
+
+import { Flowtrail } from '../../client/index.js';
+import { Element } from './element.js';
+import { Live } from './live.js';
+
+/** A server, who asks it, and what happens there. */
+export class Connection {
+  /** @param {{ baseUrl?: string, token?: string }} [to] */
+  constructor({ baseUrl = '', token } = {}) {
+    /** Where the server is; empty for the one that this page is from. */
+    this.baseUrl = baseUrl.replace(/\/+$/, '');
+    /** Whether this page is another one's, which may only read. */
+    this.isGuest = token !== undefined;
+    this.client = new Flowtrail({ baseUrl: this.baseUrl, key: token });
+    this.live = new Live(this.client);
+  }
+
+  /** The time on the server, in milliseconds: the clock of this machine may be wrong. */
+  now() {
+    return Date.now() + this.client.clockOffset;
+  }
+
+  /** The server's address as others write it. */
+  get address() {
+    return this.baseUrl || window.location.origin;
+  }
+}
+
+/** @type {Map<string, Connection>} */
+const connections = new Map();
+
+/**
+ * The connection to a server as somebody.
+ *
+ * @param {{ baseUrl?: string, token?: string }} [to]
+ * @returns {Connection}
+ */
+export function connect(to = {}) {
+  const key = JSON.stringify([to.baseUrl ?? '', to.token ?? null]);
+  const known = connections.get(key);
+  if (known !== undefined) return known;
+  const made = new Connection(to);
+  connections.set(key, made);
+  return made;
+}
+
+/**
+ * A component that can stand alone in any page: `base-url` and `token` say which server it shows and as whom. Where another
+ * component shows it, that one gives it its `connection`.
+ */
+export class Connected extends Element {
+  static properties = {
+    baseUrl: { attribute: 'base-url' },
+    token: {},
+    connection: { attribute: false },
+  };
+
+  /** @type {Connection | undefined} */
+  #own;
+  /** @type {(() => void) | undefined} */
+  #leave;
+
+  constructor() {
+    super();
+    /** @type {string | undefined} */
+    this.baseUrl = undefined;
+    /** @type {string | undefined} */
+    this.token = undefined;
+    /** @type {Connection | undefined} */
+    this.connection = undefined;
+  }
+
+  /** The connection that is used. */
+  get server() {
+    if (this.connection !== undefined) return this.connection;
+    this.#own ??= connect({ baseUrl: this.baseUrl, token: this.token });
+    return this.#own;
+  }
+
+  get client() {
+    return this.server.client;
+  }
+
+  /** @param {import('../../vendor/@lit/reactive-element/reactive-element.js').PropertyValues} changed */
+  willUpdate(changed) {
+    if (changed.has('baseUrl') || changed.has('token') || changed.has('connection')) {
+      this.#own = undefined;
+      this.#listen();
+    }
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    if (this.hasUpdated) this.#listen();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#leave?.();
+    this.#leave = undefined;
+  }
+
+  #listen() {
+    this.#leave?.();
+    this.#leave = undefined;
+    if (this.happened === Connected.prototype.happened) return;
+    this.#leave = this.server.live.listen((events) => this.happened(events));
+  }
+
+  /**
+   * Told of what happened on the server, by components that want to know.
+   *
+   * @param {import('./live.js').Happening[]} events
+   */
+  happened(events) {
+    void events;
+  }
+}

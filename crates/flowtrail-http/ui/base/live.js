@@ -1,0 +1,108 @@
+// @ts-check
+/** What happens on the server, as one stream that all components of a page share. */
+
+import { UnauthenticatedError } from '../../client/index.js';
+
+/** @typedef {import('../../client/events.js').Event} Happening */
+/** @typedef {'off' | 'connecting' | 'live' | 'lost' | 'refused'} LiveState */
+
+/** How long events are gathered before they are told of, in milliseconds: a page need not be drawn for each of a storm. */
+const GATHER = 100;
+/** How long the stream is kept when nobody listens, in milliseconds: the next page may want it. */
+const KEEP = 2_000;
+
+export class Live extends EventTarget {
+  #client;
+  /** @type {Set<(events: Happening[]) => void>} */
+  #listeners = new Set();
+  /** @type {AbortController | undefined} */
+  #stream;
+  /** @type {Happening[]} */
+  #gathered = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #leaving;
+  /** @type {LiveState} */
+  #state = 'off';
+  #wasLost = false;
+
+  /** @param {import('../../client/index.js').Flowtrail} client */
+  constructor(client) {
+    super();
+    this.#client = client;
+  }
+
+  /** How it goes; a `state` event tells of changes. */
+  get state() {
+    return this.#state;
+  }
+
+  /**
+   * Has events told of, in handfuls, until the function that is given back is called.
+   *
+   * @param {(events: Happening[]) => void} listener
+   * @returns {() => void}
+   */
+  listen(listener) {
+    this.#listeners.add(listener);
+    clearTimeout(this.#leaving);
+    if (this.#stream === undefined) void this.#run();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      clearTimeout(this.#leaving);
+      this.#leaving = setTimeout(() => this.stop(), KEEP);
+    };
+  }
+
+  /** Ends the stream. */
+  stop() {
+    clearTimeout(this.#leaving);
+    this.#stream?.abort();
+    this.#stream = undefined;
+    this.#become('off');
+  }
+
+  async #run() {
+    const stream = new AbortController();
+    this.#stream = stream;
+    this.#become('connecting');
+    const listening = {
+      signal: stream.signal,
+      onOpen: () => {
+        this.#become('live');
+        // The server that is back may be another one, which knows nothing of the place where this stream was.
+        if (this.#wasLost) this.#gather({ id: '', type: 'resync', data: {} });
+        this.#wasLost = false;
+      },
+      onLost: () => {
+        this.#wasLost = true;
+        this.#become('lost');
+      },
+    };
+    try {
+      for await (const event of this.#client.events(listening)) this.#gather(event);
+    } catch (error) {
+      if (this.#stream !== stream) return;
+      this.#stream = undefined;
+      this.#become(error instanceof UnauthenticatedError ? 'refused' : 'lost');
+    }
+  }
+
+  /** @param {Happening} event */
+  #gather(event) {
+    this.#gathered.push(event);
+    if (this.#gathered.length > 1) return;
+    setTimeout(() => {
+      const events = this.#gathered;
+      this.#gathered = [];
+      for (const listener of [...this.#listeners]) listener(events);
+    }, GATHER);
+  }
+
+  /** @param {LiveState} state */
+  #become(state) {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.dispatchEvent(new Event('state'));
+  }
+}

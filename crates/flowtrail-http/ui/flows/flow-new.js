@@ -1,0 +1,203 @@
+// @ts-check
+/** Making flows: from a flow file that is pasted or chosen, or one that is only recorded. What is wrong is shown at its node. */
+
+import { FlowtrailError } from '../../client/index.js';
+import { Element, css, define, html, nothing } from '../base/element.js';
+import './flow-graph.js';
+
+/** @typedef {import('../../client/index.js').Schemas['Problem']} FlowProblem */
+
+class FlowNew extends Element {
+  static properties = {
+    connection: { attribute: false },
+    text: { state: true },
+    error: { state: true },
+    isBusy: { state: true },
+    kind: { state: true },
+  };
+
+  static styles = css`
+    :host {
+      margin-bottom: 1.25rem;
+      padding: 1rem;
+      border: 1px solid var(--ft-line);
+      border-radius: var(--ft-radius);
+      background: var(--ft-raised);
+    }
+    form {
+      display: grid;
+      gap: 0.75rem;
+    }
+    textarea {
+      width: 100%;
+      min-height: 12rem;
+    }
+    .over {
+      outline: 2px dashed var(--ft-accent);
+    }
+    .problems {
+      display: grid;
+      gap: 0.25rem;
+      padding: 0.5rem 0.75rem;
+      border-inline-start: 2px solid var(--ft-error);
+      background: var(--ft-error-ground);
+      overflow-wrap: anywhere;
+    }
+    .graph {
+      max-height: 20rem;
+      overflow: auto;
+      border: 1px solid var(--ft-line);
+      background: var(--ft-background);
+    }
+    input[type='text'] {
+      width: min(28rem, 100%);
+    }
+    input[type='file'] {
+      border: 0;
+      padding: 0;
+      background: none;
+    }
+  `;
+
+  constructor() {
+    super();
+    /** @type {import('../base/connection.js').Connection} */
+    this.connection = /** @type {any} */ (undefined);
+    this.text = '';
+    /** @type {Error | undefined} */
+    this.error = undefined;
+    this.isBusy = false;
+    /** @type {'file' | 'external'} */
+    this.kind = 'file';
+  }
+
+  /** The flow that the text has, as far as it is one. */
+  get #draft() {
+    try {
+      const value = JSON.parse(this.text);
+      const flow = Array.isArray(value) ? value[0] : value;
+      if (!Array.isArray(flow?.nodes) || !Array.isArray(flow?.connections)) return undefined;
+      const nodes = flow.nodes.filter((/** @type {any} */ node) => typeof node?.id === 'string');
+      return {
+        nodes: nodes.map((/** @type {any} */ node) => ({ ...node, name: String(node.name ?? node.id), type: String(node.type ?? '?') })),
+        connections: flow.connections.filter((/** @type {any} */ each) => typeof each?.sourceNodeId === 'string'),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** @param {File | undefined} file */
+  async #take(file) {
+    if (file === undefined) return;
+    this.text = await file.text();
+    this.error = undefined;
+  }
+
+  /** @param {SubmitEvent} event */
+  async #submit(event) {
+    event.preventDefault();
+    this.isBusy = true;
+    this.error = undefined;
+    try {
+      const { flows } = this.connection.client;
+      if (this.kind === 'external') {
+        const name = /** @type {HTMLInputElement} */ (this.$('#name')).value.trim();
+        const made = await flows.create({ kind: 'external', name });
+        this.tell('ft-made', made.id);
+      } else {
+        const made = await flows.import(JSON.parse(this.text));
+        if (made.length > 1) this.tell('ft-said', `${made.length} flows were imported.`);
+        this.tell('ft-made', made[0]?.id);
+      }
+    } catch (error) {
+      this.error = error instanceof SyntaxError ? new Error(`this is no JSON: ${error.message}`) : /** @type {Error} */ (error);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  render() {
+    const isFile = this.kind === 'file';
+    return html`<form @submit=${this.#submit}>
+      <div class="row">
+        <h2>New flow</h2>
+        <span class="grow"></span>
+        <button type="button" class="plain" aria-label="Close" @click=${() => this.tell('ft-close')}>×</button>
+      </div>
+      <div class="row" role="radiogroup" aria-label="Kind of flow">
+        <button type="button" class="plain" role="radio" aria-checked=${String(isFile)} aria-pressed=${nothing} @click=${() => this.#choose('file')}>${isFile ? '●' : '○'} From a flow file</button>
+        <button type="button" class="plain" role="radio" aria-checked=${String(!isFile)} @click=${() => this.#choose('external')}>${isFile ? '○' : '●'} Only recorded, runs elsewhere</button>
+      </div>
+      ${isFile ? this.#file() : this.#external()} ${this.#problems()}
+      <div class="row">
+        <button class="primary" ?disabled=${this.isBusy || (isFile && this.text.trim() === '')}>${isFile ? 'Import' : 'Create'}</button>
+      </div>
+    </form>`;
+  }
+
+  /** @param {'file' | 'external'} kind */
+  #choose(kind) {
+    this.kind = kind;
+    this.error = undefined;
+  }
+
+  #external() {
+    return html`<div class="field">
+      <label class="label" for="name">Name</label>
+      <input id="name" type="text" required maxlength="300" placeholder="Nightly import" />
+      <span class="hint">Its runs are pushed over HTTP; the flow’s page shows how.</span>
+    </div>`;
+  }
+
+  #file() {
+    const draft = this.#draft;
+    const wrong = new Set(this.#listed.map((problem) => problem.node).filter((id) => typeof id === 'string'));
+    /** @param {DragEvent} event */
+    const drop = (event) => {
+      event.preventDefault();
+      void this.#take(event.dataTransfer?.files[0]);
+    };
+    return html`<div class="field">
+        <label class="label" for="file">Flow file, or an array of them</label>
+        <input type="file" accept=".json,application/json" aria-label="Choose a flow file" @change=${(/** @type {Event} */ event) => this.#take(/** @type {HTMLInputElement} */ (event.target).files?.[0])} />
+        <textarea
+          id="file"
+          spellcheck="false"
+          placeholder="Paste the JSON of a flow, or drop its file here"
+          aria-invalid=${this.error ? 'true' : 'false'}
+          .value=${this.text}
+          @input=${(/** @type {Event} */ event) => {
+            this.text = /** @type {HTMLTextAreaElement} */ (event.target).value;
+            this.error = undefined;
+          }}
+          @dragover=${(/** @type {Event} */ event) => event.preventDefault()}
+          @drop=${drop}
+        ></textarea>
+      </div>
+      ${draft && draft.nodes.length > 0
+        ? html`<div class="graph"><ft-flow-graph .nodes=${draft.nodes} .connections=${draft.connections} .problems=${wrong}></ft-flow-graph></div>`
+        : nothing}`;
+  }
+
+  /** @returns {FlowProblem[]} */
+  get #listed() {
+    return this.error instanceof FlowtrailError ? this.error.problems : [];
+  }
+
+  #problems() {
+    if (this.error === undefined) return nothing;
+    const listed = this.#listed;
+    if (listed.length === 0) return html`<p class="problems" role="alert">${this.error.message}</p>`;
+    return html`<div class="problems" role="alert">
+      <p><strong>Nothing was imported.</strong></p>
+      <ul>
+        ${listed.map(
+          ({ node, field, message }) => html`<li>${node ? html`<strong>${node}</strong> ` : nothing}<code>${field}</code>: ${message}</li>`,
+        )}
+      </ul>
+    </div>`;
+  }
+}
+
+define('flow-new', FlowNew);

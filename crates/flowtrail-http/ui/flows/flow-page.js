@@ -1,0 +1,213 @@
+// @ts-check
+/** One flow: what it is, how it is used, and what can be changed about it. */
+
+import { NotFoundError } from '../../client/index.js';
+import { href } from '../base/address.js';
+import { Connected } from '../base/connection.js';
+import { css, define, html, nothing } from '../base/element.js';
+import { Loading } from '../base/loading.js';
+import '../parts/problem.js';
+import '../stats/flowtrail-stats.js';
+import { keepState } from '../usage/keep-state.js';
+import '../usage/flowtrail-usage.js';
+import '../history/flowtrail-history.js';
+import './flow-overview.js';
+import './flow-run.js';
+import './flow-settings.js';
+
+/** @typedef {import('../../client/index.js').Schemas['Flow']} Flow */
+
+/** @type {[tab: string, title: string][]} */
+const TABS = [
+  ['overview', 'Overview'],
+  ['usage', 'Usage'],
+  ['statistics', 'Statistics'],
+  ['run', 'Run'],
+  ['settings', 'Settings'],
+];
+
+class FlowPage extends Connected {
+  static properties = {
+    ...Connected.properties,
+    address: { attribute: false },
+    me: { attribute: false },
+    flowId: {},
+    tab: {},
+    query: { attribute: false },
+  };
+
+  static styles = css`
+    :host {
+      display: grid;
+      grid-template-rows: auto minmax(0, 1fr);
+      height: 100%;
+    }
+    header {
+      padding: 0.75rem 1rem 0;
+      border-bottom: 1px solid var(--ft-line);
+    }
+    .title {
+      flex-wrap: wrap;
+      row-gap: 0;
+    }
+    h1 {
+      max-width: 100%;
+    }
+    nav {
+      display: flex;
+      gap: 0.125rem;
+      overflow-x: auto;
+      scrollbar-width: none;
+    }
+    nav a {
+      flex: none;
+      padding: 0.375rem 0.5rem;
+      border-bottom: 2px solid transparent;
+      color: var(--ft-muted);
+      font-weight: 500;
+      text-decoration: none;
+    }
+    nav a:hover {
+      color: var(--ft-text);
+    }
+    nav a:focus-visible {
+      outline-offset: -2px;
+    }
+    nav a[aria-current='page'] {
+      border-bottom-color: var(--ft-accent);
+      color: var(--ft-text);
+    }
+    .content {
+      min-height: 0;
+      overflow: auto;
+      position: relative;
+    }
+    .gone {
+      padding: 0.5rem 1rem;
+      background: var(--ft-error-ground);
+    }
+    .loading {
+      display: grid;
+      gap: 0.5rem;
+      padding: 1rem;
+    }
+    .loading .shape {
+      height: 1.5rem;
+      width: 40%;
+    }
+  `;
+
+  /** @type {Loading<Flow>} */
+  #flow = new Loading(this);
+
+  constructor() {
+    super();
+    /** @type {import('../base/address.js').Address} */
+    this.address = /** @type {any} */ (undefined);
+    /** @type {import('../../client/index.js').Schemas['Me'] | undefined} */
+    this.me = undefined;
+    this.flowId = '';
+    this.tab = 'overview';
+    /** @type {Record<string, string>} */
+    this.query = {};
+  }
+
+  /** @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    super.willUpdate(changed);
+    if (changed.has('flowId')) {
+      this.#flow.forget();
+      void this.#fetch();
+    } else if (changed.has('tab')) void this.#fetch();
+  }
+
+  #fetch() {
+    const id = this.flowId;
+    return this.#flow.run((signal) => this.client.flows.get(id, { signal }));
+  }
+
+  render() {
+    const flow = this.#flow.value;
+    const { error } = this.#flow;
+    document.title = `${flow?.name ?? 'Flow'} · Flowtrail`;
+    if (flow === undefined) {
+      if (error !== undefined) {
+        const what = error instanceof NotFoundError ? 'There is no such flow' : 'The flow cannot be shown';
+        return html`<ft-problem .error=${error} what=${what} @ft-retry=${() => this.#fetch()}></ft-problem>`;
+      }
+      return html`<div class="loading" aria-busy="true" aria-label="Loading the flow"><div class="shape"></div><div class="shape"></div></div>`;
+    }
+    const isHistoryOpen = this.query.history === '1';
+    const tabs = TABS.filter(([tab]) => tab !== 'run' || flow.kind === 'runnable');
+    return html`<header>
+        <div class="row title">
+          <h1 class="cut" dir="auto" title=${flow.name}>${flow.name}</h1>
+          ${flow.toolName === null ? nothing : html`<span class="mono muted">${flow.toolName}</span>`}
+          ${flow.active ? nothing : html`<span class="muted">inactive</span>`}
+          <span class="grow"></span>
+          <button
+            type="button"
+            aria-expanded=${String(isHistoryOpen)}
+            @click=${() => this.address.change({ history: isHistoryOpen ? undefined : '1' })}
+          >
+            History
+          </button>
+        </div>
+        <nav aria-label="The flow">
+          ${tabs.map(
+            ([tab, title]) => html`<a href=${`/flows/${flow.id}/${tab}`} aria-current=${tab === this.tab ? 'page' : 'false'}>${title}</a>`,
+          )}
+        </nav>
+      </header>
+      <div class="content">
+        ${error instanceof NotFoundError
+          ? html`<p class="gone" role="alert">This flow was deleted. What it did is still there, under <a href="/executions">Executions</a>.</p>`
+          : nothing}
+        ${this.#tab(flow)}
+        ${isHistoryOpen
+          ? html`<flowtrail-history
+              .connection=${this.server}
+              .flowId=${flow.id}
+              @flowtrail-close=${() => this.address.change({ history: undefined })}
+              @flowtrail-select=${(/** @type {CustomEvent<string>} */ event) =>
+                this.address.go(href(`/flows/${flow.id}/usage`, { selected: event.detail }))}
+            ></flowtrail-history>`
+          : nothing}
+      </div>`;
+  }
+
+  /** @param {Flow} flow */
+  #tab(flow) {
+    const changed = () => void this.#fetch();
+    switch (this.tab) {
+      case 'usage':
+        return html`<flowtrail-usage
+          .connection=${this.server}
+          .flowId=${flow.id}
+          .state=${this.query}
+          .hotkeys=${true}
+          @flowtrail-state=${(/** @type {CustomEvent} */ event) => keepState(event, this.address, `/flows/${flow.id}/usage`)}
+        ></flowtrail-usage>`;
+      case 'statistics':
+        return html`<flowtrail-stats
+          .connection=${this.server}
+          .flowId=${flow.id}
+          .range=${this.query.range ?? '7d'}
+          @flowtrail-range=${(/** @type {CustomEvent<string>} */ event) => {
+            event.preventDefault();
+            this.address.change({ range: event.detail }, { replace: true });
+          }}
+          @flowtrail-filter=${(/** @type {CustomEvent<Record<string, string>>} */ event) =>
+            this.address.go(href(`/flows/${flow.id}/usage`, event.detail))}
+        ></flowtrail-stats>`;
+      case 'settings':
+        return html`<flow-settings .connection=${this.server} .flow=${flow} .me=${this.me} @ft-changed=${changed}></flow-settings>`;
+      case 'run':
+        return html`<flow-run .connection=${this.server} .flow=${flow}></flow-run>`;
+      default:
+        return html`<flow-overview .connection=${this.server} .flow=${flow}></flow-overview>`;
+    }
+  }
+}
+
+define('flow-page', FlowPage);

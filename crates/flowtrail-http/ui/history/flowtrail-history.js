@@ -1,0 +1,257 @@
+// @ts-check
+/**
+ * The last executions of a flow in a panel that opens from the right: `<flowtrail-history flow-id="…">`.
+ *
+ * The event `flowtrail-close` tells that it was closed, `flowtrail-select` that an execution was chosen.
+ */
+
+import { Connected } from '../base/connection.js';
+import { css, define, html, nothing, repeat } from '../base/element.js';
+import { absolute, count, duration, percent } from '../base/format.js';
+import { Loading } from '../base/loading.js';
+import { ask } from '../parts/ask.js';
+import '../parts/problem.js';
+import { meaningOf } from '../parts/status-mark.js';
+import '../parts/time-ago.js';
+
+/** @typedef {import('../../client/index.js').Schemas['ExecutionSummary']} ExecutionSummary */
+/** @typedef {import('../../client/index.js').Schemas['Statistics']} Statistics */
+
+const LIMIT = 60;
+/** How long to wait until it is fetched again after something happened, in milliseconds. */
+const SOON = 500;
+
+/** @type {Record<string, string>} */
+const SIGNS = { fulfilled: '✓', error: '✗', aborted: '⊘', pending: '◔' };
+
+export class FlowtrailHistory extends Connected {
+  static properties = {
+    ...Connected.properties,
+    flowId: { attribute: 'flow-id' },
+    failure: { state: true },
+  };
+
+  static styles = css`
+    :host {
+      position: absolute;
+      inset-block: 0;
+      inset-inline-end: 0;
+      z-index: 1;
+      display: grid;
+      grid-template-rows: auto auto minmax(0, 1fr);
+      width: min(24rem, 100%);
+      border-inline-start: 1px solid var(--ft-line);
+      background: var(--ft-background);
+      box-shadow: -4px 0 16px rgb(0 0 0 / 0.08);
+      animation: open var(--ft-quick) ease-out;
+    }
+    @keyframes open {
+      from {
+        transform: translateX(2rem);
+        opacity: 0;
+      }
+    }
+    header {
+      display: flex;
+      align-items: center;
+      justify-content: space-between;
+      padding: 0.5rem 0.5rem 0.5rem 1rem;
+    }
+    dl {
+      display: grid;
+      grid-template-columns: repeat(3, 1fr);
+      gap: 1px;
+      border-block: 1px solid var(--ft-line);
+      background: var(--ft-line);
+    }
+    dl div {
+      display: grid;
+      padding: 0.5rem 0.75rem;
+      background: var(--ft-background);
+    }
+    dt {
+      color: var(--ft-muted);
+      order: 1;
+    }
+    dd {
+      font-size: 1rem;
+      line-height: 1.5rem;
+      font-weight: 600;
+      font-variant-numeric: tabular-nums;
+    }
+    .rows {
+      overflow: auto;
+    }
+    li {
+      display: grid;
+      grid-template-columns: 1rem minmax(0, 1fr) auto auto;
+      align-items: center;
+      gap: 0.625rem;
+      min-height: 2.25rem;
+      padding: 0 0.375rem 0 1rem;
+      border-bottom: 1px solid var(--ft-line);
+    }
+    li:hover {
+      background: var(--ft-raised);
+    }
+    .sign {
+      font-weight: 700;
+      text-align: center;
+    }
+    .fulfilled .sign {
+      color: var(--ft-fulfilled);
+    }
+    .error .sign {
+      color: var(--ft-error);
+    }
+    .aborted .sign {
+      color: var(--ft-aborted);
+    }
+    .pending .sign {
+      color: var(--ft-pending);
+    }
+    .time {
+      justify-content: start;
+      overflow: hidden;
+      color: var(--ft-text);
+    }
+    .none {
+      padding: 1rem;
+    }
+  `;
+
+  /** @type {Loading<{ items: ExecutionSummary[], figures: Statistics | undefined }>} */
+  #shown = new Loading(this);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
+
+  constructor() {
+    super();
+    this.flowId = '';
+    /** Why an execution was not deleted. @type {Error | undefined} */
+    this.failure = undefined;
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.setAttribute('role', 'complementary');
+    this.setAttribute('aria-label', 'Execution history');
+    window.addEventListener('keydown', this.#key);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    window.removeEventListener('keydown', this.#key);
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key = (event) => {
+    if (event.key !== 'Escape' || event.defaultPrevented || !event.composedPath().includes(this)) return;
+    event.preventDefault();
+    this.tell('flowtrail-close');
+  };
+
+  /** @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    super.willUpdate(changed);
+    if (!changed.has('flowId') && !changed.has('connection')) return;
+    this.#shown.forget();
+    if (this.flowId) void this.#fetch();
+  }
+
+  #fetch() {
+    const { flowId, client } = this;
+    return this.#shown.run(async (signal) => {
+      const [page, figures] = await Promise.all([
+        client.executions.list({ flowId, limit: LIMIT, signal }),
+        // Who sees only their own executions gets no figures over everybody's.
+        client.executions.stats({ flowId, signal }).catch((error) => {
+          if (signal.aborted || error.status !== 403) throw error;
+          return undefined;
+        }),
+      ]);
+      return { items: page.items, figures };
+    });
+  }
+
+  /** @param {import('../base/live.js').Happening[]} events */
+  happened(events) {
+    const isOf = (/** @type {any} */ data) => data.flowId === this.flowId;
+    if (!events.some(({ type, data }) => type === 'resync' || (type.startsWith('execution.') && isOf(data)))) return;
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      void this.#fetch();
+    }, SOON);
+  }
+
+  /** @param {ExecutionSummary} item */
+  async #delete(item) {
+    const sure = await ask({
+      title: 'Delete this execution?',
+      text: `What it was given and did at ${absolute(item.startedAt)} will be gone for good.`,
+      yes: 'Delete',
+    });
+    if (!sure) return;
+    this.failure = undefined;
+    try {
+      await this.client.executions.delete(this.flowId, item.id);
+      await this.#fetch();
+    } catch (error) {
+      this.failure = /** @type {Error} */ (error);
+    }
+  }
+
+  render() {
+    const { value, error } = this.#shown;
+    const failure = this.failure ?? error;
+    return html`<header>
+        <h2>History</h2>
+        <button class="plain" type="button" aria-label="Close the history" @click=${() => this.tell('flowtrail-close')}>×</button>
+      </header>
+      ${this.#figures(value?.figures)}
+      <div class="rows">
+        ${failure ? html`<ft-problem .error=${failure} what=${this.failure ? 'It was not deleted' : 'The history cannot be shown'} @ft-retry=${() => this.#fetch()}></ft-problem>` : nothing}
+        ${value === undefined
+          ? nothing
+          : value.items.length === 0
+            ? html`<p class="none muted">Nothing has run yet. Run the flow, and it appears here.</p>`
+            : html`<ol aria-label="Executions, newest first">
+                ${repeat(
+                  value.items,
+                  ({ id }) => id,
+                  (item) => this.#row(item),
+                )}
+              </ol>`}
+      </div>`;
+  }
+
+  /** @param {Statistics | undefined} figures */
+  #figures(figures) {
+    /** @type {[string, string][]} */
+    const shown = [
+      ['Success rate', figures === undefined ? '–' : percent(figures.successRate)],
+      ['Average time', figures?.avgDuration === null || figures === undefined ? '–' : duration(figures.avgDuration)],
+      ['Total runs', figures === undefined ? '–' : count(figures.total)],
+    ];
+    return html`<dl>${shown.map(([says, value]) => html`<div><dt>${says}</dt><dd>${value}</dd></div>`)}</dl>`;
+  }
+
+  /** @param {ExecutionSummary} item */
+  #row(item) {
+    const isDeletable = !this.server.isGuest && item.status !== 'pending';
+    return html`<li class=${item.status}>
+      <span class="sign" role="img" aria-label=${meaningOf(item)} title=${meaningOf(item)}>${SIGNS[item.status] ?? '?'}</span>
+      <button class="link time" type="button" @click=${() => this.tell('flowtrail-select', item.id)}>
+        <ft-ago .time=${item.startedAt} .now=${() => this.server.now()}></ft-ago>
+      </button>
+      <span class="number">${duration(item.duration)}</span>
+      ${isDeletable
+        ? html`<button class="plain" type="button" aria-label=${`Delete the execution of ${absolute(item.startedAt)}`} title="Delete" @click=${() => this.#delete(item)}>×</button>`
+        : html`<span></span>`}
+    </li>`;
+  }
+}
+
+define('flowtrail-history', FlowtrailHistory);

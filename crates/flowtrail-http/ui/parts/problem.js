@@ -1,0 +1,69 @@
+// @ts-check
+/** What went wrong, in place: what happened, whether anything was lost, and what to do. */
+
+import { FlowtrailError, NotFoundError, UnauthenticatedError } from '../../client/index.js';
+import { Element, css, define, html, nothing } from '../base/element.js';
+
+/**
+ * What to do about an error.
+ *
+ * @param {Error} error
+ */
+function advice(error) {
+  if (!(error instanceof FlowtrailError)) return 'This is a mistake in the page: please tell who runs this server.';
+  if (error.code === 'network') return 'Nothing is lost: what runs goes on being recorded by the server. It is tried again.';
+  if (error instanceof UnauthenticatedError) return 'Log in again.';
+  if (error instanceof NotFoundError) return 'It was deleted, never was, or you may not see it.';
+  if (error.status === 403) return 'Ask the owner of the flow or an administrator for access.';
+  if (error.status >= 500) return `The server’s log knows more${error.requestId ? `, as request ${error.requestId}` : ''}.`;
+  return '';
+}
+
+export class Problem extends Element {
+  static properties = { error: { attribute: false }, what: {} };
+
+  static styles = css`
+    :host {
+      padding: 0.75rem 1rem;
+    }
+    .box {
+      display: grid;
+      grid-template-columns: 1fr auto;
+      gap: 0.25rem 1rem;
+      align-items: center;
+      padding: 0.5rem 0.75rem;
+      border-inline-start: 2px solid var(--ft-error);
+      background: var(--ft-error-ground);
+    }
+    p {
+      overflow-wrap: anywhere;
+    }
+  `;
+
+  constructor() {
+    super();
+    /** @type {Error | undefined} */
+    this.error = undefined;
+    /** What was tried. */
+    this.what = '';
+  }
+
+  /** @param {Map<PropertyKey, unknown>} changed */
+  updated(changed) {
+    if (changed.has('error') && this.error instanceof UnauthenticatedError) this.tell('ft-unauthenticated');
+  }
+
+  render() {
+    const { error } = this;
+    if (error === undefined) return nothing;
+    return html`<div class="box" role="alert">
+      <div>
+        <p><strong>${this.what || 'That did not work'}</strong>: ${error.message}</p>
+        <p class="muted">${advice(error)}</p>
+      </div>
+      <button type="button" @click=${() => this.tell('ft-retry')}>Try again</button>
+    </div>`;
+  }
+}
+
+define('ft-problem', Problem);

@@ -1,0 +1,400 @@
+// @ts-check
+/**
+ * A chart with a title, a legend that toggles, exact values under the pointer, a range that can be drawn, and the same as a table for
+ * those who do not see it.
+ */
+
+import { Element, css, define, html, nothing } from '../base/element.js';
+
+/** @typedef {import('./plot.js').Options} Options */
+/** @typedef {import('./plot.js').Data} Data */
+/**
+ * @typedef {object} Series
+ * @property {string} name
+ * @property {string} colour its token
+ * @property {'solid' | 'dashed' | 'dotted'} [line]
+ * @property {(number | null)[]} values
+ */
+/**
+ * @typedef {object} Chart
+ * @property {'bars' | 'lines' | 'points'} kind
+ * @property {number[]} at times, in seconds
+ * @property {Series[]} series
+ * @property {(value: number) => string} show how a value is written
+ * @property {(at: number) => string} showAt how a time is written
+ * @property {boolean} [isLog] whether ten times as much is as far up everywhere
+ * @property {boolean} [isBrushed] whether a range of time can be drawn
+ */
+
+const HEIGHT = 180;
+
+export class FlowtrailChart extends Element {
+  static properties = {
+    heading: {},
+    unit: {},
+    chart: { attribute: false },
+    none: {},
+    hidden_: { state: true },
+    at: { state: true },
+    height: { type: Number },
+    compact: { type: Boolean, reflect: true },
+  };
+
+  static styles = css`
+    figure {
+      position: relative;
+      min-width: 0;
+    }
+    figcaption {
+      display: flex;
+      flex-wrap: wrap;
+      gap: 0 1rem;
+      align-items: baseline;
+      min-height: 1.5rem;
+    }
+    figcaption h3 .muted {
+      font-weight: 400;
+    }
+    .legend {
+      display: flex;
+      flex-wrap: wrap;
+      gap: 0 0.25rem;
+      margin-inline-start: auto;
+    }
+    .legend button {
+      min-height: 1.5rem;
+      font-weight: 400;
+    }
+    .legend button[aria-pressed='false'] {
+      text-decoration: line-through;
+      background: none;
+    }
+    .legend button[aria-pressed='true'] {
+      background: none;
+      color: var(--ft-text);
+    }
+    .key {
+      width: 0.625rem;
+      height: 0.625rem;
+      border-radius: 2px;
+      background: var(--colour);
+    }
+    .key.solid,
+    .key.dashed,
+    .key.dotted {
+      height: 0;
+      width: 1rem;
+      border-radius: 0;
+      border-top: 2px solid var(--colour);
+      background: none;
+    }
+    .key.dashed {
+      border-top-style: dashed;
+    }
+    .key.dotted {
+      border-top-style: dotted;
+    }
+    .plot {
+      height: var(--height);
+    }
+    .said {
+      min-height: var(--ft-leading);
+      color: var(--ft-muted);
+      font-variant-numeric: tabular-nums;
+      white-space: nowrap;
+      overflow: hidden;
+      text-overflow: ellipsis;
+    }
+    .none {
+      display: grid;
+      place-content: center;
+      gap: 0.5rem;
+      justify-items: center;
+      height: var(--height);
+      padding: 1rem;
+      border: 1px dashed var(--ft-line);
+      border-radius: var(--ft-radius);
+      color: var(--ft-muted);
+      text-align: center;
+    }
+    :host([compact]) figcaption {
+      display: none;
+    }
+    :host([compact]) .said {
+      position: absolute;
+      inset-block-start: 0;
+      inset-inline-end: 0.5rem;
+      padding-inline: 0.25rem;
+      background: var(--ft-background);
+      font-size: 0.6875rem;
+    }
+  `;
+
+  /** @type {import('../../vendor/uplot/dist/uPlot.js') | undefined} */
+  #plot;
+  /** @type {ResizeObserver | undefined} */
+  #sizes;
+  #theme = window.matchMedia('(prefers-color-scheme: dark)');
+  #drawn = 0;
+
+  constructor() {
+    super();
+    this.heading = '';
+    /** What the upright axis counts. */
+    this.unit = '';
+    /** @type {Chart | undefined} */
+    this.chart = undefined;
+    /** Why there is nothing to see, when there is nothing. */
+    this.none = '';
+    /** The series that are not shown. @type {Set<string>} */
+    this.hidden_ = new Set();
+    /** What the pointer is at. @type {number | null} */
+    this.at = null;
+    this.height = HEIGHT;
+    /** Whether it has no title and no legend of its own. */
+    this.compact = false;
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.#sizes = new ResizeObserver(() => this.#fit());
+    this.#sizes.observe(this);
+    this.#theme.addEventListener('change', this.#redraw);
+    if (this.hasUpdated) void this.#draw();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#sizes?.disconnect();
+    this.#theme.removeEventListener('change', this.#redraw);
+    this.#plot?.destroy();
+    this.#plot = undefined;
+  }
+
+  #redraw = () => void this.#draw();
+
+  /** @param {Map<PropertyKey, unknown>} changed */
+  updated(changed) {
+    this.style.setProperty('--height', `${this.height}px`);
+    for (const key of this.renderRoot.querySelectorAll('.key')) {
+      /** @type {HTMLElement} */ (key).style.setProperty('--colour', `var(--ft-${key.getAttribute('data-colour')})`);
+    }
+    if (changed.has('chart') || changed.has('hidden_')) void this.#draw();
+  }
+
+  get #isEmpty() {
+    return this.chart === undefined || !this.chart.series.some(({ values }) => values.some((value) => value !== null && value !== 0));
+  }
+
+  async #draw() {
+    const turn = (this.#drawn += 1);
+    const { UPlot, coloursOf } = await import('./plot.js');
+    const { chart } = this;
+    // Another one has begun meanwhile.
+    if (turn !== this.#drawn || !this.isConnected) return;
+    this.#plot?.destroy();
+    this.#plot = undefined;
+    const place = this.$('.plot');
+    if (chart === undefined || this.#isEmpty || place === null) return;
+    const colours = coloursOf(place, ['line', 'muted', 'background', ...chart.series.map(({ colour }) => colour)]);
+    const shown = chart.series.filter(({ name }) => !this.hidden_.has(name));
+    const options = this.#options(UPlot, chart, shown, colours, place.clientWidth);
+    this.#plot = new UPlot(options, dataOf(chart, shown), place);
+  }
+
+  /**
+   * @param {typeof import('./plot.js').UPlot} UPlot
+   * @param {Chart} chart
+   * @param {Series[]} shown
+   * @param {Record<string, string>} colours
+   * @param {number} width
+   * @returns {Options}
+   */
+  #options(UPlot, chart, shown, colours, width) {
+    const font = `11px ${getComputedStyle(this).fontFamily}`;
+    const isSpread = chart.kind !== 'points';
+    const axis = { stroke: colours.muted, font, ticks: { show: false }, grid: { stroke: colours.line, width: 1 } };
+    const half = chart.at.length > 1 ? ((chart.at[1] ?? 0) - (chart.at[0] ?? 0)) / 2 : 1800;
+    /** @param {Series} series @returns {any} */
+    const seriesOf = ({ name, colour, line }) => {
+      const stroke = colours[colour];
+      if (chart.kind === 'bars') return { label: name, fill: stroke, width: 0, paths: UPlot.paths.bars?.({ size: [0.85, 48] }), points: { show: false } };
+      if (chart.kind === 'points') return { label: name, stroke, fill: stroke, width: 0, paths: () => null, points: { show: true, size: 4, width: 0, fill: stroke } };
+      const dash = line === 'dashed' ? [6, 4] : line === 'dotted' ? [2, 3] : undefined;
+      return { label: name, stroke, width: 1.5, dash, spanGaps: false, points: { show: true, size: 3, fill: stroke } };
+    };
+    const order = chart.kind === 'bars' ? [...shown].reverse() : shown;
+    return {
+      width: Math.max(width, 60),
+      height: this.height,
+      legend: { show: false },
+      padding: [8, 8, 0, 0],
+      cursor: {
+        y: false,
+        points: { show: chart.kind === 'lines' },
+        drag: { x: chart.isBrushed === true, y: false, setScale: false },
+      },
+      select: { show: true, left: 0, top: 0, width: 0, height: 0 },
+      scales: {
+        x: {
+          range: (_, low, high) => {
+            if (isSpread) return [low - half, high + half];
+            // Not closer than a minute, and nothing at the edge.
+            const room = Math.max((high - low) * 0.02, (60 - (high - low)) / 2, 1);
+            return [low - room, high + room];
+          },
+        },
+        y: chart.isLog
+          ? { distr: 3, range: (_, low, high) => [10 ** Math.floor(Math.log10(Math.max(low, 0.1))), 10 ** Math.ceil(Math.log10(Math.max(high, 1)) + 0.01)] }
+          : { range: (_, __, high) => [0, Math.max(high * 1.05, 1)] },
+      },
+      axes: [
+        { ...axis, size: 28, values: (_, values, __, ___, step) => values.map((at) => timeOf(at, step)) },
+        {
+          ...axis,
+          size: 56,
+          ...(chart.isLog ? { splits: (/** @type {any} */ plot) => decades(plot.scales.y.min, plot.scales.y.max) } : {}),
+          values: (_, values) => values.map((value) => (value === null ? '' : chart.show(value))),
+        },
+      ],
+      series: [{}, ...order.map(seriesOf)],
+      hooks: {
+        setCursor: [
+          (plot) => {
+            this.at = plot.cursor.idx ?? null;
+          },
+        ],
+        setSelect: [
+          (plot) => {
+            if (plot.select.width < 4) return;
+            const from = plot.posToVal(plot.select.left, 'x');
+            const to = plot.posToVal(plot.select.left + plot.select.width, 'x');
+            plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+            this.tell('ft-brush', { from: new Date(from * 1_000).toISOString(), to: new Date(to * 1_000).toISOString() });
+          },
+        ],
+      },
+    };
+  }
+
+  #fit() {
+    const place = this.$('.plot');
+    if (this.#plot === undefined || place === null || place.clientWidth === this.#plot.width) return;
+    this.#plot.setSize({ width: Math.max(place.clientWidth, 60), height: this.height });
+  }
+
+  /** @param {string} name */
+  #toggle(name) {
+    const hidden = new Set(this.hidden_);
+    if (!hidden.delete(name)) hidden.add(name);
+    this.hidden_ = hidden;
+  }
+
+  render() {
+    const { chart } = this;
+    return html`<link rel="stylesheet" href=${styles} />
+      <figure>
+        <figcaption>
+          <h3>${this.heading} ${this.unit ? html`<span class="muted">${this.unit}</span>` : nothing}</h3>
+          ${chart === undefined ? nothing : this.#legend(chart)}
+        </figcaption>
+        ${this.#isEmpty
+          ? html`<div class="none"><span>${chart === undefined ? '' : this.none}</span><slot name="none"></slot></div>`
+          : html`<div class="plot" aria-hidden="true"></div>
+              <p class="said" aria-hidden="true">${chart === undefined ? '' : this.#said(chart)}</p>
+              ${chart === undefined || this.compact ? nothing : this.#table(chart)}`}
+      </figure>`;
+  }
+
+  /** @param {Chart} chart */
+  #legend(chart) {
+    return html`<div class="legend" role="group" aria-label="Shown in the chart">
+      ${chart.series.map(
+        ({ name, colour, line }) => html`<button class="plain" type="button" aria-pressed=${String(!this.hidden_.has(name))} @click=${() => this.#toggle(name)}>
+          <span class="key ${chart.kind === 'lines' ? (line ?? 'solid') : ''}" data-colour=${colour}></span>${name}
+        </button>`,
+      )}
+    </div>`;
+  }
+
+  /** @param {Chart} chart */
+  #said(chart) {
+    const { at } = this;
+    if (at === null || chart.at[at] === undefined) return chart.isBrushed ? 'Draw a range to filter the list' : ' ';
+    const values = chart.series
+      .filter(({ name, values }) => !this.hidden_.has(name) && values[at] !== null && values[at] !== undefined)
+      .map(({ name, values }) => `${name} ${chart.show(/** @type {number} */ (values[at]))}`);
+    return `${chart.showAt(chart.at[at] ?? 0)} · ${values.join(' · ')}`;
+  }
+
+  /** @param {Chart} chart */
+  #table(chart) {
+    return html`<table class="visually-hidden">
+      <caption>${this.heading}</caption>
+      <thead>
+        <tr><th scope="col">Time</th>${chart.series.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr>
+      </thead>
+      <tbody>
+        ${chart.at.slice(0, 400).map(
+          (at, place) => html`<tr>
+            <th scope="row">${chart.showAt(at)}</th>
+            ${chart.series.map(({ values }) => html`<td>${values[place] === null || values[place] === undefined ? '' : chart.show(values[place] ?? 0)}</td>`)}
+          </tr>`,
+        )}
+      </tbody>
+    </table>`;
+  }
+}
+
+const dayFormat = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
+const clockFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const secondFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+
+/**
+ * A time on an axis whose marks are so many seconds apart.
+ *
+ * @param {number} at
+ * @param {number} step
+ */
+function timeOf(at, step) {
+  const time = new Date(at * 1_000);
+  const isMidnight = time.getHours() === 0 && time.getMinutes() === 0 && time.getSeconds() === 0;
+  if (step >= 86_400 || isMidnight) return dayFormat.format(time);
+  return (step >= 60 ? clockFormat : secondFormat).format(time);
+}
+
+/**
+ * The powers of ten within a range.
+ *
+ * @param {number} low
+ * @param {number} high
+ */
+function decades(low, high) {
+  const all = [];
+  for (let value = low; value <= high * 1.001; value *= 10) all.push(value);
+  return all;
+}
+
+const styles = new URL('../../vendor/uplot/dist/uPlot.min.css', import.meta.url).href;
+
+/**
+ * What is drawn: bars stand on each other, the highest first, so that the others are drawn over it.
+ *
+ * @param {Chart} chart
+ * @param {Series[]} shown
+ * @returns {Data}
+ */
+function dataOf(chart, shown) {
+  if (chart.kind !== 'bars') return [chart.at, ...shown.map(({ values }) => values)];
+  const sums = chart.at.map(() => 0);
+  const stacked = shown.map(({ values }) =>
+    values.map((value, place) => {
+      const sum = (sums[place] ?? 0) + (value ?? 0);
+      sums[place] = sum;
+      return sum;
+    }),
+  );
+  return [chart.at, ...stacked.reverse()];
+}
+
+define('ft-chart', FlowtrailChart);

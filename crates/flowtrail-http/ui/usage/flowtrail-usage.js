@@ -1,0 +1,511 @@
+// @ts-check
+/**
+ * The executions of a flow, or of all, and the one that is selected: `<flowtrail-usage flow-id="…">`.
+ *
+ * What is shown is its `state`; the event `flowtrail-state` tells of each change of it. Whoever keeps the state elsewhere, such as in the
+ * page's address, prevents the event's default and sets the property.
+ */
+
+import { Connected } from '../base/connection.js';
+import { css, define, html, nothing } from '../base/element.js';
+import { count, plural } from '../base/format.js';
+import { keyOf } from '../base/keys.js';
+import { Loading } from '../base/loading.js';
+import '../parts/pager.js';
+import '../parts/problem.js';
+import '../parts/split.js';
+import '../parts/status-mark.js';
+import './execution-list.js';
+import { FILTERS, fromOf } from './filters.js';
+import './flowtrail-execution.js';
+
+/** @typedef {import('../../client/index.js').Schemas['ExecutionSummary']} ExecutionSummary */
+/** @typedef {import('../../client/index.js').Schemas['ExecutionPage']} ExecutionPage */
+/** @typedef {import('./filters.js').Filters} Filters */
+/**
+ * @typedef {Filters & { page?: string, selected?: string, node?: string, tab?: string, view?: string }} UsageState
+ */
+
+/** How many executions a page has. */
+const LIMIT = 50;
+/** How long to wait before a list is fetched again whose filter only the server can decide, in milliseconds. */
+const SOON = 1_000;
+/** Most executions that are remembered as new; beyond it is said "more than". */
+const MOST_WAITING = 1_000;
+
+export class FlowtrailUsage extends Connected {
+  static properties = {
+    ...Connected.properties,
+    flowId: { attribute: 'flow-id' },
+    state: { attribute: false },
+    hotkeys: { type: Boolean },
+    isPaused: { state: true },
+    waiting: { state: true },
+  };
+
+  static styles = css`
+    :host {
+      height: 100%;
+      min-height: 20rem;
+      background: var(--ft-background);
+    }
+    .list {
+      display: flex;
+      flex-direction: column;
+      height: 100%;
+    }
+    .rows {
+      flex: 1;
+      min-height: 0;
+      overflow: auto;
+      overflow-anchor: none;
+    }
+    .news {
+      display: flex;
+      align-items: center;
+      justify-content: space-between;
+      min-height: 1.75rem;
+      padding: 0 0.25rem 0 0.625rem;
+      border-bottom: 1px solid var(--ft-line);
+      color: var(--ft-muted);
+    }
+    .foot {
+      display: flex;
+      flex-wrap: wrap;
+      align-items: center;
+      justify-content: space-between;
+      gap: 0 0.75rem;
+      padding: 0.125rem 0.75rem 0.125rem 0.25rem;
+      border-top: 1px solid var(--ft-line);
+      color: var(--ft-muted);
+    }
+    .empty {
+      display: grid;
+      gap: 0.75rem;
+      justify-items: start;
+      padding: 1.5rem 1rem;
+      max-width: 36rem;
+    }
+    .empty pre {
+      max-width: 100%;
+      overflow: auto;
+      padding: 0.5rem 0.75rem;
+      background: var(--ft-raised);
+      border: 1px solid var(--ft-line);
+    }
+    .placeholder {
+      display: grid;
+      place-content: center;
+      gap: 0.5rem;
+      height: 100%;
+      padding: 1rem;
+      color: var(--ft-muted);
+      text-align: center;
+    }
+    kbd {
+      padding: 0 0.25rem;
+      border: 1px solid var(--ft-line);
+      border-radius: 3px;
+    }
+    .loading {
+      display: grid;
+      gap: 1px;
+    }
+    .loading div {
+      display: flex;
+      gap: 0.75rem;
+      align-items: center;
+      height: var(--ft-row);
+      padding-inline: 0.75rem;
+    }
+    .loading span {
+      height: 0.75rem;
+      width: 5rem;
+    }
+    .loading span:first-child {
+      width: 1rem;
+      border-radius: 50%;
+      height: 1rem;
+    }
+    .loading span:last-child {
+      flex: 1;
+    }
+    @media (max-width: 899px) {
+      .selected [slot='first'] {
+        display: none;
+      }
+      :not(.selected) > [slot='second'] {
+        display: none;
+      }
+    }
+  `;
+
+  /** @type {Loading<ExecutionPage>} */
+  #page = new Loading(this);
+  /** Which question the page answers. */
+  #asked = '';
+  /** The moment of the first page, which those after it go on from. @type {string | undefined} */
+  #asOf;
+  /** @type {Set<string>} */
+  #fresh = new Set();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
+
+  constructor() {
+    super();
+    /** The flow; all flows when absent. @type {string | undefined} */
+    this.flowId = undefined;
+    /** @type {UsageState} */
+    this.state = {};
+    /** Whether keys are heard wherever they are pressed on the page. */
+    this.hotkeys = false;
+    this.isPaused = false;
+    /** The ids of what has come and is not shown. @type {Set<string>} */
+    this.waiting = new Set();
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    window.addEventListener('keydown', this.#key);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    window.removeEventListener('keydown', this.#key);
+    clearTimeout(this.#soon);
+  }
+
+  /** @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    super.willUpdate(changed);
+    if (changed.has('flowId') || changed.has('connection')) {
+      this.#page.forget();
+      this.#asked = '';
+      this.waiting = new Set();
+    }
+    const asked = JSON.stringify([this.flowId, this.#filters, this.state.page ?? '1']);
+    if (asked !== this.#asked) void this.#fetch();
+    this.#asked = asked;
+  }
+
+  /** @param {Map<PropertyKey, unknown>} changed */
+  updated(changed) {
+    const before = /** @type {UsageState | undefined} */ (changed.get('state'));
+    if (changed.has('state') && before?.selected !== this.state.selected) this.#list?.reveal();
+  }
+
+  /** @returns {import('./execution-list.js').ExecutionList | null} */
+  get #list() {
+    return /** @type {any} */ (this.$('ft-executions'));
+  }
+
+  /** @returns {Filters} */
+  get #filters() {
+    return Object.fromEntries(FILTERS.map((name) => [name, this.state[name]]).filter(([, value]) => value));
+  }
+
+  get #isFirst() {
+    return Number(this.state.page ?? 1) <= 1;
+  }
+
+  /** What the server is asked. */
+  get #query() {
+    const { range, ...filters } = this.#filters;
+    const from = filters.from ?? (range === undefined ? undefined : fromOf(range, this.server.now()));
+    return /** @type {any} */ ({ ...filters, from, flowId: this.flowId, limit: LIMIT });
+  }
+
+  async #fetch() {
+    clearTimeout(this.#soon);
+    const page = Math.max(1, Number(this.state.page) || 1);
+    const asOf = page > 1 ? this.#asOf : undefined;
+    const query = { ...this.#query, page, asOf };
+    const found = await this.#page.run((signal) => this.client.executions.list({ ...query, signal }));
+    if (found === undefined) return;
+    if (page === 1) {
+      this.#asOf = found.asOf ?? undefined;
+      this.waiting = new Set();
+    }
+  }
+
+  /** Shows what has come. */
+  async #showNew() {
+    this.$('.rows')?.scrollTo({ top: 0 });
+    this.#asked = '';
+    if (this.#isFirst) this.requestUpdate();
+    else this.#change({ page: undefined });
+  }
+
+  /** @param {Partial<UsageState>} change */
+  #change(change) {
+    const isOther = 'selected' in change;
+    const state = { ...this.state, ...(isOther ? { node: undefined, tab: undefined } : {}), ...change };
+    for (const name of /** @type {(keyof UsageState)[]} */ (Object.keys(state))) if (!state[name]) delete state[name];
+    if (this.tell('flowtrail-state', { state, change })) this.state = state;
+  }
+
+  /** @param {import('../base/live.js').Happening[]} events */
+  happened(events) {
+    const shown = this.#page.value;
+    if (shown === undefined) return;
+    let items = shown.items;
+    let { total } = shown;
+    const come = new Set(this.waiting);
+    /** @type {Set<string>} */
+    const fresh = new Set();
+    let isUnknown = false;
+    for (const event of events) {
+      if (event.type === 'resync') isUnknown = true;
+      else if (event.type === 'execution.deleted') {
+        if (this.flowId !== undefined && event.data.flowId !== this.flowId) continue;
+        const left = items.filter((item) => item.id !== event.data.id);
+        if (left.length < items.length) total -= 1;
+        items = left;
+        come.delete(event.data.id);
+      } else if (event.type === 'execution.started' || event.type === 'execution.ended') {
+        const { data } = event;
+        if (this.flowId !== undefined && data.flowId !== this.flowId) continue;
+        const at = items.findIndex((item) => item.id === data.id);
+        if (at >= 0) {
+          if (!this.isPaused) items = items.with(at, data);
+          continue;
+        }
+        const fits = this.#fits(data);
+        if (fits === undefined) isUnknown = true;
+        if (fits !== true || come.has(data.id)) continue;
+        // What ends and began before the first page does not belong to it.
+        if (event.type === 'execution.ended' && items.length > 0 && data.startedAt < (items.at(-1)?.startedAt ?? '')) continue;
+        if (this.#mayMove()) {
+          items = [data, ...items].sort(newestFirst).slice(0, LIMIT);
+          fresh.add(data.id);
+          total += 1;
+        } else if (come.size <= MOST_WAITING) come.add(data.id);
+      }
+    }
+    if (items !== shown.items) {
+      this.#page.value = { ...shown, items, total };
+      this.#fresh = fresh;
+      this.requestUpdate();
+    }
+    if (come.size !== this.waiting.size) this.waiting = come;
+    if (isUnknown) this.#lookSoon();
+  }
+
+  /**
+   * Whether an execution belongs to the list; undefined when only the server knows.
+   *
+   * @param {ExecutionSummary} execution
+   */
+  #fits(execution) {
+    const { status, source, from, to, minDuration, maxDuration, tag, user, q, sort } = this.#filters;
+    if (status !== undefined && execution.status !== status) return false;
+    if (source !== undefined && execution.source !== source) return false;
+    if (user !== undefined && execution.userId !== user) return false;
+    if (from !== undefined && execution.startedAt < from) return false;
+    if (to !== undefined && execution.startedAt >= to) return false;
+    if (minDuration !== undefined && (execution.duration ?? -1) < Number(minDuration)) return false;
+    if (maxDuration !== undefined && (execution.duration ?? Infinity) > Number(maxDuration)) return false;
+    return tag === undefined && q === undefined && sort === undefined ? true : undefined;
+  }
+
+  /** Whether rows may come in by themselves: nobody reads, and nobody has asked them to wait. */
+  #mayMove() {
+    const rows = this.$('.rows');
+    return !this.isPaused && this.#isFirst && this.state.selected === undefined && (rows?.scrollTop ?? 0) === 0;
+  }
+
+  /** Looks after a while how many have come that only the server can tell. */
+  #lookSoon() {
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(async () => {
+      if (this.#mayMove()) {
+        void this.#fetch();
+        return;
+      }
+      if (!this.#isFirst) return;
+      const known = new Set(this.#page.value?.items.map((item) => item.id));
+      try {
+        const now = await this.client.executions.list({ ...this.#query, page: 1 });
+        const come = now.items.filter((item) => !known.has(item.id)).map((item) => item.id);
+        this.waiting = new Set([...this.waiting, ...come]);
+      } catch {
+        // The next event, or the stream when it is back, brings it here again.
+      }
+    }, SOON);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key = (event) => {
+    if (!this.hotkeys && !event.composedPath().includes(this)) return;
+    const key = keyOf(event);
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      j: () => this.#list?.move(1),
+      k: () => this.#list?.move(-1),
+      '.': () => this.#pause(),
+      '/': () => /** @type {any} */ (this.$('ft-filters'))?.focusSearch(),
+      Escape: () => this.state.selected !== undefined && this.#change({ selected: undefined }),
+      Enter: () => this.#enter(event),
+    };
+    const act = key === undefined ? undefined : keys[key];
+    if (act === undefined) return;
+    if (key !== 'Enter') event.preventDefault();
+    act();
+  };
+
+  /** @param {KeyboardEvent} event */
+  #enter(event) {
+    const target = event.composedPath()[0];
+    if (target instanceof Element && target.closest('a, button, summary, [role="button"]')) return;
+    if (this.state.selected === undefined) this.#list?.move(1);
+    else /** @type {any} */ (this.$('flowtrail-execution'))?.focus();
+  }
+
+  #pause() {
+    this.isPaused = !this.isPaused;
+    if (!this.isPaused) void this.#showNew();
+  }
+
+  render() {
+    const { selected } = this.state;
+    const isSelected = selected !== undefined;
+    return html`<ft-split name="usage" share="33" class=${isSelected ? 'selected' : ''}>
+      <section slot="first" class="list" aria-label="Executions">
+        <ft-filters
+          .filters=${this.#filters}
+          @ft-filters=${(/** @type {CustomEvent<Filters>} */ event) => this.#change({ ...event.detail, page: undefined })}
+        ></ft-filters>
+        <slot name="above-list"></slot>
+        ${this.#news()}
+        <div class="rows">${this.#rows()}</div>
+        ${this.#foot()}
+      </section>
+      <section slot="second" aria-label="The selected execution">${isSelected ? this.#detail(selected) : this.#placeholder()}</section>
+    </ft-split>`;
+  }
+
+  #news() {
+    const number = this.waiting.size;
+    const said = number > MOST_WAITING ? `more than ${count(MOST_WAITING)} new` : `${count(number)} new`;
+    return html`<div class="news">
+      ${number > 0
+        ? html`<button class="link" type="button" @click=${this.#showNew}>↑ ${said}</button>`
+        : html`<span>${this.isPaused ? 'Paused' : this.#page.isLoading && this.#page.value ? 'Refreshing…' : 'Newest first'}</span>`}
+      <span class="visually-hidden" role="status">${number > 0 ? `${said} executions` : ''}</span>
+      <button
+        class="plain"
+        type="button"
+        aria-pressed=${this.isPaused ? 'true' : 'false'}
+        title=${this.isPaused ? 'Go on ( . )' : 'Pause: nothing comes in by itself ( . )'}
+        @click=${this.#pause}
+      >
+        ${this.isPaused ? '▶ Go on' : '❚❚ Pause'}
+      </button>
+    </div>`;
+  }
+
+  #rows() {
+    const { value, error } = this.#page;
+    const problem =
+      error === undefined ? nothing : html`<ft-problem .error=${error} what="The executions cannot be listed" @ft-retry=${() => this.#fetch()}></ft-problem>`;
+    if (value === undefined) return error === undefined ? this.#loading() : problem;
+    if (value.items.length === 0) return html`${problem}${this.#empty(value)}`;
+    return html`${problem}<ft-executions
+        .items=${value.items}
+        .selected=${this.state.selected}
+        .showFlow=${this.flowId === undefined}
+        .fresh=${this.#fresh}
+        .now=${() => this.server.now()}
+        @ft-select=${(/** @type {CustomEvent<string>} */ event) => this.#change({ selected: event.detail })}
+      ></ft-executions>`;
+  }
+
+  #loading() {
+    return html`<div class="loading" aria-busy="true" aria-label="Loading the executions">
+      ${Array.from({ length: 12 }, () => html`<div><span class="shape"></span><span class="shape"></span><span class="shape"></span></div>`)}
+    </div>`;
+  }
+
+  /** @param {ExecutionPage} page */
+  #empty(page) {
+    const filters = Object.entries(this.#filters);
+    if (filters.length === 0 && page.page <= 1) {
+      return html`<div class="empty">
+        <h2>No executions yet</h2>
+        <p class="muted">
+          ${this.flowId === undefined
+            ? 'Call a flow over MCP or HTTP, or record a run that happens elsewhere, and it appears here while it runs.'
+            : 'Call the flow over MCP or run it from here, and it appears while it runs: what it was given, what each node did, and how it ended.'}
+        </p>
+        ${this.flowId === undefined || this.server.isGuest ? nothing : html`<a class="button" href=${`/flows/${this.flowId}/run`}>Run it now</a>`}
+      </div>`;
+    }
+    return html`<div class="empty">
+      <h2>${filters.length === 0 ? 'There is no such page' : 'No execution matches'}</h2>
+      ${filters.map(
+        ([name, value]) => html`<button type="button" @click=${() => this.#change({ [name]: undefined, page: undefined })}>${name}: ${value} <span aria-hidden="true">×</span><span class="visually-hidden">remove</span></button>`,
+      )}
+      <button type="button" @click=${() => this.#change({ ...Object.fromEntries(FILTERS.map((name) => [name, undefined])), page: undefined })}>
+        ${filters.length === 0 ? 'To the first page' : 'Remove all filters'}
+      </button>
+      ${page.searchedTo ? html`<p class="muted">Looked back to ${page.searchedTo}: narrow the time to look further.</p>` : nothing}
+    </div>`;
+  }
+
+  #foot() {
+    const { value } = this.#page;
+    if (value === undefined) return nothing;
+    const total = `${value.totalIsExact ? '' : 'at least '}${plural(value.total, 'execution')}`;
+    return html`<div class="foot">
+      <ft-pager
+        .page=${value.page}
+        .pages=${value.totalPages}
+        @ft-page=${(/** @type {CustomEvent<number>} */ event) => this.#change({ page: event.detail > 1 ? String(event.detail) : undefined })}
+      ></ft-pager>
+      <span>${total}</span>
+    </div>`;
+  }
+
+  /** @param {string} selected */
+  #detail(selected) {
+    const { node, tab, view } = this.state;
+    return html`<flowtrail-execution
+      .connection=${this.server}
+      .executionId=${selected}
+      .node=${node === undefined ? undefined : Number(node)}
+      .tab=${tab ?? ''}
+      .view=${view === 'graph' ? 'graph' : 'waterfall'}
+      .isClosable=${true}
+      @flowtrail-choose=${this.#chose}
+      @flowtrail-select=${(/** @type {CustomEvent<string>} */ event) => this.#change({ selected: event.detail })}
+      @flowtrail-close=${() => this.#change({ selected: undefined })}
+    ></flowtrail-execution>`;
+  }
+
+  /** @param {CustomEvent<{ node?: number, tab?: string, view?: string }>} event */
+  #chose(event) {
+    event.preventDefault();
+    const { node, tab, view } = event.detail;
+    /** @type {Partial<UsageState>} */
+    const change = {};
+    if (node !== undefined) Object.assign(change, { node: String(node), tab: undefined });
+    if (tab !== undefined) change.tab = tab;
+    if (view !== undefined) change.view = view === 'graph' ? 'graph' : undefined;
+    this.#change(change);
+  }
+
+  #placeholder() {
+    return html`<div class="placeholder">
+      <p>Select an execution to see what it was given, what each node did, and why it ended as it did.</p>
+      <p><kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> opens · <kbd>/</kbd> searches · <kbd>?</kbd> lists the keys</p>
+    </div>`;
+  }
+}
+
+/**
+ * @param {ExecutionSummary} one
+ * @param {ExecutionSummary} other
+ */
+const newestFirst = (one, other) => (one.startedAt === other.startedAt ? 0 : one.startedAt < other.startedAt ? 1 : -1);
+
+define('flowtrail-usage', FlowtrailUsage);

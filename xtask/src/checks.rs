@@ -2,10 +2,10 @@
 
 use crate::command::{cargo, has, program, skipped};
 use crate::postgres::Postgres;
-use crate::{client, tidy, tools};
+use crate::{client, tidy, tools, ui};
 
 /// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses. PostgreSQL and
-/// Node it installs, where it can.
+/// Node and Chromium it installs, where it can.
 pub(crate) fn test() -> Result<(), String> {
     tidy::run()?;
     if has("fmt") {
@@ -23,7 +23,8 @@ pub(crate) fn test() -> Result<(), String> {
     let tested = tests(&variables);
     postgres.say_what_is_skipped();
     tested?;
-    client::test()
+    client::test()?;
+    ui::test()
 }
 
 fn tests(variables: &[(&str, String)]) -> Result<(), String> {

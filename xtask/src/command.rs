@@ -15,6 +15,11 @@ pub(crate) fn target() -> PathBuf {
     root().join(told.map_or_else(|| PathBuf::from("target"), PathBuf::from))
 }
 
+/// Where the debug build of the program stands.
+pub(crate) fn binary() -> String {
+    target().join("debug").join("flowtrail").display().to_string()
+}
+
 /// Runs `cargo` at the top of the workspace, saying so.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     program("cargo", arguments, &[])

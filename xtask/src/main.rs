@@ -4,6 +4,7 @@
 //! * `cargo xtask test` is the test command: tidy, format, lints, all tests, with a PostgreSQL server for them.
 //! * `cargo xtask ci` is the same and what takes longer or needs more tools: licences, the documentation's links.
 //! * `cargo xtask client` is the part of it that checks and tests the TypeScript client.
+//! * `cargo xtask ui` is the part of it that tries the web UI in a browser; `cargo xtask ui screenshots` makes pictures of its pages.
 //! * `cargo xtask openapi` writes the API's description into the documentation, and the client's types.
 //! * `cargo xtask tls` tries TLS to PostgreSQL; it needs OpenSSL's headers.
 //! * `cargo xtask vendor` brings the browser libraries that are served.
@@ -16,6 +17,7 @@ mod checks;
 mod client;
 mod command;
 mod debian;
+mod node;
 mod openapi;
 mod postgres;
 // The tests' own server, compiled here too: `xtask` uses no crate of the workspace.
@@ -25,12 +27,12 @@ mod testing;
 mod tidy;
 mod tls;
 mod tools;
+mod ui;
 mod vendor;
 
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: cargo xtask tidy | test | ci | client | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
+const USAGE: &str = "usage: cargo xtask tidy | test | ci | client | ui [screenshots] | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         ["test"] => checks::test(),
         ["ci"] => checks::ci(),
         ["client"] => client::test(),
+        ["ui"] => ui::test(),
+        ["ui", "screenshots"] => ui::screenshots(),
         ["openapi"] => openapi::run(),
         ["tls"] => tls::run(),
         ["vendor"] => vendor::run(),

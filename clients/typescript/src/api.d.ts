@@ -3103,8 +3103,8 @@ export interface components {
         format: "ndjson" | "csv";
         /** @description Only counts, and deletes nothing. */
         dryRun: boolean;
-        /** @description With `none` the payloads are left out. */
-        data: "all" | "none";
+        /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
+        data: "all" | "own" | "none";
         /** @description With `false` it is answered as soon as it has begun. */
         wait: boolean;
         /** @description Only what happens in this flow. */
@@ -4038,7 +4038,7 @@ export interface operations {
     getFlowExecution: {
         parameters: {
             query?: {
-                /** @description With `none` the payloads are left out. */
+                /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
                 data?: components["parameters"]["data"];
             };
             header?: {
@@ -4689,7 +4689,7 @@ export interface operations {
     getExecution: {
         parameters: {
             query?: {
-                /** @description With `none` the payloads are left out. */
+                /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
                 data?: components["parameters"]["data"];
             };
             header?: {

@@ -26,6 +26,7 @@ async fn send(app: &App, method: Method, path: &str, body: Option<Value>) -> (St
         test::init_service(actix_web::App::new().configure(move |config| configured.configure(config))).await;
     let mut request = TestRequest::with_uri(path)
         .method(method)
+        .insert_header((header::HOST, "localhost"))
         .insert_header((header::AUTHORIZATION, format!("Bearer {KEY}")));
     if let Some(body) = body {
         request = request.set_payload(body.to_string());

@@ -225,13 +225,13 @@ class AppBar extends Element {
         </svg>
         Flowtrail
       </a>
-      <nav aria-label="Pages">
+      <nav aria-label="Main">
         ${PAGES.map(
           ([path, title]) => html`<a href=${`/${path}`} aria-current=${path === at ? 'page' : 'false'}>${title}</a>`,
         )}
       </nav>
       <span class="grow"></span>
-      <button class="plain search" type="button" aria-label="Search" @click=${() => this.tell('ft-search')}>Search <kbd>⌘K</kbd></button>
+      <button class="plain search" type="button" @click=${() => this.tell('ft-search')}>Search <kbd>⌘K</kbd></button>
       ${says === '' ? nothing : html`<span class="live ${says}" title=${means} role="status">${says}</span>`}
       <details @keydown=${this.#menuKey}>
         <summary><span class="cut" dir="auto">${this.me?.name ?? ''}</span></summary>

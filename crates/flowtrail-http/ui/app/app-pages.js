@@ -65,7 +65,8 @@ class AppPages extends Element {
       const state = id === undefined ? query : { ...query, selected: id };
       return titled(
         'Executions',
-        html`<flowtrail-usage
+        html`<h1 class="visually-hidden">Executions</h1>
+        <flowtrail-usage
           .connection=${connection}
           .state=${state}
           .hotkeys=${true}
@@ -74,7 +75,7 @@ class AppPages extends Element {
       );
     }
     if (page === 'statistics') {
-      return titled('Statistics', html`<statistics-page .connection=${connection} .address=${address} .query=${query}></statistics-page>`);
+      return titled('Statistics', html`<h1 class="visually-hidden">Statistics</h1><statistics-page .connection=${connection} .address=${address} .query=${query}></statistics-page>`);
     }
     if (page === 'keys') return titled('Keys', html`<keys-page .connection=${connection} .me=${me}></keys-page>`);
     if (page === 'users') return titled('Users', html`<users-page .connection=${connection} .me=${me}></users-page>`);

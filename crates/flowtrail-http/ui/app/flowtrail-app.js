@@ -220,7 +220,8 @@ class FlowtrailApp extends Element {
         this.error = undefined;
         this.phase = 'open';
       };
-      return html`<span></span><app-login .client=${this.#connection.client} .error=${this.error} @ft-entered=${entered}></app-login>`;
+      return html`<span></span>
+        <main><app-login .client=${this.#connection.client} .error=${this.error} @ft-entered=${entered}></app-login></main>`;
     }
     const { live } = this.#connection;
     return html`<app-bar

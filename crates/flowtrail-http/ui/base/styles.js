@@ -56,7 +56,8 @@ export const common = css`
     color: var(--ft-accent);
     text-decoration: none;
   }
-  a:hover {
+  a:hover,
+  p a {
     text-decoration: underline;
   }
   code,

@@ -14,7 +14,7 @@ export const COLOURS = {
   sunken: ['#eef0f3', '#1f242c'],
   line: ['#e3e6ea', '#2a3039'],
   /** The edge of what can be filled in, which must be seen. */
-  edge: ['#868e9b', '#6c7686'],
+  edge: ['#7d8592', '#6c7686'],
   text: ['#14181f', '#e8ebef'],
   muted: ['#5b6472', '#98a2b3'],
   accent: ['#2f5fde', '#7aa2ff'],

@@ -43,7 +43,9 @@ export class FlowGraph extends Element {
     }
     .node {
       cursor: pointer;
-      outline: none;
+    }
+    .node:focus-visible {
+      outline-offset: 2px;
     }
     .node rect.box {
       fill: var(--ft-background);
@@ -53,7 +55,6 @@ export class FlowGraph extends Element {
     .node:hover rect.box {
       fill: var(--ft-raised);
     }
-    .node:focus-visible rect.box,
     .node.selected rect.box {
       stroke: var(--ft-accent);
       stroke-width: 2;

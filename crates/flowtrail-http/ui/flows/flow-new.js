@@ -26,7 +26,11 @@ class FlowNew extends Element {
     }
     form {
       display: grid;
+      grid-template-columns: minmax(0, 1fr);
       gap: 0.75rem;
+    }
+    .kinds {
+      flex-wrap: wrap;
     }
     textarea {
       width: 100%;
@@ -125,7 +129,7 @@ class FlowNew extends Element {
         <span class="grow"></span>
         <button type="button" class="plain" aria-label="Close" @click=${() => this.tell('ft-close')}>×</button>
       </div>
-      <div class="row" role="radiogroup" aria-label="Kind of flow">
+      <div class="row kinds" role="radiogroup" aria-label="Kind of flow">
         <button type="button" class="plain" role="radio" aria-checked=${String(isFile)} aria-pressed=${nothing} @click=${() => this.#choose('file')}>${isFile ? '●' : '○'} From a flow file</button>
         <button type="button" class="plain" role="radio" aria-checked=${String(!isFile)} @click=${() => this.#choose('external')}>${isFile ? '○' : '●'} Only recorded, runs elsewhere</button>
       </div>

@@ -39,7 +39,7 @@ class FlowPage extends Connected {
   static styles = css`
     :host {
       display: grid;
-      grid-template-rows: auto minmax(0, 1fr);
+      grid-template: auto minmax(0, 1fr) / minmax(0, 1fr);
       height: 100%;
     }
     header {

@@ -48,7 +48,8 @@ class FlowsPage extends Connected {
       height: 2.5rem;
     }
     td:first-child {
-      max-width: 24rem;
+      width: 40%;
+      max-width: 0;
     }
     td a {
       color: var(--ft-text);
@@ -110,6 +111,9 @@ class FlowsPage extends Connected {
         display: none;
       }
       .head input {
+        width: 100%;
+      }
+      td:first-child {
         width: 100%;
       }
     }

@@ -136,12 +136,12 @@ export class FlowtrailHistory extends Connected {
     super.connectedCallback();
     this.setAttribute('role', 'complementary');
     this.setAttribute('aria-label', 'Execution history');
-    window.addEventListener('keydown', this.#key);
+    document.addEventListener('keydown', this.#key);
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    window.removeEventListener('keydown', this.#key);
+    document.removeEventListener('keydown', this.#key);
     clearTimeout(this.#soon);
     this.#soon = undefined;
   }

@@ -60,7 +60,7 @@ export class Pager extends Element {
   render() {
     const { page, pages } = this;
     const last = Math.max(pages, 1);
-    return html`<nav aria-label="Pages">
+    return html`<nav aria-label="Pages of the list">
       <button class="plain" ?disabled=${page <= 1} aria-label="Previous page" @click=${() => this.#go(page - 1)}>‹</button>
       ${shownPages(Math.min(page, last), last).map((number) =>
         number === 0

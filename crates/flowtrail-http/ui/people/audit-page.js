@@ -45,6 +45,11 @@ class AuditPage extends Connected {
       .when {
         white-space: nowrap;
       }
+      @media (max-width: 639px) {
+        .when {
+          white-space: normal;
+        }
+      }
       .more {
         margin-top: 0.75rem;
       }

@@ -143,7 +143,7 @@ class KeysPage extends Connected {
               <tr>
                 <th scope="col">Name</th>
                 <th scope="col">Begins with</th>
-                ${isAdmin ? html`<th scope="col">Whose</th>` : nothing}
+                ${isAdmin ? html`<th scope="col" class="wide">Whose</th>` : nothing}
                 <th scope="col" class="wide">Made</th>
                 <th scope="col">Last used</th>
                 <th scope="col" class="wide">Expires</th>
@@ -155,7 +155,7 @@ class KeysPage extends Connected {
                 (key) => html`<tr>
                   <td class="cut" dir="auto">${key.name}</td>
                   <td class="mono">${key.prefix}…</td>
-                  ${isAdmin ? html`<td class="cut" dir="auto">${value.users.find(({ id }) => id === key.userId)?.name ?? key.userId}</td>` : nothing}
+                  ${isAdmin ? html`<td class="cut wide" dir="auto">${value.users.find(({ id }) => id === key.userId)?.name ?? key.userId}</td>` : nothing}
                   <td class="wide"><ft-ago .time=${key.createdAt} .now=${() => this.server.now()}></ft-ago></td>
                   <td>${key.lastUsedAt === null ? 'never' : html`<ft-ago .time=${key.lastUsedAt} .now=${() => this.server.now()}></ft-ago>`}</td>
                   <td class="wide">${key.expiresAt === null ? 'never' : html`<time title=${absolute(key.expiresAt)}>${absolute(key.expiresAt)}</time>`}</td>

@@ -40,5 +40,10 @@ export const page = css`
     .wide {
       display: none;
     }
+    td.cut,
+    td.mono {
+      overflow-wrap: anywhere;
+      max-width: 5rem;
+    }
   }
 `;

@@ -52,7 +52,10 @@ export class FlowtrailChart extends Element {
       align-items: baseline;
       min-height: 1.5rem;
     }
-    figcaption h3 .muted {
+    figcaption h2 {
+      font-size: var(--ft-text-size);
+    }
+    figcaption h2 .muted {
       font-weight: 400;
     }
     .legend {
@@ -228,7 +231,7 @@ export class FlowtrailChart extends Element {
       width: Math.max(width, 60),
       height: this.height,
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: {
         y: false,
         points: { show: chart.kind === 'lines' },
@@ -295,7 +298,7 @@ export class FlowtrailChart extends Element {
     return html`<link rel="stylesheet" href=${styles} />
       <figure>
         <figcaption>
-          <h3>${this.heading} ${this.unit ? html`<span class="muted">${this.unit}</span>` : nothing}</h3>
+          <h2>${this.heading} ${this.unit ? html`<span class="muted">${this.unit}</span>` : nothing}</h2>
           ${chart === undefined ? nothing : this.#legend(chart)}
         </figcaption>
         ${this.#isEmpty

@@ -40,6 +40,7 @@ export class FlowtrailStats extends Connected {
   static styles = css`
     :host {
       display: grid;
+      grid-template-columns: minmax(0, 1fr);
       gap: 1.5rem;
       padding: 1rem;
       background: var(--ft-background);
@@ -76,6 +77,9 @@ export class FlowtrailStats extends Connected {
       display: grid;
       grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr));
       gap: 1.5rem 2rem;
+    }
+    .charts > :nth-child(3) {
+      grid-column: 1 / -1;
     }
     svg.spark {
       display: block;

@@ -49,7 +49,8 @@ class StatisticsPage extends Connected {
       font-weight: 500;
     }
     td:first-child {
-      max-width: 24rem;
+      width: 50%;
+      max-width: 0;
     }
     @media (max-width: 639px) {
       .wide {

@@ -159,6 +159,10 @@ export class FlowtrailExecution extends Connected {
   /** Whether somebody chose the node, and not this component. */
   #isChosen = false;
 
+  get #all() {
+    return [this.#execution, this.#own, this.#data, this.#flow, this.#differs, this.#children];
+  }
+
   constructor() {
     super();
     this.executionId = '';
@@ -180,7 +184,7 @@ export class FlowtrailExecution extends Connected {
   willUpdate(changed) {
     super.willUpdate(changed);
     if (changed.has('executionId') || changed.has('connection')) {
-      for (const loading of [this.#execution, this.#own, this.#data, this.#flow, this.#differs, this.#children]) loading.forget();
+      for (const loading of this.#all) loading.forget();
       this.failure = undefined;
       this.isGone = false;
       this.#isChosen = this.node !== undefined;
@@ -253,13 +257,20 @@ export class FlowtrailExecution extends Connected {
         if (event.data.seq === this.node) isStale = true;
         this.requestUpdate();
       } else if ('id' in event.data && event.data.id === this.executionId) {
-        if (event.type === 'execution.deleted') this.isGone = true;
+        if (event.type === 'execution.deleted') this.#gone();
         else isStale = true;
       }
     }
     if (!isStale || this.isGone) return;
     clearTimeout(this.#soon);
     this.#soon = setTimeout(() => void this.#fetch(), SOON);
+  }
+
+  /** It was deleted: nothing more is asked of it. */
+  #gone() {
+    this.isGone = true;
+    clearTimeout(this.#soon);
+    for (const loading of this.#all) loading.stop();
   }
 
   /** @param {{ node?: number, tab?: string, view?: 'waterfall' | 'graph' }} choice */
@@ -311,7 +322,7 @@ export class FlowtrailExecution extends Connected {
     if (!sure) return;
     await this.#do(async () => {
       await this.client.executions.delete(flowId, shown.id);
-      this.isGone = true;
+      this.#gone();
       this.tell('flowtrail-deleted', shown.id);
     });
   }
@@ -417,7 +428,7 @@ export class FlowtrailExecution extends Connected {
     const { errorInfo } = shown;
     if (errorInfo === null || (shown.status !== 'error' && shown.status !== 'aborted')) return nothing;
     const differs = this.#differs.value ?? [];
-    return html`<div class="failure ${shown.status}">
+    return html`<div class="failure ${shown.status}" tabindex="0" role="group" aria-label="Why it ended so">
       <p><strong dir="auto">${errorInfo.nodeName ?? (shown.inferred ? 'Concluded by Flowtrail' : 'Why')}</strong>: ${errorInfo.message}</p>
       ${differs.length > 0
         ? html`<p class="muted">
@@ -491,7 +502,7 @@ export class FlowtrailExecution extends Connected {
     return html`<ft-node-data
       .name=${name}
       .parts=${parts}
-      .tab=${this.tab || (of?.status === 'error' || shown.status === 'error' ? firstOf(parts, 'Error') : firstOf(parts, node === 0 ? 'Parameters' : 'Output'))}
+      .tab=${this.tab || (of?.status === 'error' ? firstOf(parts, 'Input') : firstOf(parts, node === 0 ? 'Parameters' : 'Output'))}
       @ft-part=${(/** @type {CustomEvent<string>} */ event) => this.#choose({ tab: event.detail })}
     ></ft-node-data>`;
   }

@@ -166,12 +166,12 @@ export class FlowtrailUsage extends Connected {
 
   connectedCallback() {
     super.connectedCallback();
-    window.addEventListener('keydown', this.#key);
+    document.addEventListener('keydown', this.#key);
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    window.removeEventListener('keydown', this.#key);
+    document.removeEventListener('keydown', this.#key);
     clearTimeout(this.#soon);
   }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures, in release, and prints what `docs/PERFORMANCE.md` keeps.
 
 use crate::command::cargo;
+use crate::ui;
 
 /// A program that measures.
 struct Bench {
@@ -26,10 +27,13 @@ pub(crate) fn run(line: Option<&str>) -> Result<(), String> {
     let mut words = line.unwrap_or_default().split_whitespace();
     let name = words.next();
     let given: Vec<&str> = words.collect();
+    if name == Some("ui") {
+        return ui::bench(&given);
+    }
     let is_chosen = |bench: &&Bench| name.map_or(bench.is_whole, |name| name == bench.name);
     let chosen: Vec<&Bench> = BENCHES.iter().filter(is_chosen).collect();
     if chosen.is_empty() {
-        let names: Vec<&str> = BENCHES.iter().map(|bench| bench.name).collect();
+        let names: Vec<&str> = BENCHES.iter().map(|bench| bench.name).chain(["ui"]).collect();
         return Err(format!("no such benchmark, there are {}", names.join(", ")));
     }
     for bench in chosen {

@@ -1,6 +1,6 @@
 //! The web UI: its types are checked, and it is tried in a real browser against a real server.
 
-use crate::command::{binary, cargo, has_program, skipped};
+use crate::command::{binary, cargo, has_program, skipped, target};
 use crate::debian;
 use crate::node::{self, Variables, npm};
 
@@ -31,6 +31,16 @@ pub(crate) fn screenshots() -> Result<(), String> {
     let Some(variables) = bring()? else { return Ok(()) };
     let variables = [variables, vec![("FLOWTRAIL_CHROMIUM", browser()?)]].concat();
     npm(FOLDER, &["run", "--silent", "screenshots"], &variables)
+}
+
+/// Measures, with the release build.
+pub(crate) fn bench(arguments: &[&str]) -> Result<(), String> {
+    cargo(&["build", "--release", "--package", "flowtrail"])?;
+    let path = node::bring()?;
+    node::install(FOLDER, &path)?;
+    let binary = target().join("release").join("flowtrail").display().to_string();
+    let told = vec![("FLOWTRAIL_BIN", binary), ("FLOWTRAIL_CHROMIUM", browser()?)];
+    npm(FOLDER, &[&["run", "--silent", "bench", "--"], arguments].concat(), &[path, told].concat())
 }
 
 /// Node, the packages, and the program; none where there is no Node.

@@ -31,5 +31,7 @@ export const theme = {
   /** @param {Theme} [chosen] */
   apply(chosen = theme.get()) {
     document.documentElement.style.colorScheme = chosen === 'system' ? 'light dark' : chosen;
+    // What is drawn on a canvas has to be drawn anew.
+    window.dispatchEvent(new Event('flowtrail-theme'));
   },
 };

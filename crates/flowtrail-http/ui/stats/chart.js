@@ -163,6 +163,7 @@ export class FlowtrailChart extends Element {
     this.#sizes = new ResizeObserver(() => this.#fit());
     this.#sizes.observe(this);
     this.#theme.addEventListener('change', this.#redraw);
+    window.addEventListener('flowtrail-theme', this.#redraw);
     if (this.hasUpdated) void this.#draw();
   }
 
@@ -170,6 +171,7 @@ export class FlowtrailChart extends Element {
     super.disconnectedCallback();
     this.#sizes?.disconnect();
     this.#theme.removeEventListener('change', this.#redraw);
+    window.removeEventListener('flowtrail-theme', this.#redraw);
     this.#plot?.destroy();
     this.#plot = undefined;
   }

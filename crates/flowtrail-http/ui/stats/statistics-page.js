@@ -6,7 +6,7 @@ import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
 import { count, duration, percent } from '../base/format.js';
 import { Loading } from '../base/loading.js';
-import { fromOf } from '../usage/filters.js';
+import { fromOf } from '../usage/time-range.js';
 import './flowtrail-stats.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Statistics']} Statistics */

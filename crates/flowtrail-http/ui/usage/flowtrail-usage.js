@@ -16,17 +16,19 @@ import '../parts/problem.js';
 import '../parts/split.js';
 import '../parts/status-mark.js';
 import './execution-list.js';
-import { FILTERS, fromOf } from './filters.js';
+import { FILTERS } from './filters.js';
+import { fromOf } from './time-range.js';
 import './flowtrail-execution.js';
+import './usage-scatter.js';
 
 /** @typedef {import('../../client/index.js').Schemas['ExecutionSummary']} ExecutionSummary */
 /** @typedef {import('../../client/index.js').Schemas['ExecutionPage']} ExecutionPage */
 /** @typedef {import('./filters.js').Filters} Filters */
 /**
- * @typedef {Filters & { page?: string, selected?: string, node?: string, tab?: string, view?: string }} UsageState
+ * @typedef {Filters & { page?: string, limit?: string, selected?: string, node?: string, tab?: string, view?: string }} UsageState
  */
 
-/** How many executions a page has. */
+/** How many executions a page has, unless the state says another number. */
 const LIMIT = 50;
 /** How long to wait before a list is fetched again whose filter only the server can decide, in milliseconds. */
 const SOON = 1_000;
@@ -183,7 +185,7 @@ export class FlowtrailUsage extends Connected {
       this.#asked = '';
       this.waiting = new Set();
     }
-    const asked = JSON.stringify([this.flowId, this.#filters, this.state.page ?? '1']);
+    const asked = JSON.stringify([this.flowId, this.#filters, this.#limit, this.state.page ?? '1']);
     if (asked !== this.#asked) void this.#fetch();
     this.#asked = asked;
   }
@@ -204,6 +206,10 @@ export class FlowtrailUsage extends Connected {
     return Object.fromEntries(FILTERS.map((name) => [name, this.state[name]]).filter(([, value]) => value));
   }
 
+  get #limit() {
+    return Math.min(100, Math.max(1, Math.floor(Number(this.state.limit)) || LIMIT));
+  }
+
   get #isFirst() {
     return Number(this.state.page ?? 1) <= 1;
   }
@@ -212,7 +218,7 @@ export class FlowtrailUsage extends Connected {
   get #query() {
     const { range, ...filters } = this.#filters;
     const from = filters.from ?? (range === undefined ? undefined : fromOf(range, this.server.now()));
-    return /** @type {any} */ ({ ...filters, from, flowId: this.flowId, limit: LIMIT });
+    return /** @type {any} */ ({ ...filters, from, flowId: this.flowId, limit: this.#limit });
   }
 
   async #fetch() {
@@ -276,7 +282,7 @@ export class FlowtrailUsage extends Connected {
         // What ends and began before the first page does not belong to it.
         if (event.type === 'execution.ended' && items.length > 0 && data.startedAt < (items.at(-1)?.startedAt ?? '')) continue;
         if (this.#mayMove()) {
-          items = [data, ...items].sort(newestFirst).slice(0, LIMIT);
+          items = [data, ...items].sort(newestFirst).slice(0, this.#limit);
           fresh.add(data.id);
           total += 1;
         } else if (come.size <= MOST_WAITING) come.add(data.id);
@@ -318,14 +324,19 @@ export class FlowtrailUsage extends Connected {
   #lookSoon() {
     clearTimeout(this.#soon);
     this.#soon = setTimeout(async () => {
-      if (this.#mayMove()) {
+      if (this.#mayMove() || !this.#isFirst) {
         void this.#fetch();
         return;
       }
-      if (!this.#isFirst) return;
-      const known = new Set(this.#page.value?.items.map((item) => item.id));
       try {
+        const asked = this.#asked;
         const now = await this.client.executions.list({ ...this.#query, page: 1 });
+        const shown = this.#page.value;
+        if (shown === undefined || asked !== this.#asked) return;
+        // What is shown stays where it is, as it stands now; what has come waits.
+        const newer = new Map(now.items.map((item) => [item.id, item]));
+        this.#page.value = { ...shown, items: shown.items.map((item) => newer.get(item.id) ?? item) };
+        const known = new Set(shown.items.map((item) => item.id));
         const come = now.items.filter((item) => !known.has(item.id)).map((item) => item.id);
         this.waiting = new Set([...this.waiting, ...come]);
       } catch {
@@ -375,13 +386,28 @@ export class FlowtrailUsage extends Connected {
           .filters=${this.#filters}
           @ft-filters=${(/** @type {CustomEvent<Filters>} */ event) => this.#change({ ...event.detail, page: undefined })}
         ></ft-filters>
-        <slot name="above-list"></slot>
+        ${this.#scatter()}
         ${this.#news()}
         <div class="rows">${this.#rows()}</div>
         ${this.#foot()}
       </section>
       <section slot="second" aria-label="The selected execution">${isSelected ? this.#detail(selected) : this.#placeholder()}</section>
     </ft-split>`;
+  }
+
+  #scatter() {
+    if (this.flowId === undefined) return nothing;
+    // To the minute: otherwise it would be another time whenever it is drawn.
+    const now = Math.floor(this.server.now() / 60_000) * 60_000;
+    const { range, from, to } = this.#filters;
+    return html`<usage-scatter
+      .connection=${this.server}
+      .flowId=${this.flowId}
+      .from=${from ?? fromOf(range ?? '30d', now)}
+      .to=${to}
+      @ft-brush=${(/** @type {CustomEvent<{ from: string, to: string }>} */ event) =>
+        this.#change({ ...event.detail, range: undefined, page: undefined })}
+    ></usage-scatter>`;
   }
 
   #news() {

@@ -26,13 +26,12 @@ export class Tree {
     this.lines = [this.#line(value, undefined, [], 0)];
     /** The paths of the values that have what is searched for, in order. @type {(string | number)[][]} */
     this.found = [];
-    // Level by level, as long as it is little.
+    // Level by level, whatever is little.
     for (let depth = 0; depth < 4; depth += 1) {
-      const here = this.lines.filter((line) => line.depth === depth && line.size > 0);
-      const more = here.reduce((sum, line) => sum + line.size, 0);
-      if (more === 0 || this.lines.length + more > OPEN_AT_FIRST) break;
       for (let at = this.lines.length - 1; at >= 0; at -= 1) {
-        if (this.lines[at]?.depth === depth && !this.lines[at]?.isOpen) this.toggle(at);
+        const line = this.lines[at];
+        if (line?.depth !== depth || line.isOpen || this.lines.length + line.size > OPEN_AT_FIRST) continue;
+        this.toggle(at);
       }
     }
     const [root] = this.lines;

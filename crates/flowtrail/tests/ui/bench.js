@@ -1,0 +1,183 @@
+// @ts-check
+/**
+ * What the web UI costs: how soon a page can be used over a long history, how much is sent for it, whether a long list scrolls
+ * smoothly, and whether a storm of events leaves the page time for its reader. Run by `cargo xtask bench ui [EXECUTIONS]`.
+ */
+
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { KEY, Server, close, open, until } from './support.js';
+
+const EXECUTIONS = Number(process.argv[2] ?? 1_000_000);
+/** How often a page is opened to see how long that takes. */
+const TIMES = 15;
+/** How many executions a second a storm has, and for how many seconds. */
+const [RATE, SECONDS] = [200, 10];
+const BATCH = 2_000;
+
+/** @param {string[]} cells */
+const row = (...cells) => console.log(`| ${cells.join(' | ')} |`);
+
+/** @param {number[]} values @param {number} part */
+const quantile = (values, part) => [...values].sort((one, other) => one - other)[Math.min(values.length - 1, Math.floor(values.length * part))] ?? 0;
+
+/** @param {Server} server @param {string} flowId @param {number} count */
+async function record(server, flowId, count) {
+  const lines = Array.from({ length: count }, (_, number) =>
+    JSON.stringify({
+      flowId,
+      status: number % 40 === 0 ? 'error' : 'fulfilled',
+      ...(number % 40 === 0 ? { errorInfo: { message: 'connection refused by shop.example', nodeId: 'fetch', nodeName: 'Fetch' } } : {}),
+      startedAt: new Date(Date.now() - (number % 90) * 86_400_000 * Math.random()).toISOString(),
+      duration: 5 + (number % 900),
+      initialParams: { orderId: `A-${number}` },
+      nodeExecutions: [
+        { seq: 1, nodeId: 'fetch', nodeName: 'Fetch', nodeType: 'http', executionTimeMs: 4, outputData: { rows: number } },
+        { seq: 2, nodeId: 'store', nodeName: 'Store', nodeType: 'sql', executionTimeMs: 2 },
+      ],
+    }),
+  );
+  const response = await fetch(`${server.url}/api/executions/batch`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/x-ndjson' },
+    body: lines.join('\n'),
+  });
+  const text = await response.text();
+  if (text.includes('"invalid"')) throw new Error(text.split('\n').find((line) => line.includes('"invalid"')));
+}
+
+/**
+ * How long it takes until what one came for is there, from the beginning of the navigation.
+ *
+ * @param {import('playwright-core').Browser} browser
+ * @param {Server} server
+ * @param {string} path
+ * @param {string} selector
+ * @param {boolean} isFirst whether the browser has nothing of it yet
+ */
+async function usable(browser, server, path, selector, isFirst) {
+  const taken = [];
+  let context = await browser.newContext({ viewport: { width: 1360, height: 860 } });
+  await context.request.post(`${server.url}/api/session`, { data: { key: KEY } });
+  let state = await context.storageState();
+  for (let time = 0; time < TIMES; time += 1) {
+    if (isFirst) {
+      await context.close();
+      context = await browser.newContext({ viewport: { width: 1360, height: 860 }, storageState: state });
+    }
+    const page = await context.newPage();
+    await page.goto(server.url + path, { waitUntil: 'commit' });
+    await page.locator(selector).first().waitFor();
+    taken.push(await page.evaluate(() => performance.now()));
+    await page.close();
+  }
+  await context.close();
+  return taken;
+}
+
+/** All scripts and styles that a visit may fetch, packed as they are sent. */
+async function sizes() {
+  const here = new URL('../../../flowtrail-http/', import.meta.url);
+  let [first, later] = [0, 0];
+  for (const folder of ['ui', 'vendor', 'client']) {
+    const all = await readdir(new URL(`${folder}/`, here), { recursive: true });
+    for (const name of all) {
+      if (!/\.(js|css)$/.test(name) || name.startsWith('swagger')) continue;
+      const path = new URL(`${folder}/${name}`, here);
+      if (!(await stat(path)).isFile()) continue;
+      const packed = gzipSync(await readFile(path), { level: 9 }).length;
+      if (/uplot|dagre|layout\.js|plot\.js|embed\.js/.test(name)) later += packed;
+      else first += packed;
+    }
+  }
+  return { first, later };
+}
+
+/** Has the page note every task that keeps it from answering. @param {import('playwright-core').Page} page */
+async function watch(page) {
+  await page.evaluate(() => {
+    const tasks = /** @type {number[]} */ ([]);
+    /** @type {any} */ (window).tasks = tasks;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) tasks.push(entry.duration);
+    }).observe({ entryTypes: ['longtask'] });
+  });
+  return () => page.evaluate(() => /** @type {number[]} */ (/** @type {any} */ (window).tasks));
+}
+
+const server = await Server.start();
+try {
+  const flow = await server.external('Measured');
+  for (let done = 0; done < EXECUTIONS; done += BATCH) {
+    await record(server, flow.id, Math.min(BATCH, EXECUTIONS - done));
+    if (done % (BATCH * 25) === 0) process.stderr.write(`\r${done} of ${EXECUTIONS} executions`);
+  }
+  process.stderr.write('\n');
+  const other = await server.external('Quiet');
+  const browser = await open();
+  row('what', 'measured', 'of', 'to reach', 'reached');
+  row('---', '---', '---', '---', '---');
+
+  for (const [name, path, selector] of [
+    ['the list of flows', '/flows', 'flows-page tbody tr'],
+    ['a flow’s executions', `/flows/${flow.id}/usage`, 'ft-executions li'],
+    ['all executions', '/executions', 'ft-executions li'],
+    ['a flow’s statistics', `/flows/${flow.id}/statistics`, 'flowtrail-stats .figure'],
+  ]) {
+    for (const isFirst of [true, false]) {
+      const taken = await usable(browser, server, String(path), String(selector), isFirst);
+      const p95 = quantile(taken, 0.95);
+      const visit = isFirst ? 'first visit' : 'later';
+      row(`${name}, until it can be used, ${visit}`, `p50 ${quantile(taken, 0.5).toFixed(0)} ms p95 ${p95.toFixed(0)} ms`, `${TIMES} visits, ${EXECUTIONS} executions`, 'below 500 ms', p95 < 500 ? 'yes' : 'NO');
+    }
+  }
+
+  const { first, later } = await sizes();
+  const kib = (/** @type {number} */ bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
+  row('scripts and styles, packed', kib(first + later), `${kib(first)} at first, charts and graphs when they are needed`, 'below 250 KB', first + later < 250_000 ? 'yes' : 'NO');
+
+  const context = await browser.newContext({ viewport: { width: 1360, height: 860 } });
+  await context.request.post(`${server.url}/api/session`, { data: { key: KEY } });
+  const page = await context.newPage();
+  await page.goto(`${server.url}/flows/${flow.id}/usage?limit=100`);
+  await page.locator('ft-executions li').first().waitFor();
+  await sleep(500);
+  let tasks = await watch(page);
+  await page.locator('.rows').hover();
+  for (let turn = 0; turn < 60; turn += 1) {
+    await page.mouse.wheel(0, turn < 30 ? 120 : -120);
+    await sleep(16);
+  }
+  const scrolled = await tasks();
+  const rows = await page.locator('ft-executions li').count();
+  row(`a list of ${rows} rows is scrolled`, `${scrolled.length} long tasks`, '60 turns of the wheel', 'none', scrolled.length === 0 ? 'yes' : 'NO');
+
+  await page.goto(`${server.url}/flows/${other.id}/usage`);
+  await page.getByText('No executions yet').waitFor();
+  await page.locator('app-bar .live.live').waitFor();
+  tasks = await watch(page);
+  const end = Date.now() + SECONDS * 1_000;
+  let sent = 0;
+  const begun = Date.now();
+  const delays = [];
+  while (Date.now() < end) {
+    const due = Math.floor(((Date.now() - begun) / 1_000) * RATE) - sent;
+    if (due > 0) {
+      await record(server, other.id, due);
+      sent += due;
+    }
+    const asked = performance.now();
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 0)));
+    delays.push(performance.now() - asked);
+    await sleep(20);
+  }
+  await until(async () => (await page.getByText(`${sent.toLocaleString('en')} executions`).count()) > 0, 'all of them to be counted').catch(() => {});
+  const long = await tasks();
+  const longest = Math.max(0, ...long);
+  row(`a storm of ${Math.round(sent / SECONDS)} executions a second`, `longest task ${longest.toFixed(0)} ms, ${long.length} of more than 50 ms`, `${sent} executions; the page answers within p99 ${quantile(delays, 0.99).toFixed(0)} ms`, 'no task over 100 ms', longest <= 100 ? 'yes' : 'NO');
+  await context.close();
+} finally {
+  await close();
+  await server.remove();
+}

@@ -325,7 +325,7 @@ export class FlowtrailChart extends Element {
   /** @param {Chart} chart */
   #said(chart) {
     const { at } = this;
-    if (at === null || chart.at[at] === undefined) return chart.isBrushed ? 'Draw a range to filter the list' : ' ';
+    if (at === null || chart.at[at] === undefined) return chart.isBrushed && !this.compact ? 'Draw a range to filter the list' : ' ';
     const values = chart.series
       .filter(({ name, values }) => !this.hidden_.has(name) && values[at] !== null && values[at] !== undefined)
       .map(({ name, values }) => `${name} ${chart.show(/** @type {number} */ (values[at]))}`);

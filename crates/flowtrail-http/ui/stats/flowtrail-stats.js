@@ -52,13 +52,12 @@ export class FlowtrailStats extends Connected {
     .figures {
       display: grid;
       grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr));
-      gap: 1px;
+      overflow: hidden;
       border-block: 1px solid var(--ft-line);
-      background: var(--ft-line);
     }
     .figure {
       padding: 0.625rem 0.75rem;
-      background: var(--ft-background);
+      box-shadow: 1px 1px 0 var(--ft-line);
     }
     .figure strong {
       display: block;

@@ -99,3 +99,27 @@ fn to_look_at_the_mark_frees_no_lock_of_the_database() {
     drop(store);
     assert!(locks() >= held);
 }
+
+/// SQLite follows links, and keeps its log beside the file that they lead to: there it has to be flushed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_database_behind_a_link_is_flushed_and_watched() {
+    let fixture = Fixture::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (real, link) = (elsewhere.path().join("real.db"), fixture.folder.path().join("flowtrail.db"));
+    std::fs::write(&real, "").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let store = fixture.store();
+    let mark = store.content_mark().expect("it is known");
+    support::fill(&store, 3);
+    assert_ne!(store.content_mark(), Some(mark));
+    // Whoever flushes has the log open for reading; connections have it open for writing.
+    let log = std::fs::canonicalize(elsewhere.path()).unwrap().join("real.db-wal");
+    let flushers = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok).filter(|entry| {
+        let number = entry.file_name().into_string().unwrap();
+        let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap_or_default();
+        let flags = about.lines().find_map(|line| line.strip_prefix("flags:")).unwrap_or_default();
+        std::fs::read_link(entry.path()).is_ok_and(|path| path == log) && flags.trim().ends_with('0')
+    });
+    assert_eq!(flushers.count(), 1);
+}

@@ -73,8 +73,12 @@ fn waiting(
         let mut answers = std::pin::pin!(answers);
         while let Some(answer) = answers.next().await {
             let size = u32::try_from(answer.len().min(MOST_WAITING)).unwrap_or(u32::MAX);
-            // Nobody closes it.
-            if let Ok(permit) = there.acquire_many(size).await {
+            let permit = tokio::select! {
+                permit = there.acquire_many(size) => permit,
+                // Nobody makes room any more.
+                () = sender.closed() => return,
+            };
+            if let Ok(permit) = permit {
                 permit.forget();
             }
             // Whoever asked has gone: what comes still is not theirs to know of.

@@ -69,6 +69,8 @@ impl DieselStore {
     }
 
     fn with(url: &DatabaseUrl, address: Address, schema: Schema) -> Result<Self, StoreError> {
+        // It is there now: what stands beside it is looked for beside the file itself, and not beside a link to it.
+        let address = backend::resolved(&address)?;
         Ok(Self {
             url: url.clone(),
             writer: Mutex::new(Writer {

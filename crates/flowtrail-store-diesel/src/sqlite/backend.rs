@@ -265,6 +265,11 @@ pub(crate) fn count_tables(conn: &mut Conn) -> QueryResult<(i64, i64)> {
     Ok((row.tables, row.of_migrations))
 }
 
+/// Where a database is that is there, by the name that SQLite calls it: links are followed, also by what it keeps beside it.
+pub(crate) fn resolved(path: &Address) -> Result<Address, StoreError> {
+    real_path(path)
+}
+
 /// The one name of a file that is there, links resolved.
 pub(crate) fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
     path.canonicalize().map_err(|error| cannot_open(path, &error.to_string(), error))

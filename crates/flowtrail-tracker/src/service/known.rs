@@ -40,7 +40,8 @@ impl Mark {
 }
 
 impl Tracker {
-    /// For how long at most an answer may be given again under the same mark.
+    /// For how long at most an answer may be given again under the same mark. What it was made from may have been remembered
+    /// for as long before: should a process die between a change and its mark, it holds for twice as long.
     pub const MARK_LASTS: Duration = LASTS;
 
     /// The rules as they are now. None where that cannot be told cheaply. Does not block.

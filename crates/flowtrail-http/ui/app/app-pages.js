@@ -44,11 +44,21 @@ class AppPages extends Element {
     this.moved = 0;
   }
 
-  firstUpdated() {
-    this.address.addEventListener('change', () => {
-      this.moved += 1;
-    });
+  /** @param {Map<PropertyKey, any>} changed */
+  willUpdate(changed) {
+    if (!changed.has('address')) return;
+    changed.get('address')?.removeEventListener('change', this.#move);
+    this.address.addEventListener('change', this.#move);
   }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.address.removeEventListener('change', this.#move);
+  }
+
+  #move = () => {
+    this.moved += 1;
+  };
 
   render() {
     const { connection, address, me } = this;

@@ -196,13 +196,13 @@ class FlowtrailApp extends Element {
   };
 
   async #logOut() {
-    this.#connection.live.stop();
     try {
       await this.#connection.client.logOut();
     } catch (error) {
       this.#say(`You may still be logged in: ${/** @type {Error} */ (error).message}`);
       return;
     }
+    this.#connection.live.stop();
     this.me = undefined;
     this.error = undefined;
     this.phase = 'login';

@@ -23,7 +23,6 @@ export class Live extends EventTarget {
   #leaving;
   /** @type {LiveState} */
   #state = 'off';
-  #wasLost = false;
 
   /** @param {import('../../client/index.js').Flowtrail} client */
   constructor(client) {
@@ -70,12 +69,11 @@ export class Live extends EventTarget {
       signal: stream.signal,
       onOpen: () => {
         this.#become('live');
-        // The server that is back may be another one, which knows nothing of the place where this stream was.
-        if (this.#wasLost) this.#gather({ id: '', type: 'resync', data: {} });
-        this.#wasLost = false;
+        // What happened before nobody was told of: neither since what is shown was fetched, nor, if the server is another one
+        // than before, since the stream was lost.
+        this.#gather({ id: '', type: 'resync', data: {} });
       },
       onLost: () => {
-        this.#wasLost = true;
         this.#become('lost');
       },
     };

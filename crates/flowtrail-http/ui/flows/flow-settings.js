@@ -2,7 +2,7 @@
 /** What can be changed about a flow. */
 
 import { FlowtrailError } from '../../client/index.js';
-import { Element, css, define, html, live, nothing } from '../base/element.js';
+import { Element, css, define, html, live, nothing, repeat } from '../base/element.js';
 import { ask } from '../parts/ask.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Flow']} Flow */
@@ -313,7 +313,9 @@ class FlowSettings extends Element {
         : html`<table>
             <thead><tr><th scope="col">Shared with</th><th scope="col">May</th></tr></thead>
             <tbody>
-              ${shared.map(
+              ${repeat(
+                shared,
+                (id) => id,
                 (id) => html`<tr>
                   <td dir="auto">${nameOf(id)}</td>
                   <td>

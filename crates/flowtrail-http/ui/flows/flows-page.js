@@ -3,7 +3,7 @@
 
 import { href } from '../base/address.js';
 import { Connected } from '../base/connection.js';
-import { css, define, html, live, nothing, repeat } from '../base/element.js';
+import { css, define, html, nothing, repeat } from '../base/element.js';
 import { count, percent } from '../base/format.js';
 import { Loading } from '../base/loading.js';
 import '../parts/pager.js';
@@ -178,7 +178,7 @@ class FlowsPage extends Connected {
           type="search"
           placeholder="Search flows"
           aria-label="Search flows by name, tool name and description"
-          .value=${live(this.query.q ?? '')}
+          .value=${this.query.q ?? ''}
           @input=${this.#search}
         />
         <a class="button" href=${href('/flows', { ...this.query, new: '1' })}>New flow</a>

@@ -186,6 +186,11 @@ export class FlowtrailHistory extends Connected {
     }, SOON);
   }
 
+  #retry() {
+    this.failure = undefined;
+    void this.#fetch();
+  }
+
   /** @param {ExecutionSummary} item */
   async #delete(item) {
     const sure = await ask({
@@ -212,7 +217,7 @@ export class FlowtrailHistory extends Connected {
       </header>
       ${this.#figures(value?.figures)}
       <div class="rows">
-        ${failure ? html`<ft-problem .error=${failure} what=${this.failure ? 'It was not deleted' : 'The history cannot be shown'} @ft-retry=${() => this.#fetch()}></ft-problem>` : nothing}
+        ${failure ? html`<ft-problem .error=${failure} what=${this.failure ? 'It was not deleted' : 'The history cannot be shown'} @ft-retry=${this.#retry}></ft-problem>` : nothing}
         ${value === undefined
           ? nothing
           : value.items.length === 0

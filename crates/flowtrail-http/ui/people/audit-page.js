@@ -76,20 +76,22 @@ class AuditPage extends Connected {
   }
 
   #more() {
-    const before = this.#rest === undefined ? [] : (this.#entries.value ?? []);
+    const entries = this.#rest === undefined ? [] : [...(this.#entries.value ?? [])];
+    const action = /** @type {any} */ (this.action || undefined);
+    const rest = this.#rest ?? this.client.audit({ action });
+    this.#rest = rest;
     return this.#entries.run(async () => {
-      const action = /** @type {any} */ (this.action || undefined);
-      this.#rest ??= this.client.audit({ action });
-      const entries = [...before];
-      this.#isOver = false;
-      for (let number = 0; number < AT_ONCE; number += 1) {
-        const next = await this.#rest.next();
-        if (next.done) {
-          this.#isOver = true;
-          break;
-        }
-        entries.push(next.value);
+      let isOver = false;
+      for (let number = 0; number < AT_ONCE && !isOver; number += 1) {
+        const next = await rest.next().catch((error) => {
+          // It gives nothing any more: whoever tries again begins anew.
+          if (this.#rest === rest) this.#rest = undefined;
+          throw error;
+        });
+        isOver = next.done === true;
+        if (!next.done) entries.push(next.value);
       }
+      if (this.#rest === rest) this.#isOver = isOver;
       return entries;
     });
   }

@@ -66,6 +66,11 @@ class KeysPage extends Connected {
     });
   }
 
+  #retry() {
+    this.failure = undefined;
+    void this.#fetch();
+  }
+
   /** @param {SubmitEvent} event */
   async #create(event) {
     event.preventDefault();
@@ -110,7 +115,7 @@ class KeysPage extends Connected {
     const isAdmin = this.me?.role === 'admin';
     return html`<h1>Keys</h1>
       <p class="muted">Programs and MCP clients send a key as <code>Authorization: Bearer ft_…</code>. Each sees what its user may see.</p>
-      ${failure ? html`<ft-problem .error=${failure} @ft-retry=${() => this.#fetch()}></ft-problem>` : nothing}
+      ${failure ? html`<ft-problem .error=${failure} @ft-retry=${this.#retry}></ft-problem>` : nothing}
       ${this.made === undefined
         ? nothing
         : html`<div class="made" role="status">

@@ -51,6 +51,11 @@ class UsersPage extends Connected {
     }
   }
 
+  #retry() {
+    this.failure = undefined;
+    void this.#fetch();
+  }
+
   /** @param {SubmitEvent} event */
   async #create(event) {
     event.preventDefault();
@@ -77,7 +82,7 @@ class UsersPage extends Connected {
     const failure = this.failure ?? error;
     return html`<h1>Users</h1>
       <p class="muted">A user sees the flows that they own and those that are shared with them. Administrators see and change everything.</p>
-      ${failure ? html`<ft-problem .error=${failure} @ft-retry=${() => this.#fetch()}></ft-problem>` : nothing}
+      ${failure ? html`<ft-problem .error=${failure} @ft-retry=${this.#retry}></ft-problem>` : nothing}
       <form class="new" @submit=${this.#create}>
         <div class="field"><label class="label" for="name">Name</label><input id="name" name="name" required maxlength="100" /></div>
         <div class="field">

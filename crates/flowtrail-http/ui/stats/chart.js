@@ -223,7 +223,7 @@ export class FlowtrailChart extends Element {
     /** @param {Series} series @returns {any} */
     const seriesOf = ({ name, colour, line }) => {
       const stroke = colours[colour];
-      if (chart.kind === 'bars') return { label: name, fill: stroke, width: 0, paths: UPlot.paths.bars?.({ size: [0.85, 48] }), points: { show: false } };
+      if (chart.kind === 'bars') return { label: name, fill: stroke, width: 0, paths: UPlot.paths.bars?.({ size: [0.85, 48], align: 1 }), points: { show: false } };
       if (chart.kind === 'points') return { label: name, stroke, fill: stroke, width: 0, paths: () => null, points: { show: true, size: 4, width: 0, fill: stroke } };
       const dash = line === 'dashed' ? [6, 4] : line === 'dotted' ? [2, 3] : undefined;
       return { label: name, stroke, width: 1.5, dash, spanGaps: false, points: { show: true, size: 3, fill: stroke } };
@@ -243,6 +243,8 @@ export class FlowtrailChart extends Element {
       scales: {
         x: {
           range: (_, low, high) => {
+            // A bar stands on the time that it is of, from its beginning.
+            if (chart.kind === 'bars') return [low, high + 2 * half];
             if (isSpread) return [low - half, high + half];
             // Not closer than a minute, and nothing at the edge.
             const room = Math.max((high - low) * 0.02, (60 - (high - low)) / 2, 1);

@@ -30,12 +30,33 @@ function filled({ series, from, to }) {
 const showAtOf = (series) => (/** @type {number} */ at) => (series.step === 'hour' ? hourFormat : dayFormat).format(at * 1_000);
 
 /**
+ * The same chart for the same figures: what is drawn is drawn anew only when they have changed.
+ *
+ * @template {object} T
+ * @param {(figures: T) => Chart} make
+ * @returns {(figures: T) => Chart}
+ */
+function once(make) {
+  /** @type {WeakMap<T, Chart>} */
+  const made = new WeakMap();
+  return (figures) => {
+    const chart = made.get(figures) ?? make(figures);
+    made.set(figures, chart);
+    return chart;
+  };
+}
+
+export const barsOf = once(bars);
+export const linesOf = once(lines);
+export const pointsOf = once(dots);
+
+/**
  * Runs by status, one on the other.
  *
  * @param {Period} period
  * @returns {Chart}
  */
-export function barsOf(period) {
+function bars(period) {
   const all = filled(period);
   /** @param {'fulfilled' | 'error' | 'aborted' | 'pending'} status */
   const of = (status) => ({ name: status, colour: status, values: all.map(({ point }) => point?.[status] ?? 0) });
@@ -55,7 +76,7 @@ export function barsOf(period) {
  * @param {Period} period
  * @returns {Chart}
  */
-export function linesOf(period) {
+function lines(period) {
   const all = filled(period);
   return {
     kind: 'lines',
@@ -77,7 +98,7 @@ export function linesOf(period) {
  * @param {Points} points
  * @returns {Chart}
  */
-export function pointsOf(points) {
+function dots(points) {
   const order = points.startedAt.map((at, place) => ({ at: new Date(at).getTime() / 1_000, place })).sort((one, other) => one.at - other.at);
   /** @param {string} status */
   const of = (status) => ({

@@ -160,6 +160,7 @@ export class DataTree extends Element {
       this.#tree = new Tree(this.value);
       this.at = -1;
       this.top = 0;
+      this.scrollTop = 0;
     }
     if (changed.has('value') || changed.has('search')) this.#tree.find(this.search);
   }

@@ -149,7 +149,7 @@ export class UsageFilters extends Element {
       ${more.map(
         ([name, says, example]) => html`<label>
           ${says}
-          <input name=${name} placeholder=${example} .value=${live(filters[name] ?? '')} @change=${this.#input} />
+          <input name=${name} placeholder=${example} .value=${filters[name] ?? ''} @change=${this.#input} />
           <button class="plain" type="button" aria-label=${`Remove the filter ${says}`} @click=${() => this.#remove(name)}>×</button>
         </label>`,
       )}
@@ -164,7 +164,7 @@ export class UsageFilters extends Element {
         name="q"
         placeholder="Search ( / )"
         aria-label="Search names, previews, errors and ids"
-        .value=${live(filters.q ?? '')}
+        .value=${filters.q ?? ''}
         @change=${this.#input}
         @search=${this.#input}
       />

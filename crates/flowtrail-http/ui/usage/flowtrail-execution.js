@@ -205,7 +205,10 @@ export class FlowtrailExecution extends Connected {
   async #fetch() {
     const id = this.executionId;
     const found = await this.#execution.run((signal) => this.client.executions.get(id, { data: 'none', signal }));
-    if (found === undefined || id !== this.executionId) return;
+    if (id !== this.executionId) return;
+    // What was shown is no more, whoever took it away.
+    if (found === undefined && this.#execution.value !== undefined && this.#execution.error instanceof NotFoundError) this.#gone();
+    if (found === undefined) return;
     if (this.node === undefined || (!this.#isChosen && found.status !== 'pending')) {
       this.node = telling(found);
       this.#isChosen = false;
@@ -356,10 +359,18 @@ export class FlowtrailExecution extends Connected {
       </div>`;
     }
     return html`${this.#header(shown)}
-      ${this.failure ? html`<ft-problem .error=${this.failure} @ft-retry=${() => this.#fetch()}></ft-problem>` : nothing}
+      ${this.failure
+        ? html`<ft-problem
+            .error=${this.failure}
+            @ft-retry=${() => {
+              this.failure = undefined;
+              void this.#fetch();
+            }}
+          ></ft-problem>`
+        : nothing}
       ${this.#failed(shown)}
       <ft-split vertical name="execution" share="50">
-        <div slot="first">${this.#views(shown)} ${this.view === 'graph' ? this.#graph(shown) : this.#waterfall(shown)}</div>
+        <div slot="first">${this.#views(shown)} ${this.view === 'graph' && hasGraph(shown) ? this.#graph(shown) : this.#waterfall(shown)}</div>
         <div slot="second">${this.#node(shown)}</div>
       </ft-split>`;
   }
@@ -382,7 +393,7 @@ export class FlowtrailExecution extends Connected {
               ${shown.cancelRequested ? 'Cancelling…' : 'Cancel'}
             </button>`
           : nothing}
-        ${isWriter && shown.status !== 'pending'
+        ${isWriter && shown.status !== 'pending' && hasGraph(shown)
           ? html`<button type="button" ?disabled=${this.isBusy} title="Runs it again with the same parameters" @click=${this.#replay}>Replay</button>`
           : nothing}
         <button type="button" ?disabled=${this.isBusy} title="Downloads the whole record as JSON" @click=${this.#download}>JSON</button>
@@ -442,10 +453,10 @@ export class FlowtrailExecution extends Connected {
 
   /** @param {Execution} shown */
   #views(shown) {
-    const isGraph = this.view === 'graph';
+    const isGraph = this.view === 'graph' && hasGraph(shown);
     return html`<div class="views">
       <button class="plain" type="button" aria-pressed=${isGraph ? 'false' : 'true'} @click=${() => this.#choose({ view: 'waterfall' })}>Waterfall</button>
-      ${shown.flowId === null || shown.flowVersion === null
+      ${!hasGraph(shown)
         ? nothing
         : html`<button class="plain" type="button" aria-pressed=${isGraph ? 'true' : 'false'} @click=${() => this.#choose({ view: 'graph' })}>Graph</button>`}
       <button class="plain end" type="button" aria-pressed=${this.node === 0 ? 'true' : 'false'} @click=${() => this.#choose({ node: 0 })}>
@@ -507,6 +518,13 @@ export class FlowtrailExecution extends Connected {
     ></ft-node-data>`;
   }
 }
+
+/**
+ * Whether it is of a flow that is there and has a graph, which can be run again.
+ *
+ * @param {Execution} execution
+ */
+const hasGraph = ({ flowId, flowVersion }) => flowId !== null && flowVersion !== null;
 
 /**
  * The node that tells most: the first that failed, or the slowest.

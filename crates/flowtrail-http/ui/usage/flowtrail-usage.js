@@ -6,8 +6,9 @@
  * page's address, prevents the event's default and sets the property.
  */
 
+import { InvalidError } from '../../client/index.js';
 import { Connected } from '../base/connection.js';
-import { css, define, html, nothing } from '../base/element.js';
+import { css, define, html, keyed, nothing } from '../base/element.js';
 import { count, plural } from '../base/format.js';
 import { keyOf } from '../base/keys.js';
 import { Loading } from '../base/loading.js';
@@ -148,6 +149,10 @@ export class FlowtrailUsage extends Connected {
   #asked = '';
   /** The moment of the first page, which those after it go on from. @type {string | undefined} */
   #asOf;
+  /** The first page, as it was fetched. @type {ExecutionPage | undefined} */
+  #first;
+  /** What happened while a page was being fetched. @type {import('../base/live.js').Happening[]} */
+  #missed = [];
   /** @type {Set<string>} */
   #fresh = new Set();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -183,6 +188,8 @@ export class FlowtrailUsage extends Connected {
     if (changed.has('flowId') || changed.has('connection')) {
       this.#page.forget();
       this.#asked = '';
+      this.#asOf = undefined;
+      this.#first = undefined;
       this.waiting = new Set();
     }
     const asked = JSON.stringify([this.flowId, this.#filters, this.#limit, this.state.page ?? '1']);
@@ -193,7 +200,9 @@ export class FlowtrailUsage extends Connected {
   /** @param {Map<PropertyKey, unknown>} changed */
   updated(changed) {
     const before = /** @type {UsageState | undefined} */ (changed.get('state'));
-    if (changed.has('state') && before?.selected !== this.state.selected) this.#list?.reveal();
+    if (changed.has('state') && before?.selected !== this.state.selected) {
+      void this.#list?.updateComplete.then(() => this.#list?.reveal());
+    }
   }
 
   /** @returns {import('./execution-list.js').ExecutionList | null} */
@@ -223,15 +232,31 @@ export class FlowtrailUsage extends Connected {
 
   async #fetch() {
     clearTimeout(this.#soon);
+    this.#soon = undefined;
     const page = Math.max(1, Number(this.state.page) || 1);
     const asOf = page > 1 ? this.#asOf : undefined;
     const query = { ...this.#query, page, asOf };
-    const found = await this.#page.run((signal) => this.client.executions.list({ ...query, signal }));
+    const found = await this.#page.run(async (signal) => {
+      const found = await this.client.executions.list({ ...query, signal }).catch((error) => {
+        // Too much was recorded since the first page: the list begins anew.
+        if (asOf === undefined || !(error instanceof InvalidError)) throw error;
+        this.#asOf = undefined;
+        return this.client.executions.list({ ...query, asOf: undefined, signal });
+      });
+      // The first page counts exactly what later pages, which are of its moment, count only so far.
+      const first = this.#first;
+      if (page === 1) this.#first = found;
+      else if (!found.totalIsExact && first?.totalIsExact && first.asOf === asOf) {
+        return { ...found, total: first.total, totalPages: first.totalPages, totalIsExact: true };
+      }
+      return found;
+    });
     if (found === undefined) return;
-    if (page === 1) {
-      this.#asOf = found.asOf ?? undefined;
-      this.waiting = new Set();
-    }
+    if (page === 1 || this.#asOf === undefined) this.#asOf = found.asOf ?? undefined;
+    if (page === 1) this.waiting = new Set();
+    const missed = this.#missed;
+    this.#missed = [];
+    if (missed.length > 0) this.happened(missed);
   }
 
   /** Shows what has come. */
@@ -252,8 +277,18 @@ export class FlowtrailUsage extends Connected {
 
   /** @param {import('../base/live.js').Happening[]} events */
   happened(events) {
+    if (this.#page.isLoading) {
+      // The page that comes may be from before or after it.
+      this.#missed.push(...events);
+      if (this.#missed.length > MOST_WAITING) this.#missed = [{ id: '', type: 'resync', data: {} }];
+      return;
+    }
     const shown = this.#page.value;
-    if (shown === undefined) return;
+    if (shown === undefined) {
+      // It could not be fetched; something happens again, so it is tried again.
+      if (this.#page.error !== undefined) this.#lookSoon();
+      return;
+    }
     let items = shown.items;
     let { total } = shown;
     const come = new Set(this.waiting);
@@ -272,15 +307,22 @@ export class FlowtrailUsage extends Connected {
         const { data } = event;
         if (this.flowId !== undefined && data.flowId !== this.flowId) continue;
         const at = items.findIndex((item) => item.id === data.id);
+        const fits = this.#fits(data);
         if (at >= 0) {
-          if (!this.isPaused) items = items.with(at, data);
+          if (this.isPaused || (data.status === 'pending' && items[at]?.status !== 'pending')) continue;
+          // One that fits the filter no longer goes, unless somebody reads it.
+          if (fits === false && data.id !== this.state.selected) {
+            items = items.filter((item) => item.id !== data.id);
+            total -= 1;
+          } else items = items.with(at, data);
           continue;
         }
-        const fits = this.#fits(data);
         if (fits === undefined) isUnknown = true;
+        if (fits === false) come.delete(data.id);
         if (fits !== true || come.has(data.id)) continue;
-        // What ends and began before the first page does not belong to it.
-        if (event.type === 'execution.ended' && items.length > 0 && data.startedAt < (items.at(-1)?.startedAt ?? '')) continue;
+        // What ends and began before a full first page does not belong to it.
+        const isFull = items.length >= this.#limit;
+        if (event.type === 'execution.ended' && isFull && data.startedAt < (items.at(-1)?.startedAt ?? '')) continue;
         if (this.#mayMove()) {
           items = [data, ...items].sort(newestFirst).slice(0, this.#limit);
           fresh.add(data.id);
@@ -289,8 +331,10 @@ export class FlowtrailUsage extends Connected {
       }
     }
     if (items !== shown.items) {
-      this.#page.value = { ...shown, items, total };
+      this.#page.value = { ...shown, items, total, totalPages: Math.max(shown.page, Math.ceil(total / this.#limit)) };
       this.#fresh = fresh;
+      // Pages after this one would go on from another moment.
+      if (fresh.size > 0) this.#asOf = undefined;
       this.requestUpdate();
     }
     if (come.size !== this.waiting.size) this.waiting = come;
@@ -317,13 +361,15 @@ export class FlowtrailUsage extends Connected {
   /** Whether rows may come in by themselves: nobody reads, and nobody has asked them to wait. */
   #mayMove() {
     const rows = this.$('.rows');
-    return !this.isPaused && this.#isFirst && this.state.selected === undefined && (rows?.scrollTop ?? 0) === 0;
+    // Those that wait come before those that come now.
+    const isFree = this.waiting.size === 0 && !this.#page.isLoading;
+    return isFree && !this.isPaused && this.#isFirst && this.state.selected === undefined && (rows?.scrollTop ?? 0) === 0;
   }
 
   /** Looks after a while how many have come that only the server can tell. */
   #lookSoon() {
-    clearTimeout(this.#soon);
-    this.#soon = setTimeout(async () => {
+    this.#soon ??= setTimeout(async () => {
+      this.#soon = undefined;
       if (this.#mayMove() || !this.#isFirst) {
         void this.#fetch();
         return;
@@ -335,7 +381,10 @@ export class FlowtrailUsage extends Connected {
         if (shown === undefined || asked !== this.#asked) return;
         // What is shown stays where it is, as it stands now; what has come waits.
         const newer = new Map(now.items.map((item) => [item.id, item]));
-        this.#page.value = { ...shown, items: shown.items.map((item) => newer.get(item.id) ?? item) };
+        const oldest = now.items.length < this.#limit ? '' : (now.items.at(-1)?.startedAt ?? '');
+        // One that should be in the answer and is not is gone.
+        const stays = shown.items.filter((item) => newer.has(item.id) || item.startedAt < oldest);
+        this.#page.value = { ...shown, items: stays.map((item) => newer.get(item.id) ?? item), total: now.total, totalPages: now.totalPages };
         const known = new Set(shown.items.map((item) => item.id));
         const come = now.items.filter((item) => !known.has(item.id)).map((item) => item.id);
         this.waiting = new Set([...this.waiting, ...come]);
@@ -347,7 +396,10 @@ export class FlowtrailUsage extends Connected {
 
   /** @param {KeyboardEvent} event */
   #key = (event) => {
-    if (!this.hotkeys && !event.composedPath().includes(this)) return;
+    const path = event.composedPath();
+    if (!this.hotkeys && !path.includes(this)) return;
+    // What lies above the page has the keys.
+    if (path.some((target) => target instanceof HTMLElement && (target.localName === 'dialog' || target.localName === 'flowtrail-history'))) return;
     const key = keyOf(event);
     /** @type {Record<string, () => void>} */
     const keys = {
@@ -355,7 +407,7 @@ export class FlowtrailUsage extends Connected {
       k: () => this.#list?.move(-1),
       '.': () => this.#pause(),
       '/': () => /** @type {any} */ (this.$('ft-filters'))?.focusSearch(),
-      Escape: () => this.state.selected !== undefined && this.#change({ selected: undefined }),
+      ...(this.state.selected === undefined ? {} : { Escape: () => this.#change({ selected: undefined }) }),
       Enter: () => this.#enter(event),
     };
     const act = key === undefined ? undefined : keys[key];
@@ -495,17 +547,22 @@ export class FlowtrailUsage extends Connected {
   /** @param {string} selected */
   #detail(selected) {
     const { node, tab, view } = this.state;
-    return html`<flowtrail-execution
-      .connection=${this.server}
-      .executionId=${selected}
-      .node=${node === undefined ? undefined : Number(node)}
-      .tab=${tab ?? ''}
-      .view=${view === 'graph' ? 'graph' : 'waterfall'}
-      .isClosable=${true}
-      @flowtrail-choose=${this.#chose}
-      @flowtrail-select=${(/** @type {CustomEvent<string>} */ event) => this.#change({ selected: event.detail })}
-      @flowtrail-close=${() => this.#change({ selected: undefined })}
-    ></flowtrail-execution>`;
+    // Another execution is another component: what was chosen in the one says nothing of the other.
+    return keyed(
+      selected,
+      html`<flowtrail-execution
+        tabindex="-1"
+        .connection=${this.server}
+        .executionId=${selected}
+        .node=${node === undefined ? undefined : Number(node)}
+        .tab=${tab ?? ''}
+        .view=${view === 'graph' ? 'graph' : 'waterfall'}
+        .isClosable=${true}
+        @flowtrail-choose=${this.#chose}
+        @flowtrail-select=${(/** @type {CustomEvent<string>} */ event) => this.#change({ selected: event.detail })}
+        @flowtrail-close=${() => this.#change({ selected: undefined })}
+      ></flowtrail-execution>`,
+    );
   }
 
   /** @param {CustomEvent<{ node?: number, tab?: string, view?: string }>} event */

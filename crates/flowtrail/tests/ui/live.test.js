@@ -87,7 +87,7 @@ test('a waterfall grows while its execution runs', async (t) => {
 test('an execution that is deleted while it is shown says so', async (t) => {
   const flow = await server.external('Going');
   const made = await server.record(flow.id);
-  const shown = await page(t, server, { path: `/flows/${flow.id}/usage?selected=${made.id}` });
+  const shown = await page(t, server, { path: `/flows/${flow.id}/usage?selected=${made.id}`, expected: [/404/] });
   await shown.locator('flowtrail-execution header').waitFor();
   await server.api('DELETE', `/api/flows/${flow.id}/executions/${made.id}`);
   await shown.getByText('This execution was deleted').waitFor();
@@ -129,4 +129,58 @@ test('a server that goes away is said to be, and is there again by itself', asyn
   await server.record(flow.id, { initialParams: { orderId: 'after' } });
   await until(async () => (await shown.getByText('The server cannot be reached').count()) === 0, 'it to be back');
   await shown.getByText('after').waitFor();
+});
+
+test('what is typed stays while executions come in', async (t) => {
+  const flow = await server.external('Typed');
+  await server.record(flow.id);
+  const shown = await page(t, server, { path: `/flows/${flow.id}/usage` });
+  await rows(shown).first().waitFor();
+  await shown.getByPlaceholder('Search ( / )').pressSequentially('half a wo');
+  await server.record(flow.id);
+  await until(async () => (await rows(shown).count()) === 2, 'the new one');
+  assert.equal(await shown.getByPlaceholder('Search ( / )').inputValue(), 'half a wo');
+});
+
+test('what fits a filter no longer goes, and nothing is left out between what came', async (t) => {
+  const flow = await server.external('Fitting');
+  const begin = () => server.api('POST', `/api/flows/${flow.id}/executions`, {});
+  const first = await begin();
+  const shown = await page(t, server, { path: `/flows/${flow.id}/usage?status=pending` });
+  await until(async () => (await rows(shown).count()) === 1, 'the one that runs');
+  const second = await begin();
+  await until(async () => (await rows(shown).count()) === 2, 'both');
+  await server.api('PATCH', `/api/executions/${first.id}`, { status: 'fulfilled' });
+  await until(async () => (await rows(shown).count()) === 1, 'the one that ended to go');
+  await shown.getByText('1 execution', { exact: true }).waitFor();
+
+  // What has come while one was read stays in its place when nobody reads any more.
+  await rows(shown).first().locator('a').click();
+  const third = await begin();
+  await shown.getByRole('button', { name: '1 new' }).waitFor();
+  await shown.keyboard.press('Escape');
+  await begin();
+  await shown.getByRole('button', { name: '2 new' }).click();
+  await until(async () => (await rows(shown).count()) === 3, 'all that run');
+  const ids = await shown.locator('ft-executions a').evaluateAll((all) => all.map((link) => link.getAttribute('href')));
+  assert.ok(ids.some((id) => id?.endsWith(third.id)) && ids.some((id) => id?.endsWith(second.id)));
+});
+
+test('each execution opens on its own node, and the keys of a dialog are its own', async (t) => {
+  const flow = await server.external('Nodes');
+  const node = (/** @type {number} */ seq, /** @type {object} */ about = {}) => ({ seq, nodeId: `n${seq}`, nodeName: `Node ${seq}`, nodeType: 'x', executionTimeMs: 1, ...about });
+  await server.record(flow.id, { initialParams: { name: 'small' }, nodeExecutions: [node(1)] });
+  await server.record(flow.id, { initialParams: { name: 'large' }, status: 'error', errorInfo: { message: 'no', nodeId: 'n3', nodeName: 'Node 3' }, nodeExecutions: [node(1), node(2), node(3, { error: 'no' })] });
+  const shown = await page(t, server, { path: `/flows/${flow.id}/usage` });
+  const chosen = () => shown.locator('ft-waterfall button[aria-pressed="true"]').innerText();
+  await rows(shown).filter({ hasText: 'large' }).locator('a').click();
+  await until(async () => (await chosen()).includes('Node 3'), 'the node that failed');
+  await rows(shown).filter({ hasText: 'small' }).locator('a').click();
+  await until(async () => (await chosen()).includes('Node 1'), 'its only node');
+  await shown.locator('flow-page h1').click();
+  await shown.keyboard.press('?');
+  await shown.getByRole('dialog').waitFor();
+  await shown.keyboard.press('Escape');
+  await until(async () => (await shown.getByRole('dialog').count()) === 0, 'the dialog to close');
+  assert.match(shown.url(), /selected=/, 'and nothing behind it');
 });

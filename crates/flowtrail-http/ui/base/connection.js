@@ -83,12 +83,21 @@ export class Connected extends Element {
     return this.server.client;
   }
 
-  /** @param {import('../../vendor/@lit/reactive-element/reactive-element.js').PropertyValues} changed */
+  /** @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
-    if (changed.has('baseUrl') || changed.has('token') || changed.has('connection')) {
+    if (this.isElsewhere(changed)) {
       this.#own = undefined;
       this.#listen();
     }
+  }
+
+  /**
+   * Whether it is another server, or somebody else who asks it, than before.
+   *
+   * @param {Map<PropertyKey, unknown>} changed
+   */
+  isElsewhere(changed) {
+    return !this.hasUpdated || changed.has('baseUrl') || changed.has('token') || changed.has('connection');
   }
 
   connectedCallback() {

@@ -156,7 +156,7 @@ export class FlowtrailHistory extends Connected {
   /** @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
     super.willUpdate(changed);
-    if (!changed.has('flowId') && !changed.has('connection')) return;
+    if (!changed.has('flowId') && !this.isElsewhere(changed)) return;
     this.#shown.forget();
     if (this.flowId) void this.#fetch();
   }

@@ -122,7 +122,7 @@ export class FlowtrailStats extends Connected {
   willUpdate(changed) {
     super.willUpdate(changed);
     const asked = JSON.stringify([this.flowId, this.range]);
-    if (asked !== this.#asked) void this.#fetch();
+    if (asked !== this.#asked || this.isElsewhere(changed)) void this.#fetch();
     this.#asked = asked;
   }
 

@@ -61,6 +61,8 @@ class StatisticsPage extends Connected {
 
   /** @type {Loading<Row[]>} */
   #rows = new Loading(this);
+  /** How many flows were not asked for. */
+  #others = 0;
   #asked = '';
 
   constructor() {
@@ -89,6 +91,7 @@ class StatisticsPage extends Connected {
     const from = fromOf(this.#range, this.server.now());
     return this.#rows.run(async (signal) => {
       const page = await client.flows.list({ limit: MOST, signal });
+      this.#others = page.total - page.items.length;
       const waiting = page.items.filter((flow) => flow.lastExecutionAt !== null);
       /** @type {Row[]} */
       const rows = [];
@@ -98,8 +101,9 @@ class StatisticsPage extends Connected {
           try {
             rows.push({ id, name, figures: await client.executions.stats({ flowId: id, from, signal }) });
           } catch (error) {
-            // Of a flow that one may only call there are no figures.
-            if (signal.aborted) throw error;
+            // Of a flow that one may only call there are no figures, and of one that was just deleted.
+            const status = /** @type {any} */ (error).status;
+            if (signal.aborted || (status !== 403 && status !== 404)) throw error;
           }
         }
       };
@@ -123,6 +127,9 @@ class StatisticsPage extends Connected {
         <h2>Flows</h2>
         ${this.#rows.error ? html`<ft-problem .error=${this.#rows.error} what="The flows cannot be listed" @ft-retry=${() => this.#fetch()}></ft-problem>` : nothing}
         ${rows === undefined ? nothing : rows.length === 0 ? html`<p class="muted">No flow ran in this time.</p>` : this.#table(rows)}
+        ${this.#others > 0
+          ? html`<p class="muted">Of ${count(this.#others + MOST)} flows these are among the first ${MOST} by name; the figures above are of all.</p>`
+          : nothing}
       </section>`;
   }
 

@@ -183,7 +183,7 @@ export class FlowtrailExecution extends Connected {
   /** @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
     super.willUpdate(changed);
-    if (changed.has('executionId') || changed.has('connection')) {
+    if (changed.has('executionId') || this.isElsewhere(changed)) {
       for (const loading of this.#all) loading.forget();
       this.failure = undefined;
       this.isGone = false;

@@ -185,7 +185,7 @@ export class FlowtrailUsage extends Connected {
   /** @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
     super.willUpdate(changed);
-    if (changed.has('flowId') || changed.has('connection')) {
+    if (changed.has('flowId') || this.isElsewhere(changed)) {
       this.#page.forget();
       this.#asked = '';
       this.#asOf = undefined;

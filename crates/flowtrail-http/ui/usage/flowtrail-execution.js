@@ -202,6 +202,11 @@ export class FlowtrailExecution extends Connected {
     clearTimeout(this.#soon);
   }
 
+  /** Takes the keyboard there. A `tabindex` of its own would take all that is in it out of the order. */
+  focus() {
+    this.$('header button, header a, button')?.focus();
+  }
+
   async #fetch() {
     const id = this.executionId;
     const found = await this.#execution.run((signal) => this.client.executions.get(id, { data: 'none', signal }));

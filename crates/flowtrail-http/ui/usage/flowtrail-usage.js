@@ -551,7 +551,6 @@ export class FlowtrailUsage extends Connected {
     return keyed(
       selected,
       html`<flowtrail-execution
-        tabindex="-1"
         .connection=${this.server}
         .executionId=${selected}
         .node=${node === undefined ? undefined : Number(node)}

@@ -1127,6 +1127,8 @@ export interface components {
             /** @description Whether somebody asked it to stop. */
             cancelRequested: boolean;
             capture: components["schemas"]["Capture"];
+            /** @description What you may do with it as it stands; told with `allowed=true`. */
+            allowed?: ("cancel" | "replay" | "delete")[];
             /**
              * Format: date-time
              * @description When it was recorded.
@@ -1456,6 +1458,8 @@ export interface components {
             nodes: components["schemas"]["Node"][];
             /** @description The connections between them. */
             connections: components["schemas"]["Connection"][];
+            /** @description What you may do with it; told with `allowed=true`. */
+            allowed?: ("call" | "seeAll" | "change")[];
         };
         /**
          * @description A flow as a list shows it.
@@ -3105,6 +3109,8 @@ export interface components {
         dryRun: boolean;
         /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
         data: "all" | "own" | "none";
+        /** @description Also tells what you may do with it. */
+        allowed: boolean;
         /** @description With `false` it is answered as soon as it has begun. */
         wait: boolean;
         /** @description Only what happens in this flow. */
@@ -4040,6 +4046,8 @@ export interface operations {
             query?: {
                 /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
                 data?: components["parameters"]["data"];
+                /** @description Also tells what you may do with it. */
+                allowed?: components["parameters"]["allowed"];
             };
             header?: {
                 /** @description The `ETag` of what the client has: if it is still current, the answer is 304. */
@@ -4691,6 +4699,8 @@ export interface operations {
             query?: {
                 /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
                 data?: components["parameters"]["data"];
+                /** @description Also tells what you may do with it. */
+                allowed?: components["parameters"]["allowed"];
             };
             header?: {
                 /** @description The `ETag` of what the client has: if it is still current, the answer is 304. */
@@ -5700,7 +5710,10 @@ export interface operations {
     };
     getFlow: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also tells what you may do with it. */
+                allowed?: components["parameters"]["allowed"];
+            };
             header?: never;
             path: {
                 /** @description A flow. */

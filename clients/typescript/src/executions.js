@@ -67,10 +67,11 @@ export class Executions {
   }
 
   /**
-   * An execution with all its data; with `data: 'own'` without that of its nodes, with `data: 'none'` without any.
+   * An execution with all its data; with `data: 'own'` without that of its nodes, with `data: 'none'` without any. With
+   * `allowed: true` it tells what one may do with it.
    *
    * @param {string} id
-   * @param {{ data?: 'all' | 'own' | 'none' } & Asking} [query]
+   * @param {{ data?: 'all' | 'own' | 'none', allowed?: boolean } & Asking} [query]
    * @returns {Promise<Schemas['Execution']>}
    */
   get(id, { signal, ...query } = {}) {

@@ -38,14 +38,14 @@ export class Flows {
   }
 
   /**
-   * A flow with its graph.
+   * A flow with its graph. With `allowed: true` it tells what one may do with it.
    *
    * @param {string} id
-   * @param {Asking} [asking]
+   * @param {{ allowed?: boolean } & Asking} [query]
    * @returns {Promise<Schemas['Flow']>}
    */
-  get(id, asking) {
-    return this.#http.json('GET', at(id), asking);
+  get(id, { signal, ...query } = {}) {
+    return this.#http.json('GET', at(id), { query, signal });
   }
 
   /**

@@ -21,9 +21,14 @@ export class Server {
   /** @type {import('node:child_process').ChildProcess | null} */
   #process = null;
 
-  /** @param {Record<string, string>} [settings] variables of the configuration */
+  /**
+   * @template {Server} S
+   * @this {new () => S}
+   * @param {Record<string, string>} [settings] variables of the configuration
+   * @returns {Promise<S>}
+   */
   static async start(settings = {}) {
-    const server = new Server();
+    const server = new this();
     server.#folder = await mkdtemp(join(tmpdir(), 'flowtrail-'));
     server.settings = settings;
     await server.begin();

@@ -9,6 +9,7 @@
 //! * [`Caller`] is the extractor that a handler needs to know who asks; without a key there is no handler.
 //! * [`ApiError`] is the one error; `error::TABLE` says what each code means, and `docs/API.md` shows it.
 
+mod allowed;
 mod answers;
 mod app;
 mod auth;

@@ -3,6 +3,8 @@
 //! Nothing is built: what stands in `ui/`, `vendor/` and the TypeScript client is served as it is. A build in debug mode reads it from
 //! where it was built, so that a change is seen by loading the page again; a release has it within.
 
+mod modules;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
@@ -15,8 +17,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 
+use self::modules::Imports;
 use crate::mcp::Doors;
-use crate::{ApiError, ErrorCode};
+use crate::{ApiError, ErrorCode, session};
 
 #[derive(RustEmbed)]
 #[folder = "ui/"]
@@ -41,9 +44,6 @@ const PAGES: &[&str] = &["/", "/flows", "/executions", "/statistics", "/keys", "
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// What of the modules is fetched when it is first needed, and not before.
-const LATER: &[&str] = &["uplot", "dagre", "flows/layout.js", "stats/plot.js", "embed.js"];
-
 /// Stands for all that is served: it is another one in another version, so that browsers may keep what has it in its address.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     if cfg!(debug_assertions) {
@@ -59,8 +59,8 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     hasher.finalize().to_hex()[..16].to_owned()
 });
 
-/// The page, with what it is made of named in it: browsers then need not find out module by module.
-static INDEX: LazyLock<String> = LazyLock::new(index);
+/// Which module imports which.
+static IMPORTS: LazyLock<Imports> = LazyLock::new(|| Imports::read(&paths(), file));
 
 /// Files as they are sent packed, by their paths.
 static PACKED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
@@ -99,12 +99,20 @@ fn file(path: &str) -> Option<Cow<'static, [u8]>> {
     found.map(|file| file.data)
 }
 
-fn index() -> String {
+/// The page, with the modules named in it that it needs at this address: browsers then need not find out one by one.
+fn index(address: &str, query: &str) -> String {
     let assets = format!("/assets/{}", *VERSION);
-    let is_first = |path: &String| path.ends_with(".js") && !LATER.iter().any(|part| path.contains(part));
-    let preload: Vec<String> = paths()
+    let roots = modules::roots(address, query);
+    let fresh;
+    let imports: &Imports = if cfg!(debug_assertions) {
+        fresh = Imports::read(&paths(), file);
+        &fresh
+    } else {
+        &IMPORTS
+    };
+    let preload: Vec<String> = imports
+        .needed(&roots)
         .into_iter()
-        .filter(is_first)
         .map(|path| format!("<link rel=\"modulepreload\" href=\"{assets}/{path}\" />"))
         .collect();
     let page = file("ui/index.html").unwrap_or_default();
@@ -114,7 +122,11 @@ fn index() -> String {
 /// Any page: what it shows is decided in the browser, by its address.
 async fn page_of(request: HttpRequest, doors: web::Data<Doors>) -> Result<HttpResponse, ApiError> {
     doors.check_name(&request)?;
-    let page = if cfg!(debug_assertions) { index() } else { INDEX.clone() };
+    let mut page = index(request.path(), request.query_string());
+    if session::cookie_of(&request).is_some() {
+        // Then it need not wait to be told that somebody is probably logged in.
+        page = page.replace("<flowtrail-app>", "<flowtrail-app has-session>");
+    }
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
@@ -169,16 +181,22 @@ fn takes_gzip(request: &HttpRequest) -> bool {
 
 /// A file packed; once, unless it may change.
 fn packed(path: &str, bytes: &[u8]) -> Bytes {
-    let mut kept = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !cfg!(debug_assertions)
-        && let Some(known) = kept.get(path)
-    {
+    if cfg!(debug_assertions) {
+        return gzip(bytes);
+    }
+    let kept = || PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept().get(path) {
         return known.clone();
     }
+    // Outside of the lock: the other workers need not wait, though two may do it at once.
+    let packed = gzip(bytes);
+    kept().insert(path.to_owned(), packed.clone());
+    packed
+}
+
+fn gzip(bytes: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     // Writing to memory has nothing to fail.
     let _ = encoder.write_all(bytes);
-    let packed = Bytes::from(encoder.finish().unwrap_or_default());
-    kept.insert(path.to_owned(), packed.clone());
-    packed
+    Bytes::from(encoder.finish().unwrap_or_default())
 }

@@ -62,8 +62,9 @@ pub use housekeeping::Housekept;
 pub use measures::{Distribution, Measures};
 pub use recorder::RecorderLimits;
 pub use service::{
-    AuditPage, Difference, ExecutionPage, FinishedExecution, FinishedNode, FlowChange, Keep, Mark, NewKey,
-    NewToken, Points, Really, Recorded, ReportedEnd, RulesMark, Session, StatsPoint, StatsRange, Walk,
+    AuditPage, Difference, ExecutionAct, ExecutionPage, FinishedExecution, FinishedNode, FlowAct, FlowChange,
+    Keep, Mark, NewKey, NewToken, Points, Really, Recorded, ReportedEnd, RulesMark, Session, StatsPoint,
+    StatsRange, Walk,
 };
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

@@ -1,10 +1,12 @@
 //! `GET /api/executions/{executionId}`, also below its flow: an execution with all its data.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use flowtrail_tracker::ExecutionAct;
 use flowtrail_types::Execution;
 use serde_json::Value;
 
 use super::{path_id, scope};
+use crate::allowed::Told;
 use crate::blocking::blocking;
 use crate::operate::tagged;
 use crate::query::Query;
@@ -18,23 +20,32 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let flow = scope(&request)?;
     let id = path_id(&request, "execution_id", "execution")?;
-    query.only(&["data"])?;
-    let left_out: &[&[&str]] = match query.text("data") {
-        None | Some("all") => &[],
-        Some("own") => &[&[], OF_NODE],
-        Some("none") => &[OF_EXECUTION, OF_NODE],
+    query.only(&["data", "allowed"])?;
+    let is_told = query.flag("allowed")?.unwrap_or(false);
+    let left_out: Option<(&[&str], &[&str])> = match query.text("data") {
+        None | Some("all") => None,
+        Some("own") => Some((&[], OF_NODE)),
+        Some("none") => Some((OF_EXECUTION, OF_NODE)),
         Some(other) => {
             return Err(ApiError::invalid("data", format!("expected all, own or none, got {other:?}")));
         }
     };
     let tracker = app.tracker().clone();
-    let execution = blocking(move || tracker.execution(&principal, id)).await?;
+    let (execution, allowed) = blocking(move || {
+        let execution = tracker.execution(&principal, id)?;
+        let allowed = is_told.then(|| tracker.allowed_with_execution(&principal, &execution)).transpose()?;
+        Ok::<_, ApiError>((execution, allowed))
+    })
+    .await?;
     if flow.is_some_and(|flow| flow != execution.summary.guarding_flow_id) {
         return Err(ApiError::new(ErrorCode::NotFound, "there is no such execution of this flow"));
     }
+    let allowed = allowed.map(|acts| acts.into_iter().map(ExecutionAct::as_str).collect());
     match left_out {
-        [of_execution, of_node] => tagged(&request, &without(execution, of_execution, of_node)?),
-        _ => tagged(&request, &execution),
+        Some((of_execution, of_node)) => {
+            tagged(&request, &Told { of: &without(execution, of_execution, of_node)?, allowed })
+        }
+        None => tagged(&request, &Told { of: &execution, allowed }),
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) const ROUTES: &[Route] = &[
         Operation::new("pruneFlow", "Deletes the older part of a flow's history").takes(&[&["dryRun"]]).body("Prune")
             .gives(&[Answer::json(200, "Deleted", "How many are gone.")]).fails(&[ErrorCode::Busy])),
     Route::get("/api/flows/{flow_id}/executions/{execution_id}", || web::get().to(detail::handle),
-        Operation::new("getFlowExecution", "An execution of a flow with all its data").takes(&[&["data", "If-None-Match"]])
+        Operation::new("getFlowExecution", "An execution of a flow with all its data").takes(&[&["data", "allowed", "If-None-Match"]])
             .gives(DETAIL)),
     Route::delete("/api/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one),
         Operation::new("deleteExecution", "Deletes an execution that has ended")
@@ -94,7 +94,7 @@ pub(crate) const ROUTES: &[Route] = &[
             .details("Both ways are streamed; the limit of a body holds for each line, and a bad line sinks no other.")
             .gives(&[Answer::of(200, "application/x-ndjson", "BatchOutcome", "What became of each line, in order.")])),
     Route::get("/api/executions/{execution_id}", || web::get().to(detail::handle),
-        Operation::new("getExecution", "An execution with all its data").takes(&[&["data", "If-None-Match"]])
+        Operation::new("getExecution", "An execution with all its data").takes(&[&["data", "allowed", "If-None-Match"]])
             .gives(DETAIL)),
     Route::patch("/api/executions/{execution_id}", || web::patch().to(end::handle),
         Operation::new("endExecution", "Ends an execution that runs elsewhere").body("EndedExecution")

@@ -43,7 +43,11 @@ pub(crate) const ROUTES: &[Route] = &[
     Route::get(
         "/api/flows/{flow_id}",
         || web::get().to(read::handle),
-        Operation::new("getFlow", "A flow with its graph").gives(&[Answer::json(200, "Flow", "The flow.")]),
+        Operation::new("getFlow", "A flow with its graph").takes(&[&["allowed"]]).gives(&[Answer::json(
+            200,
+            "Flow",
+            "The flow.",
+        )]),
     ),
     Route::patch(
         "/api/flows/{flow_id}",

@@ -79,12 +79,13 @@ fn table() -> Vec<Parameter> {
         ),
         query("step", json!({"enum": ["hour", "day"], "default": "day"}), "How much time a point is of."),
         query("format", format, "Full executions as lines of JSON, or what lists show as CSV."),
-        query("dryRun", either, "Only counts, and deletes nothing."),
+        query("dryRun", either.clone(), "Only counts, and deletes nothing."),
         query(
             "data",
             json!({"enum": ["all", "own", "none"], "default": "all"}),
             "With `own` the payloads of nodes are left out, with `none` all of them.",
         ),
+        query("allowed", either, "Also tells what you may do with it."),
         query(
             "wait",
             json!({"type": "boolean", "default": true}),

@@ -18,15 +18,6 @@ class AppKeys extends Element {
   static styles = css`
     dialog {
       width: min(28rem, calc(100vw - 2rem));
-      padding: 1rem 1.25rem;
-      border: 0;
-      border-radius: var(--ft-radius);
-      background: var(--ft-background);
-      color: inherit;
-      box-shadow: var(--ft-float);
-    }
-    dialog::backdrop {
-      background: rgb(0 0 0 / 0.32);
     }
     dl {
       display: grid;

@@ -2,16 +2,35 @@
 /** Which page an address leads to. */
 
 import { Element, css, define, html } from '../base/element.js';
+import { Lazy, prefetch } from '../base/lazy.js';
+import '../parts/problem.js';
 import { keepState } from '../usage/keep-state.js';
-import '../flows/flow-page.js';
-import '../flows/flows-page.js';
-import '../people/audit-page.js';
-import '../people/keys-page.js';
-import '../people/users-page.js';
-import '../stats/statistics-page.js';
-import '../usage/flowtrail-usage.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Me']} Me */
+
+/** The modules of the pages, which the server names in the page that it sends for their addresses. @type {Record<string, () => Promise<unknown>>} */
+const MODULES = {
+  flows: () => import('../flows/flows-page.js'),
+  flow: () => import('../flows/flow-page.js'),
+  executions: () => import('../usage/flowtrail-usage.js'),
+  statistics: () => import('../stats/statistics-page.js'),
+  keys: () => import('../people/keys-page.js'),
+  users: () => import('../people/users-page.js'),
+  audit: () => import('../people/audit-page.js'),
+};
+
+/**
+ * Fetches the module of the page that an address leads to.
+ *
+ * @param {string[]} path
+ * @returns {Promise<unknown> | undefined}
+ */
+export const bringPage = (path) => MODULES[pageOf(path)]?.();
+
+/** @param {string[]} path */
+function pageOf([first = 'flows', id]) {
+  return first === 'flows' && id !== undefined ? 'flow' : first;
+}
 
 class AppPages extends Element {
   static properties = {
@@ -33,8 +52,12 @@ class AppPages extends Element {
     }
   `;
 
+  #lazy = new Lazy(this);
+  #page = '';
+
   constructor() {
     super();
+    prefetch([...Object.values(MODULES), () => import('../usage/flowtrail-execution.js')]);
     /** @type {import('../base/connection.js').Connection} */
     this.connection = /** @type {any} */ (undefined);
     /** @type {import('../base/address.js').Address} */
@@ -46,9 +69,13 @@ class AppPages extends Element {
 
   /** @param {Map<PropertyKey, any>} changed */
   willUpdate(changed) {
-    if (!changed.has('address')) return;
-    changed.get('address')?.removeEventListener('change', this.#move);
-    this.address.addEventListener('change', this.#move);
+    if (changed.has('address')) {
+      changed.get('address')?.removeEventListener('change', this.#move);
+      this.address.addEventListener('change', this.#move);
+    }
+    const page = pageOf(this.address.path);
+    if (page !== this.#page) void this.#lazy.bring(MODULES[page]);
+    this.#page = page;
   }
 
   disconnectedCallback() {
@@ -64,6 +91,9 @@ class AppPages extends Element {
     const { connection, address, me } = this;
     const [page = 'flows', id, tab] = address.path;
     const { query } = address;
+    if (this.#lazy.error) {
+      return html`<ft-problem .error=${this.#lazy.error} what="This part cannot be fetched" @ft-retry=${() => this.#lazy.again()}></ft-problem>`;
+    }
     if (page === 'flows' && id === undefined) {
       return titled('Flows', html`<flows-page .connection=${connection} .address=${address} .query=${query}></flows-page>`);
     }

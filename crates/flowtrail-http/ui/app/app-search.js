@@ -32,14 +32,6 @@ class AppSearch extends Element {
       width: min(36rem, calc(100vw - 2rem));
       margin-block-start: 12vh;
       padding: 0;
-      border: 0;
-      border-radius: var(--ft-radius);
-      background: var(--ft-background);
-      color: inherit;
-      box-shadow: var(--ft-float);
-    }
-    dialog::backdrop {
-      background: rgb(0 0 0 / 0.24);
     }
     input {
       width: 100%;

@@ -6,18 +6,20 @@ import { Address } from '../base/address.js';
 import { connect } from '../base/connection.js';
 import { Element, css, define, html, nothing } from '../base/element.js';
 import { keyOf } from '../base/keys.js';
+import { Lazy } from '../base/lazy.js';
 import '../parts/problem.js';
 import './app-bar.js';
-import './app-keys.js';
-import './app-login.js';
-import './app-pages.js';
-import './app-search.js';
+import { bringPage } from './app-pages.js';
 import { theme } from './theme.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Me']} Me */
 
 /** How long something is told of that a person did, in milliseconds. */
 const TOLD = 6_000;
+
+const bringLogin = () => import('./app-login.js');
+const bringSearch = () => import('./app-search.js');
+const bringKeys = () => import('./app-keys.js');
 
 class FlowtrailApp extends Element {
   static properties = {
@@ -27,6 +29,7 @@ class FlowtrailApp extends Element {
     notice: { state: true },
     isHelpOpen: { state: true },
     isSearching: { state: true },
+    isKnown: { attribute: 'has-session', type: Boolean },
   };
 
   static styles = css`
@@ -74,10 +77,13 @@ class FlowtrailApp extends Element {
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #told;
+  #lazy = new Lazy(this);
   /** @type {(() => void) | undefined} */
   #leave;
   #connection = connect();
   #address = new Address();
+  /** Whether the address logs somebody in, who may be another one than before. */
+  #hasCode = window.location.hash.startsWith('#code=');
 
   constructor() {
     super();
@@ -86,6 +92,13 @@ class FlowtrailApp extends Element {
     this.me = undefined;
     /** @type {'opening' | 'login' | 'open' | 'away'} */
     this.phase = 'opening';
+    /**
+     * Whether the browser has a session, as the server saw: then what it shows is fetched while it is asked whose it is, and
+     * whether it is still good.
+     */
+    this.isKnown = false;
+    // Not to wait for it later; what cannot be fetched is asked for again, and said, when it is shown.
+    bringPage(this.#address.path)?.catch(() => {});
     /** Why one has to log in again, or cannot. @type {Error | undefined} */
     this.error = undefined;
     this.notice = '';
@@ -106,6 +119,12 @@ class FlowtrailApp extends Element {
     this.addEventListener('ft-go', (event) => this.#address.go(/** @type {CustomEvent<string>} */ (event).detail));
     this.addEventListener('ft-said', (event) => this.#say(/** @type {CustomEvent<string>} */ (event).detail));
     void this.#open();
+  }
+
+  willUpdate() {
+    if (this.phase === 'login') void this.#lazy.bring(bringLogin);
+    else if (this.isSearching) void this.#lazy.bring(bringSearch);
+    else if (this.isHelpOpen) void this.#lazy.bring(bringKeys);
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -209,10 +228,13 @@ class FlowtrailApp extends Element {
   }
 
   render() {
-    if (this.phase === 'opening') return html`<div></div>`;
+    if (this.phase === 'opening' && (!this.isKnown || this.#hasCode)) return html`<div></div>`;
     if (this.phase === 'away') {
       return html`<ft-problem .error=${this.error} what="Flowtrail cannot be shown" @ft-retry=${() => this.#open()}></ft-problem>`;
     }
+    const missing = this.#lazy.error
+      ? html`<ft-problem .error=${this.#lazy.error} what="This part cannot be fetched" @ft-retry=${() => this.#lazy.again()}></ft-problem>`
+      : nothing;
     if (this.phase === 'login') {
       /** @param {CustomEvent<Me>} event */
       const entered = (event) => {
@@ -221,7 +243,7 @@ class FlowtrailApp extends Element {
         this.phase = 'open';
       };
       return html`<span></span>
-        <main><app-login .client=${this.#connection.client} .error=${this.error} @ft-entered=${entered}></app-login></main>`;
+        <main>${missing}<app-login .client=${this.#connection.client} .error=${this.error} @ft-entered=${entered}></app-login></main>`;
     }
     const { live } = this.#connection;
     return html`<app-bar
@@ -242,6 +264,7 @@ class FlowtrailApp extends Element {
               The server cannot be reached. What runs there goes on being recorded; this page is up to date again as soon as it is back.
             </p>`
           : nothing}
+        ${missing}
         <app-pages .connection=${this.#connection} .address=${this.#address} .me=${this.me}></app-pages>
       </main>
       ${this.isSearching

@@ -2,7 +2,7 @@
 /** Which server a component shows, and as whom. Components of one page that show the same one share a connection. */
 
 import { Flowtrail } from '../../client/index.js';
-import { Element } from './element.js';
+import { Element, html, nothing } from './element.js';
 import { Live } from './live.js';
 
 /** A server, who asks it, and what happens there. */
@@ -61,6 +61,7 @@ export class Connected extends Element {
   #own;
   /** @type {(() => void) | undefined} */
   #leave;
+  #drawAgain = () => this.requestUpdate();
 
   constructor() {
     super();
@@ -115,7 +116,23 @@ export class Connected extends Element {
     this.#leave?.();
     this.#leave = undefined;
     if (this.happened === Connected.prototype.happened) return;
-    this.#leave = this.server.live.listen((events) => this.happened(events));
+    const { live } = this.server;
+    const leave = live.listen((events) => this.happened(events));
+    live.addEventListener('state', this.#drawAgain);
+    this.#leave = () => {
+      leave();
+      live.removeEventListener('state', this.#drawAgain);
+    };
+  }
+
+  /** Says that what is shown is no longer true to life, where a page of somebody else is no longer let in or finds nobody. */
+  get standing() {
+    if (!this.server.isGuest || this.connection !== undefined) return nothing;
+    const { state } = this.server.live;
+    if (state === 'refused') {
+      return html`<p class="standing" role="alert">The token of this page has expired or was revoked: what is shown may be out of date. Whoever runs the page can give it another.</p>`;
+    }
+    return state === 'lost' ? html`<p class="standing" role="status">The server cannot be reached. It is tried again.</p>` : nothing;
   }
 
   /**

@@ -24,7 +24,19 @@ export function duration(millis) {
 /** @param {number} number */
 const two = (number) => String(number).padStart(2, '0');
 
-const absoluteFormat = new Intl.DateTimeFormat(undefined, {
+/**
+ * How times are written where the reader is. What writes them is made when it is first needed: that takes longer than all else here.
+ *
+ * @param {Intl.DateTimeFormatOptions} options
+ * @returns {(time: Date | number) => string}
+ */
+export function timeFormat(options) {
+  /** @type {Intl.DateTimeFormat | undefined} */
+  let made;
+  return (time) => (made ??= new Intl.DateTimeFormat(undefined, options)).format(time);
+}
+
+const absoluteFormat = timeFormat({
   year: 'numeric',
   month: 'short',
   day: 'numeric',
@@ -35,34 +47,34 @@ const absoluteFormat = new Intl.DateTimeFormat(undefined, {
   hourCycle: 'h23',
   timeZoneName: 'short',
 });
-const clockFormat = new Intl.DateTimeFormat(undefined, {
+const clockFormat = timeFormat({
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
   hourCycle: 'h23',
 });
-const dayFormat = new Intl.DateTimeFormat(undefined, {
+const dayFormat = timeFormat({
   month: 'short',
   day: 'numeric',
   hour: '2-digit',
   minute: '2-digit',
   hourCycle: 'h23',
 });
-const farDayFormat = new Intl.DateTimeFormat(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
+const farDayFormat = timeFormat({ year: 'numeric', month: 'short', day: 'numeric' });
 
 /**
  * A time with everything that is known of it, and its zone.
  *
  * @param {string | number} time
  */
-export const absolute = (time) => absoluteFormat.format(new Date(time));
+export const absolute = (time) => absoluteFormat(new Date(time));
 
 /**
  * The time of day.
  *
  * @param {string | number} time
  */
-export const clock = (time) => clockFormat.format(new Date(time));
+export const clock = (time) => clockFormat(new Date(time));
 
 /**
  * How long ago: in words within a day, otherwise the date and the time.
@@ -74,9 +86,9 @@ export function ago(time, now) {
   const at = new Date(time).getTime();
   const past = now - at;
   if (Math.abs(past) < 5 * SECOND) return 'just now';
-  if (past < 0) return past > -DAY ? `in ${amount(-past)}` : dayFormat.format(at);
+  if (past < 0) return past > -DAY ? `in ${amount(-past)}` : dayFormat(at);
   if (past < DAY) return `${amount(past)} ago`;
-  return past < 300 * DAY ? dayFormat.format(at) : farDayFormat.format(at);
+  return past < 300 * DAY ? dayFormat(at) : farDayFormat(at);
 }
 
 /** @param {number} millis */
@@ -86,10 +98,12 @@ function amount(millis) {
   return `${Math.floor(millis / HOUR)} h`;
 }
 
-const countFormat = new Intl.NumberFormat('en');
-
-/** @param {number} number */
-export const count = (number) => countFormat.format(number);
+/**
+ * A whole number, in groups of three digits.
+ *
+ * @param {number} number
+ */
+export const count = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /**
  * A part of a whole, 0 to 1.

@@ -39,6 +39,18 @@ export class Loading {
   }
 
   /**
+   * Takes what came another way, instead of what is under way.
+   *
+   * @param {T} value
+   */
+  take(value) {
+    this.stop();
+    this.value = value;
+    this.error = undefined;
+    this.#host.requestUpdate();
+  }
+
+  /**
    * Fetches. An earlier fetch that is still under way is given up.
    *
    * @param {(signal: AbortSignal) => Promise<T>} fetch

@@ -214,6 +214,18 @@ export const common = css`
     color: var(--ft-error);
   }
 
+  dialog {
+    padding: 1rem 1.25rem;
+    border: 0;
+    border-radius: var(--ft-radius);
+    background: var(--ft-background);
+    color: inherit;
+    box-shadow: var(--ft-float);
+  }
+  dialog::backdrop {
+    background: rgb(0 0 0 / 0.32);
+  }
+
   table {
     width: 100%;
     border-collapse: collapse;
@@ -244,6 +256,11 @@ export const common = css`
   .grow {
     flex: 1;
     min-width: 0;
+  }
+  .standing {
+    padding: 0.375rem 0.75rem;
+    border-inline-start: 2px solid var(--ft-error);
+    background: var(--ft-error-ground);
   }
   .shape {
     display: block;

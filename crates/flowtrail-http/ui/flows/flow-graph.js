@@ -2,6 +2,7 @@
 /** A flow's graph, drawn: its nodes, how they hang together, and, where that is given, how each of them went. */
 
 import { Element, css, define, html, nothing, svg } from '../base/element.js';
+import { plural } from '../base/format.js';
 import { iconOf } from './icons.js';
 import { HEIGHT, WIDTH } from './sizes.js';
 
@@ -14,6 +15,7 @@ export class FlowGraph extends Element {
     nodes: { attribute: false },
     connections: { attribute: false },
     states: { attribute: false },
+    runs: { attribute: false },
     selected: {},
     problems: { attribute: false },
   };
@@ -78,6 +80,21 @@ export class FlowGraph extends Element {
     .aborted .edge {
       fill: var(--ft-aborted);
     }
+    .run {
+      fill: var(--ft-line);
+    }
+    .run.completed {
+      fill: var(--ft-fulfilled);
+    }
+    .run.error {
+      fill: var(--ft-error);
+    }
+    .run.aborted {
+      fill: var(--ft-aborted);
+    }
+    .run.pending {
+      fill: var(--ft-pending);
+    }
     .unrun rect.box {
       stroke-dasharray: 3 3;
     }
@@ -107,6 +124,8 @@ export class FlowGraph extends Element {
     this.connections = [];
     /** How each node went, by its id. @type {Map<string, State> | undefined} */
     this.states = undefined;
+    /** How each node went in the last runs, the newest last, by its id. @type {Map<string, string[]> | undefined} */
+    this.runs = undefined;
     /** The id of the node that is chosen. @type {string | undefined} */
     this.selected = undefined;
     /** The ids of nodes with which something is wrong. @type {Set<string> | undefined} */
@@ -159,6 +178,8 @@ export class FlowGraph extends Element {
     const status = this.states === undefined ? '' : (state?.status ?? 'unrun');
     const said = state === undefined ? node.type : `${node.type} · ${state.note ?? state.status}`;
     const classes = `node ${status} ${node.id === this.selected ? 'selected' : ''} ${node.id !== undefined && this.problems?.has(node.id) ? 'wrong' : ''}`;
+    const runs = this.runs?.get(node.id ?? '') ?? [];
+    const went = runs.length === 0 ? '' : `; ${wentOf(runs)}`;
     /** @param {KeyboardEvent} event */
     const key = (event) => {
       if (event.key !== 'Enter' && event.key !== ' ') return;
@@ -170,19 +191,35 @@ export class FlowGraph extends Element {
       transform=${`translate(${x - WIDTH / 2} ${y - HEIGHT / 2})`}
       role="button"
       tabindex="0"
-      aria-label=${`${node.name}, ${said}`}
+      aria-label=${`${node.name}, ${said}${went}`}
       aria-pressed=${node.id === this.selected ? 'true' : 'false'}
       @click=${() => this.tell('ft-graph-node', node.id)}
       @keydown=${key}
     >
-      <title>${node.name} (${said})</title>
+      <title>${node.name} (${said})${went}</title>
       <rect class="box" x="0.5" y="0.5" width=${WIDTH - 1} height=${HEIGHT - 1} rx="4" />
       <rect class="edge" x="1" y="1" width="3" height=${HEIGHT - 2} rx="1.5" />
       <g class="icon" transform="translate(12 16)">${iconOf(node.type)}</g>
       <text class="name" x="38" y="21">${cut(node.name ?? node.id ?? '', 19)}</text>
-      <text class="type" x="38" y="36">${cut(said, 23)}</text>
+      <text class="type" x="38" y=${runs.length === 0 ? 36 : 34}>${cut(said, 23)}</text>
+      ${runs.map((status, at) => svg`<rect class=${`run ${status}`} x=${38 + at * 6} y=${HEIGHT - 4 - tallOf(status)} width="4" height=${tallOf(status)} />`)}
     </g>`;
   }
+}
+
+/** How tall the mark of a run is: they differ in more than their colour. @param {string} status */
+const tallOf = (status) => ({ error: 7, aborted: 5, completed: 4, pending: 2 })[status] ?? 1;
+
+/**
+ * What the marks say, in words.
+ *
+ * @param {string[]} runs
+ */
+function wentOf(runs) {
+  const counted = ['error', 'aborted', 'pending', 'completed', 'skipped']
+    .map((status) => ({ status, number: runs.filter((each) => each === status).length }))
+    .filter(({ number }) => number > 0);
+  return `of the last ${plural(runs.length, 'run')}: ${counted.map(({ status, number }) => `${number} ${status}`).join(', ')}`;
 }
 
 /**

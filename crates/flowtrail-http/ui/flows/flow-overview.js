@@ -1,17 +1,24 @@
 // @ts-check
 /** What a flow is: its graph, what a chosen node does, its tool, and how to call it. */
 
-import { Element, css, define, html, nothing } from '../base/element.js';
+import { Connected } from '../base/connection.js';
+import { css, define, html, nothing } from '../base/element.js';
+import { Later } from '../base/later.js';
+import { Loading } from '../base/loading.js';
 import '../parts/copy-button.js';
 import '../usage/node-data.js';
 import './flow-graph.js';
+import { LastRuns } from './last-runs.js';
 import { parametersOf, snippets } from './snippets.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Flow']} Flow */
 
-class FlowOverview extends Element {
+/** How long to wait until the last runs are looked at again after one has ended, in milliseconds. */
+const SOON = 2_000;
+
+class FlowOverview extends Connected {
   static properties = {
-    connection: { attribute: false },
+    ...Connected.properties,
     flow: { attribute: false },
     chosen: { state: true },
     snippet: { state: true },
@@ -79,15 +86,43 @@ class FlowOverview extends Element {
     }
   `;
 
+  /** How the nodes went in the last runs. @type {Loading<Map<string, string[]>>} */
+  #runs = new Loading(this);
+  #soon = new Later(this, SOON, () => this.#fetch());
+  /** @type {LastRuns | undefined} */
+  #last;
+
   constructor() {
     super();
-    /** @type {import('../base/connection.js').Connection} */
-    this.connection = /** @type {any} */ (undefined);
     /** @type {Flow | undefined} */
     this.flow = undefined;
     /** The id of the node of which more is shown. @type {string | undefined} */
     this.chosen = undefined;
     this.snippet = 0;
+  }
+
+  /** @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    super.willUpdate(changed);
+    if (this.isElsewhere(changed)) this.#last = new LastRuns(this.client);
+    const before = /** @type {Flow | undefined} */ (changed.get('flow'));
+    if (changed.has('flow') && before?.id !== this.flow?.id) {
+      this.#runs.forget();
+      void this.#fetch();
+    }
+  }
+
+  async #fetch() {
+    const { flow } = this;
+    if (flow === undefined || flow.nodes.length === 0) return;
+    const ids = flow.nodes.map(({ id }) => String(id));
+    await this.#runs.run(async (signal) => (await this.#last?.of(flow.id, ids, signal)) ?? new Map());
+  }
+
+  /** @param {import('../base/live.js').Happening[]} events */
+  happened(events) {
+    const isOf = (/** @type {any} */ data) => data.flowId === this.flow?.id;
+    if (events.some(({ type, data }) => type === 'execution.ended' && isOf(data))) this.#soon.ask();
   }
 
   render() {
@@ -101,6 +136,7 @@ class FlowOverview extends Element {
               <ft-flow-graph
                 .nodes=${flow.nodes}
                 .connections=${flow.connections}
+                .runs=${this.#runs.value}
                 .selected=${this.chosen}
                 @ft-graph-node=${(/** @type {CustomEvent<string>} */ event) => {
                   this.chosen = this.chosen === event.detail ? undefined : event.detail;
@@ -148,7 +184,7 @@ class FlowOverview extends Element {
 
   /** @param {Flow} flow */
   #snippets(flow) {
-    const all = snippets(flow, this.connection.address);
+    const all = snippets(flow, this.server.address);
     const [, text] = all[this.snippet] ?? all[0] ?? ['', ''];
     return html`<section>
       <h2>${flow.kind === 'runnable' ? 'Call it' : 'Record a run'}</h2>

@@ -5,26 +5,22 @@ import { NotFoundError } from '../../client/index.js';
 import { href } from '../base/address.js';
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
+import { Lazy, prefetch } from '../base/lazy.js';
 import { Loading } from '../base/loading.js';
 import '../parts/problem.js';
-import '../stats/flowtrail-stats.js';
 import { keepState } from '../usage/keep-state.js';
-import '../usage/flowtrail-usage.js';
-import '../history/flowtrail-history.js';
-import './flow-overview.js';
-import './flow-run.js';
-import './flow-settings.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Flow']} Flow */
 
-/** @type {[tab: string, title: string][]} */
-const TABS = [
-  ['overview', 'Overview'],
-  ['usage', 'Usage'],
-  ['statistics', 'Statistics'],
-  ['run', 'Run'],
-  ['settings', 'Settings'],
-];
+/** @type {Record<string, [title: string, act: string | undefined, module: () => Promise<unknown>]>} what one has to be allowed to see it */
+const TABS = {
+  overview: ['Overview', undefined, () => import('./flow-overview.js')],
+  usage: ['Usage', undefined, () => import('../usage/flowtrail-usage.js')],
+  statistics: ['Statistics', undefined, () => import('../stats/flowtrail-stats.js')],
+  run: ['Run', 'call', () => import('./flow-run.js')],
+  settings: ['Settings', 'change', () => import('./flow-settings.js')],
+};
+const bringHistory = () => import('../history/flowtrail-history.js');
 
 class FlowPage extends Connected {
   static properties = {
@@ -99,6 +95,7 @@ class FlowPage extends Connected {
 
   /** @type {Loading<Flow>} */
   #flow = new Loading(this);
+  #lazy = new Lazy(this);
 
   constructor() {
     super();
@@ -119,11 +116,17 @@ class FlowPage extends Connected {
       this.#flow.forget();
       void this.#fetch();
     } else if (changed.has('tab')) void this.#fetch();
+    if (changed.has('tab')) void this.#lazy.bring((TABS[this.tab] ?? TABS.overview)?.[2]);
+    if (changed.has('query') && this.query.history === '1') void this.#lazy.bring(bringHistory);
+  }
+
+  firstUpdated() {
+    prefetch([...Object.values(TABS).map(([, , load]) => load), bringHistory]);
   }
 
   #fetch() {
     const id = this.flowId;
-    return this.#flow.run((signal) => this.client.flows.get(id, { signal }));
+    return this.#flow.run((signal) => this.client.flows.get(id, { allowed: true, signal }));
   }
 
   render() {
@@ -138,7 +141,9 @@ class FlowPage extends Connected {
       return html`<div class="loading" aria-busy="true" aria-label="Loading the flow"><div class="shape"></div><div class="shape"></div></div>`;
     }
     const isHistoryOpen = this.query.history === '1';
-    const tabs = TABS.filter(([tab]) => tab !== 'run' || flow.kind === 'runnable');
+    const tabs = Object.entries(TABS).filter(
+      ([tab, [, act]]) => (act === undefined || flow.allowed?.some((allowed) => allowed === act)) && (tab !== 'run' || flow.kind === 'runnable'),
+    );
     return html`<header>
         <div class="row title">
           <h1 class="cut" dir="auto" title=${flow.name}>${flow.name}</h1>
@@ -155,7 +160,7 @@ class FlowPage extends Connected {
         </div>
         <nav aria-label="The flow">
           ${tabs.map(
-            ([tab, title]) => html`<a href=${`/flows/${flow.id}/${tab}`} aria-current=${tab === this.tab ? 'page' : 'false'}>${title}</a>`,
+            ([tab, [title]]) => html`<a href=${`/flows/${flow.id}/${tab}`} aria-current=${tab === this.tab ? 'page' : 'false'}>${title}</a>`,
           )}
         </nav>
       </header>
@@ -163,7 +168,9 @@ class FlowPage extends Connected {
         ${error instanceof NotFoundError
           ? html`<p class="gone" role="alert">This flow was deleted. What it did is still there, under <a href="/executions">Executions</a>.</p>`
           : nothing}
-        ${this.#tab(flow)}
+        ${this.#lazy.error
+          ? html`<ft-problem .error=${this.#lazy.error} what="This part cannot be fetched" @ft-retry=${() => this.#lazy.again()}></ft-problem>`
+          : this.#tab(flow)}
         ${isHistoryOpen
           ? html`<flowtrail-history
               .connection=${this.server}
@@ -178,12 +185,14 @@ class FlowPage extends Connected {
 
   /** @param {Flow} flow */
   #tab(flow) {
-    const changed = () => void this.#fetch();
+    /** @param {CustomEvent<Flow>} event */
+    const changed = (event) => this.#flow.take({ ...event.detail, allowed: flow.allowed });
     switch (this.tab) {
       case 'usage':
         return html`<flowtrail-usage
           .connection=${this.server}
           .flowId=${flow.id}
+          .way=${flow.allowed?.includes('call') ? (flow.kind === 'runnable' ? 'run' : 'record') : undefined}
           .state=${this.query}
           .hotkeys=${true}
           @flowtrail-state=${(/** @type {CustomEvent} */ event) => keepState(event, this.address, `/flows/${flow.id}/usage`)}

@@ -3,6 +3,8 @@
 
 import { FlowtrailError } from '../../client/index.js';
 import { Element, css, define, html, live, nothing, repeat } from '../base/element.js';
+import { Doing } from '../base/doing.js';
+import { download } from '../base/download.js';
 import { ask } from '../parts/ask.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Flow']} Flow */
@@ -13,9 +15,7 @@ class FlowSettings extends Element {
     connection: { attribute: false },
     flow: { attribute: false },
     me: { attribute: false },
-    error: { state: true },
     said: { state: true },
-    isBusy: { state: true },
     people: { state: true },
     access: { state: true },
     wouldGo: { state: true },
@@ -86,6 +86,8 @@ class FlowSettings extends Element {
     }
   `;
 
+  #doing = new Doing(this);
+
   constructor() {
     super();
     /** @type {import('../base/connection.js').Connection} */
@@ -94,10 +96,7 @@ class FlowSettings extends Element {
     this.flow = undefined;
     /** @type {import('../../client/index.js').Schemas['Me'] | undefined} */
     this.me = undefined;
-    /** @type {Error | undefined} */
-    this.error = undefined;
     this.said = '';
-    this.isBusy = false;
     /** The people that it can be shared with; administrators know them all. @type {User[]} */
     this.people = [];
     /** @type {Flow['access'] | undefined} */
@@ -143,24 +142,17 @@ class FlowSettings extends Element {
     };
     if (flow.kind === 'runnable') Object.assign(change, { active: data.has('active'), timeout: text('timeout') || null, toolName: text('toolName') });
     await this.#do(async () => {
-      await this.connection.client.flows.change(flow.id, change);
+      const changed = await this.connection.client.flows.change(flow.id, change);
+      // At once: what is typed from now on is not overwritten by what comes later.
+      this.tell('ft-changed', changed);
       this.said = 'Saved.';
-      this.tell('ft-changed');
     });
   }
 
   /** @param {() => Promise<void>} act */
-  async #do(act) {
-    this.isBusy = true;
-    this.error = undefined;
+  #do(act) {
     this.said = '';
-    try {
-      await act();
-    } catch (error) {
-      this.error = /** @type {Error} */ (error);
-    } finally {
-      this.isBusy = false;
-    }
+    return this.#doing.run(act);
   }
 
   async #export() {
@@ -168,11 +160,7 @@ class FlowSettings extends Element {
     if (flow === undefined) return;
     await this.#do(async () => {
       const file = await this.connection.client.flows.export(flow.id);
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([`${JSON.stringify(file, null, 2)}\n`], { type: 'application/json' }));
-      link.download = `${flow.toolName ?? flow.name}.json`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1_000);
+      download(file, `${flow.toolName ?? flow.name}.json`);
     });
   }
 
@@ -218,7 +206,7 @@ class FlowSettings extends Element {
   render() {
     const { flow } = this;
     if (flow === undefined) return nothing;
-    const problem = this.error instanceof FlowtrailError ? this.error.problems : [];
+    const problem = this.#doing.failure instanceof FlowtrailError ? this.#doing.failure.problems : [];
     const isRunnable = flow.kind === 'runnable';
     return html`<form @submit=${this.#save}>
         <fieldset>
@@ -255,13 +243,13 @@ class FlowSettings extends Element {
         </fieldset>
         <hr />
         ${this.#access()}
-        ${this.error
+        ${this.#doing.failure
           ? html`<div class="wrong" role="alert">
-              ${problem.length === 0 ? this.error.message : problem.map(({ node, field: name, message }) => html`<p>${node ? html`<strong>${node}</strong> ` : nothing}<code>${name}</code>: ${message}</p>`)}
+              ${problem.length === 0 ? this.#doing.failure.message : problem.map(({ node, field: name, message }) => html`<p>${node ? html`<strong>${node}</strong> ` : nothing}<code>${name}</code>: ${message}</p>`)}
             </div>`
           : nothing}
         <div class="row">
-          <button class="primary" ?disabled=${this.isBusy}>Save</button>
+          <button class="primary" ?disabled=${this.#doing.isBusy}>Save</button>
           <span class="muted" role="status">${this.said}</span>
         </div>
       </form>
@@ -270,12 +258,12 @@ class FlowSettings extends Element {
         <form class="row" @submit=${this.#prune}>
           <label for="keep">Keep the newest</label>
           <input id="keep" name="keep" type="number" min="0" value="50" required class="number" />
-          <button class="danger" ?disabled=${this.isBusy}>Delete the rest…</button>
+          <button class="danger" ?disabled=${this.#doing.isBusy}>Delete the rest…</button>
         </form>
         <h2>The flow itself</h2>
         <div class="row">
-          <button type="button" ?disabled=${this.isBusy} @click=${this.#export}>Export as a file</button>
-          <button type="button" class="danger" ?disabled=${this.isBusy} @click=${this.#delete}>Delete the flow…</button>
+          <button type="button" ?disabled=${this.#doing.isBusy} @click=${this.#export}>Export as a file</button>
+          <button type="button" class="danger" ?disabled=${this.#doing.isBusy} @click=${this.#delete}>Delete the flow…</button>
         </div>
       </div>`;
   }

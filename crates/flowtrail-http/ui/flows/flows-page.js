@@ -5,6 +5,7 @@ import { href } from '../base/address.js';
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing, repeat } from '../base/element.js';
 import { count, percent } from '../base/format.js';
+import { Later } from '../base/later.js';
 import { Loading } from '../base/loading.js';
 import '../parts/pager.js';
 import '../parts/problem.js';
@@ -122,8 +123,7 @@ class FlowsPage extends Connected {
   /** @type {Loading<FlowPage>} */
   #page = new Loading(this);
   #asked = '';
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #soon;
+  #soon = new Later(this, SOON, () => this.#fetch());
 
   constructor() {
     super();
@@ -131,11 +131,6 @@ class FlowsPage extends Connected {
     this.address = /** @type {any} */ (undefined);
     /** @type {Record<string, string>} */
     this.query = {};
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    clearTimeout(this.#soon);
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -157,10 +152,7 @@ class FlowsPage extends Connected {
   happened(events) {
     if (!events.some(({ type }) => type === 'resync' || type.startsWith('execution.'))) return;
     // However much happens, the list is fetched once a second at most.
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined;
-      void this.#fetch();
-    }, SOON);
+    this.#soon.ask();
   }
 
   /** @param {Event} event */

@@ -63,6 +63,10 @@ function calling(flow, base) {
       'Python',
       `import os, requests\n\nanswer = requests.post(\n    "${base}/api/flows/${flow.id}/run",\n    headers={"Authorization": f"Bearer {os.environ['FLOWTRAIL_KEY']}"},\n    json=${python({ params })},\n)\nprint(answer.json()["status"], answer.json()["outputs"])`,
     ],
+    [
+      'Rust',
+      `// With reqwest (feature "json") and serde_json.\nlet execution: serde_json::Value = reqwest::Client::new()\n    .post("${base}/api/flows/${flow.id}/run")\n    .bearer_auth(std::env::var("FLOWTRAIL_KEY")?)\n    .json(&serde_json::json!(${body}))\n    .send()\n    .await?\n    .error_for_status()?\n    .json()\n    .await?;\nprintln!("{} {}", execution["status"], execution["outputs"]);`,
+    ],
   ];
 }
 

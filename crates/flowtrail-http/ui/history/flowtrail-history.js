@@ -7,7 +7,9 @@
 
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing, repeat } from '../base/element.js';
+import { Doing } from '../base/doing.js';
 import { absolute, count, duration, percent } from '../base/format.js';
+import { Later } from '../base/later.js';
 import { Loading } from '../base/loading.js';
 import { ask } from '../parts/ask.js';
 import '../parts/problem.js';
@@ -28,7 +30,6 @@ export class FlowtrailHistory extends Connected {
   static properties = {
     ...Connected.properties,
     flowId: { attribute: 'flow-id' },
-    failure: { state: true },
   };
 
   static styles = css`
@@ -120,16 +121,14 @@ export class FlowtrailHistory extends Connected {
     }
   `;
 
-  /** @type {Loading<{ items: ExecutionSummary[], figures: Statistics | undefined }>} */
+  /** @type {Loading<{ items: ExecutionSummary[], figures: Statistics | undefined, mayDelete: boolean }>} */
   #shown = new Loading(this);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #soon;
+  #doing = new Doing(this);
+  #soon = new Later(this, SOON, () => this.#fetch());
 
   constructor() {
     super();
     this.flowId = '';
-    /** Why an execution was not deleted. @type {Error | undefined} */
-    this.failure = undefined;
   }
 
   connectedCallback() {
@@ -142,8 +141,6 @@ export class FlowtrailHistory extends Connected {
   disconnectedCallback() {
     super.disconnectedCallback();
     document.removeEventListener('keydown', this.#key);
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
   }
 
   /** @param {KeyboardEvent} event */
@@ -164,15 +161,16 @@ export class FlowtrailHistory extends Connected {
   #fetch() {
     const { flowId, client } = this;
     return this.#shown.run(async (signal) => {
-      const [page, figures] = await Promise.all([
+      const [page, flow, figures] = await Promise.all([
         client.executions.list({ flowId, limit: LIMIT, signal }),
+        client.flows.get(flowId, { allowed: true, signal }),
         // Who sees only their own executions gets no figures over everybody's.
         client.executions.stats({ flowId, signal }).catch((error) => {
           if (signal.aborted || error.status !== 403) throw error;
           return undefined;
         }),
       ]);
-      return { items: page.items, figures };
+      return { items: page.items, figures, mayDelete: flow.allowed?.includes('change') ?? false };
     });
   }
 
@@ -180,14 +178,11 @@ export class FlowtrailHistory extends Connected {
   happened(events) {
     const isOf = (/** @type {any} */ data) => data.flowId === this.flowId;
     if (!events.some(({ type, data }) => type === 'resync' || (type.startsWith('execution.') && isOf(data)))) return;
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined;
-      void this.#fetch();
-    }, SOON);
+    this.#soon.ask();
   }
 
   #retry() {
-    this.failure = undefined;
+    this.#doing.forget();
     void this.#fetch();
   }
 
@@ -199,25 +194,22 @@ export class FlowtrailHistory extends Connected {
       yes: 'Delete',
     });
     if (!sure) return;
-    this.failure = undefined;
-    try {
+    await this.#doing.run(async () => {
       await this.client.executions.delete(this.flowId, item.id);
       await this.#fetch();
-    } catch (error) {
-      this.failure = /** @type {Error} */ (error);
-    }
+    });
   }
 
   render() {
     const { value, error } = this.#shown;
-    const failure = this.failure ?? error;
+    const failure = this.#doing.failure ?? error;
     return html`<header>
         <h2>History</h2>
         <button class="plain" type="button" aria-label="Close the history" @click=${() => this.tell('flowtrail-close')}>×</button>
       </header>
-      ${this.#figures(value?.figures)}
+      ${this.standing} ${this.#figures(value?.figures)}
       <div class="rows">
-        ${failure ? html`<ft-problem .error=${failure} what=${this.failure ? 'It was not deleted' : 'The history cannot be shown'} @ft-retry=${this.#retry}></ft-problem>` : nothing}
+        ${failure ? html`<ft-problem .error=${failure} what=${this.#doing.failure ? 'It was not deleted' : 'The history cannot be shown'} @ft-retry=${this.#retry}></ft-problem>` : nothing}
         ${value === undefined
           ? nothing
           : value.items.length === 0
@@ -245,7 +237,7 @@ export class FlowtrailHistory extends Connected {
 
   /** @param {ExecutionSummary} item */
   #row(item) {
-    const isDeletable = !this.server.isGuest && item.status !== 'pending';
+    const isDeletable = this.#shown.value?.mayDelete === true && item.status !== 'pending';
     return html`<li class=${item.status}>
       <span class="sign" role="img" aria-label=${meaningOf(item)} title=${meaningOf(item)}>${SIGNS[item.status] ?? '?'}</span>
       <button class="link time" type="button" @click=${() => this.tell('flowtrail-select', item.id)}>

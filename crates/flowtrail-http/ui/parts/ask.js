@@ -9,15 +9,6 @@ class Ask extends Element {
   static styles = css`
     dialog {
       max-width: min(28rem, calc(100vw - 2rem));
-      padding: 1rem 1.25rem;
-      border: 0;
-      border-radius: var(--ft-radius);
-      background: var(--ft-background);
-      color: inherit;
-      box-shadow: var(--ft-float);
-    }
-    dialog::backdrop {
-      background: rgb(0 0 0 / 0.32);
     }
     p {
       margin-block: 0.5rem 1rem;

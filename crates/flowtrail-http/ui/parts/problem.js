@@ -12,7 +12,7 @@ import { Element, css, define, html, nothing } from '../base/element.js';
 function advice(error) {
   if (!(error instanceof FlowtrailError)) return 'This is a mistake in the page: please tell who runs this server.';
   if (error.code === 'network') return 'Nothing is lost: what runs goes on being recorded by the server. It is tried again.';
-  if (error instanceof UnauthenticatedError) return 'Log in again.';
+  if (error instanceof UnauthenticatedError) return 'Log in again; a page that shows this with a token needs another one.';
   if (error instanceof NotFoundError) return 'It was deleted, never was, or you may not see it.';
   if (error.status === 403) return 'Ask the owner of the flow or an administrator for access.';
   if (error.status >= 500) return `The server’s log knows more${error.requestId ? `, as request ${error.requestId}` : ''}.`;
@@ -20,7 +20,7 @@ function advice(error) {
 }
 
 export class Problem extends Element {
-  static properties = { error: { attribute: false }, what: {} };
+  static properties = { error: { attribute: false }, what: {}, again: {} };
 
   static styles = css`
     :host {
@@ -46,6 +46,8 @@ export class Problem extends Element {
     this.error = undefined;
     /** What was tried. */
     this.what = '';
+    /** What the button says. */
+    this.again = 'Try again';
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -61,7 +63,7 @@ export class Problem extends Element {
         <p><strong>${this.what || 'That did not work'}</strong>: ${error.message}</p>
         <p class="muted">${advice(error)}</p>
       </div>
-      <button type="button" @click=${() => this.tell('ft-retry')}>Try again</button>
+      <button type="button" @click=${() => this.tell('ft-retry')}>${this.again}</button>
     </div>`;
   }
 }

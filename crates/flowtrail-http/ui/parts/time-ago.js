@@ -46,10 +46,15 @@ export class TimeAgo extends Element {
     clock = undefined;
   }
 
+  /** Writes the time itself for who points at it: to write it for all that is listed would take longer than the list. @param {Event} event */
+  #tell({ currentTarget }) {
+    if (this.time) /** @type {HTMLElement} */ (currentTarget).title = absolute(this.time);
+  }
+
   render() {
     if (!this.time) return html`–`;
     const now = this.now?.() ?? Date.now();
-    return html`<time datetime=${this.time} title=${absolute(this.time)}>${ago(this.time, now)}</time>`;
+    return html`<time datetime=${this.time} @pointerenter=${this.#tell}>${ago(this.time, now)}</time>`;
   }
 }
 

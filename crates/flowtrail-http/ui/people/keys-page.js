@@ -3,6 +3,7 @@
 
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
+import { Doing } from '../base/doing.js';
 import { absolute } from '../base/format.js';
 import { Loading } from '../base/loading.js';
 import { ask } from '../parts/ask.js';
@@ -19,7 +20,6 @@ class KeysPage extends Connected {
     ...Connected.properties,
     me: { attribute: false },
     made: { state: true },
-    failure: { state: true },
   };
 
   static styles = [
@@ -41,6 +41,7 @@ class KeysPage extends Connected {
 
   /** @type {Loading<{ keys: Key[], users: User[] }>} */
   #shown = new Loading(this);
+  #doing = new Doing(this);
 
   constructor() {
     super();
@@ -48,8 +49,6 @@ class KeysPage extends Connected {
     this.me = undefined;
     /** The key that was just made, which is shown once. @type {string | undefined} */
     this.made = undefined;
-    /** @type {Error | undefined} */
-    this.failure = undefined;
   }
 
   firstUpdated() {
@@ -67,7 +66,7 @@ class KeysPage extends Connected {
   }
 
   #retry() {
-    this.failure = undefined;
+    this.#doing.forget();
     void this.#fetch();
   }
 
@@ -81,15 +80,12 @@ class KeysPage extends Connected {
     const wanted = { name: String(data.get('name')).trim() };
     if (data.get('user')) wanted.userId = data.get('user');
     if (days > 0) wanted.expiresAt = new Date(this.server.now() + days * 86_400_000).toISOString();
-    this.failure = undefined;
-    try {
+    await this.#doing.run(async () => {
       const made = await this.client.keys.create(wanted);
       this.made = made.key;
       form.reset();
       await this.#fetch();
-    } catch (error) {
-      this.failure = /** @type {Error} */ (error);
-    }
+    });
   }
 
   /** @param {Key} key */
@@ -100,18 +96,15 @@ class KeysPage extends Connected {
       yes: 'Revoke',
     });
     if (!sure) return;
-    this.failure = undefined;
-    try {
+    await this.#doing.run(async () => {
       await this.client.keys.revoke(key.id);
       await this.#fetch();
-    } catch (error) {
-      this.failure = /** @type {Error} */ (error);
-    }
+    });
   }
 
   render() {
     const { value, error } = this.#shown;
-    const failure = this.failure ?? error;
+    const failure = this.#doing.failure ?? error;
     const isAdmin = this.me?.role === 'admin';
     return html`<h1>Keys</h1>
       <p class="muted">Programs and MCP clients send a key as <code>Authorization: Bearer ft_…</code>. Each sees what its user may see.</p>

@@ -2,6 +2,7 @@
 /** Users, for administrators. */
 
 import { Connected } from '../base/connection.js';
+import { Doing } from '../base/doing.js';
 import { define, html, nothing } from '../base/element.js';
 import { Loading } from '../base/loading.js';
 import { ask } from '../parts/ask.js';
@@ -16,20 +17,18 @@ class UsersPage extends Connected {
   static properties = {
     ...Connected.properties,
     me: { attribute: false },
-    failure: { state: true },
   };
 
   static styles = page;
 
   /** @type {Loading<User[]>} */
   #users = new Loading(this);
+  #doing = new Doing(this);
 
   constructor() {
     super();
     /** @type {import('../../client/index.js').Schemas['Me'] | undefined} */
     this.me = undefined;
-    /** @type {Error | undefined} */
-    this.failure = undefined;
   }
 
   firstUpdated() {
@@ -41,18 +40,15 @@ class UsersPage extends Connected {
   }
 
   /** @param {() => Promise<unknown>} act */
-  async #do(act) {
-    this.failure = undefined;
-    try {
+  #do(act) {
+    return this.#doing.run(async () => {
       await act();
       await this.#fetch();
-    } catch (error) {
-      this.failure = /** @type {Error} */ (error);
-    }
+    });
   }
 
   #retry() {
-    this.failure = undefined;
+    this.#doing.forget();
     void this.#fetch();
   }
 
@@ -79,7 +75,7 @@ class UsersPage extends Connected {
 
   render() {
     const { value, error } = this.#users;
-    const failure = this.failure ?? error;
+    const failure = this.#doing.failure ?? error;
     return html`<h1>Users</h1>
       <p class="muted">A user sees the flows that they own and those that are shared with them. Administrators see and change everything.</p>
       ${failure ? html`<ft-problem .error=${failure} @ft-retry=${this.#retry}></ft-problem>` : nothing}

@@ -5,6 +5,7 @@
  */
 
 import { Element, css, define, html, nothing } from '../base/element.js';
+import { timeFormat } from '../base/format.js';
 
 /** @typedef {import('./plot.js').Options} Options */
 /** @typedef {import('./plot.js').Data} Data */
@@ -24,9 +25,11 @@ import { Element, css, define, html, nothing } from '../base/element.js';
  * @property {(at: number) => string} showAt how a time is written
  * @property {boolean} [isLog] whether ten times as much is as far up everywhere
  * @property {boolean} [isBrushed] whether a range of time can be drawn
+ * @property {number} [step] how much time each value is of, in seconds: days are those of UTC
  */
 
 const HEIGHT = 180;
+const DAY = 86_400;
 
 export class FlowtrailChart extends Element {
   static properties = {
@@ -139,6 +142,8 @@ export class FlowtrailChart extends Element {
   #sizes;
   #theme = window.matchMedia('(prefers-color-scheme: dark)');
   #drawn = 0;
+  /** Of what kind the drawn one is: another of the same kind is drawn into it. */
+  #kind = '';
 
   constructor() {
     super();
@@ -176,7 +181,10 @@ export class FlowtrailChart extends Element {
     this.#plot = undefined;
   }
 
-  #redraw = () => void this.#draw();
+  #redraw = () => {
+    this.#kind = '';
+    void this.#draw();
+  };
 
   /** @param {Map<PropertyKey, unknown>} changed */
   updated(changed) {
@@ -197,12 +205,22 @@ export class FlowtrailChart extends Element {
     const { chart } = this;
     // Another one has begun meanwhile.
     if (turn !== this.#drawn || !this.isConnected) return;
-    this.#plot?.destroy();
-    this.#plot = undefined;
     const place = this.$('.plot');
-    if (chart === undefined || this.#isEmpty || place === null) return;
-    const colours = coloursOf(place, ['line', 'muted', 'background', ...chart.series.map(({ colour }) => colour)]);
+    if (chart === undefined || this.#isEmpty || place === null) {
+      this.#plot?.destroy();
+      this.#plot = undefined;
+      return;
+    }
     const shown = chart.series.filter(({ name }) => !this.hidden_.has(name));
+    const kind = JSON.stringify([chart.kind, chart.step, shown.map(({ name }) => name)]);
+    // What the pointer is at, and a range that is being drawn, stay where only the figures are others.
+    if (this.#plot?.root.parentElement === place && kind === this.#kind) {
+      this.#plot.setData(dataOf(chart, shown));
+      return;
+    }
+    this.#kind = kind;
+    this.#plot?.destroy();
+    const colours = coloursOf(place, ['line', 'muted', 'background', ...chart.series.map(({ colour }) => colour)]);
     const options = this.#options(UPlot, chart, shown, colours, place.clientWidth);
     this.#plot = new UPlot(options, dataOf(chart, shown), place);
   }
@@ -219,7 +237,8 @@ export class FlowtrailChart extends Element {
     const font = `11px ${getComputedStyle(this).fontFamily}`;
     const isSpread = chart.kind !== 'points';
     const axis = { stroke: colours.muted, font, ticks: { show: false }, grid: { stroke: colours.line, width: 1 } };
-    const half = chart.at.length > 1 ? ((chart.at[1] ?? 0) - (chart.at[0] ?? 0)) / 2 : 1800;
+    const half = (chart.step ?? 3_600) / 2;
+    const isDaily = chart.step === DAY;
     /** @param {Series} series @returns {any} */
     const seriesOf = ({ name, colour, line }) => {
       const stroke = colours[colour];
@@ -233,6 +252,7 @@ export class FlowtrailChart extends Element {
       width: Math.max(width, 60),
       height: this.height,
       legend: { show: false },
+      ...(isDaily ? { tzDate: (/** @type {number} */ at) => UPlot.tzDate(new Date(at * 1_000), 'Etc/UTC') } : {}),
       padding: [8, 20, 0, 0],
       cursor: {
         y: false,
@@ -256,7 +276,7 @@ export class FlowtrailChart extends Element {
           : { range: (_, __, high) => [0, Math.max(high * 1.05, 1)] },
       },
       axes: [
-        { ...axis, size: 28, values: (_, values, __, ___, step) => values.map((at) => timeOf(at, step)) },
+        { ...axis, size: 28, values: (_, values, __, ___, step) => values.map((at) => (isDaily ? utcDayFormat(at * 1_000) : timeOf(at, step))) },
         {
           ...axis,
           size: 56,
@@ -274,8 +294,10 @@ export class FlowtrailChart extends Element {
         setSelect: [
           (plot) => {
             if (plot.select.width < 4) return;
-            const from = plot.posToVal(plot.select.left, 'x');
-            const to = plot.posToVal(plot.select.left + plot.select.width, 'x');
+            // What is listed is what the bars that were touched are of.
+            const step = chart.step ?? 0.001;
+            const from = Math.floor(plot.posToVal(plot.select.left, 'x') / step) * step;
+            const to = Math.ceil(plot.posToVal(plot.select.left + plot.select.width, 'x') / step) * step;
             plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
             this.tell('ft-brush', { from: new Date(from * 1_000).toISOString(), to: new Date(to * 1_000).toISOString() });
           },
@@ -353,9 +375,10 @@ export class FlowtrailChart extends Element {
   }
 }
 
-const dayFormat = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
-const clockFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const secondFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const dayFormat = timeFormat({ month: 'short', day: 'numeric' });
+const utcDayFormat = timeFormat({ month: 'short', day: 'numeric', timeZone: 'UTC' });
+const clockFormat = timeFormat({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const secondFormat = timeFormat({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
 /**
  * A time on an axis whose marks are so many seconds apart.
@@ -366,8 +389,8 @@ const secondFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minut
 function timeOf(at, step) {
   const time = new Date(at * 1_000);
   const isMidnight = time.getHours() === 0 && time.getMinutes() === 0 && time.getSeconds() === 0;
-  if (step >= 86_400 || isMidnight) return dayFormat.format(time);
-  return (step >= 60 ? clockFormat : secondFormat).format(time);
+  if (step >= 86_400 || isMidnight) return dayFormat(time);
+  return (step >= 60 ? clockFormat : secondFormat)(time);
 }
 
 /**

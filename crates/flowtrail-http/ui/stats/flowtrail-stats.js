@@ -8,7 +8,8 @@
 import { ForbiddenError } from '../../client/index.js';
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
-import { count, duration, percent } from '../base/format.js';
+import { absolute, count, duration, percent } from '../base/format.js';
+import { Later } from '../base/later.js';
 import { Loading } from '../base/loading.js';
 import '../parts/problem.js';
 import './chart.js';
@@ -101,8 +102,7 @@ export class FlowtrailStats extends Connected {
   /** @type {Loading<Shown>} */
   #shown = new Loading(this);
   #asked = '';
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #soon;
+  #soon = new Later(this, SOON, () => this.#fetch());
 
   constructor() {
     super();
@@ -110,12 +110,6 @@ export class FlowtrailStats extends Connected {
     this.flowId = undefined;
     /** `24h`, `7d`, `30d` or `90d`. */
     this.range = '7d';
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -152,10 +146,7 @@ export class FlowtrailStats extends Connected {
     const { flowId } = this;
     const isOf = (/** @type {any} */ data) => flowId === undefined || data.flowId === flowId;
     if (!events.some(({ type, data }) => type === 'resync' || (type.startsWith('execution.') && isOf(data)))) return;
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined;
-      void this.#fetch();
-    }, SOON);
+    this.#soon.ask();
   }
 
   /** @param {string} range */
@@ -165,7 +156,8 @@ export class FlowtrailStats extends Connected {
 
   render() {
     const { value, error } = this.#shown;
-    return html`<div class="row">
+    return html`${this.standing}
+      <div class="row">
         <div class="ranges" role="group" aria-label="Over the last">
           ${Object.entries(RANGES).map(
             ([range, [says]]) => html`<button class="plain" type="button" aria-pressed=${String(range === this.range)} @click=${() => this.#choose(range)}>${says}</button>`,
@@ -204,22 +196,34 @@ export class FlowtrailStats extends Connected {
     </div>`;
   }
 
+  /**
+   * A way from where there is nothing to where there is something.
+   *
+   * @param {number} last when the last run began
+   */
+  #lead(last) {
+    const age = this.server.now() - last;
+    const found = Object.entries(RANGES).find(([, [, hours]]) => age < hours * HOUR);
+    if (found === undefined) {
+      const day = { from: new Date(last - 24 * HOUR).toISOString(), to: new Date(last + HOUR).toISOString() };
+      return html`<button slot="none" type="button" @click=${() => this.tell('flowtrail-filter', day)}>List the last runs</button>`;
+    }
+    const [range, [says]] = found;
+    return html`<button slot="none" type="button" @click=${() => this.#choose(range)}>Show the last ${says}</button>`;
+  }
+
   /** @param {Shown} shown */
   #charts(shown) {
     const { all, points } = shown;
-    const none =
-      all.total === 0
-        ? 'Nothing has run yet.'
-        : `Nothing ran in this time. The last run was at ${all.lastExecutionAt === null ? '?' : new Date(all.lastExecutionAt).toLocaleString()}.`;
-    const lead =
-      all.total > 0 && all.lastExecutionAt !== null && this.range !== '90d'
-        ? html`<button slot="none" type="button" @click=${() => this.#choose('90d')}>Show the last 90 days</button>`
-        : nothing;
+    const last = all.lastExecutionAt;
+    const none = last === null ? 'Nothing has run yet.' : `Nothing ran in this time. The last run began at ${absolute(last)}.`;
+    const lead = last === null ? nothing : this.#lead(new Date(last).getTime());
+    const days = shown.series.step === 'day' ? ', a day of UTC' : ', an hour';
     /** @param {CustomEvent<{ from: string, to: string }>} event */
     const brush = (event) => this.tell('flowtrail-filter', event.detail);
     return html`<div class="charts">
-      <ft-chart heading="Runs over time, by status" unit="runs" .chart=${barsOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
-      <ft-chart heading="Duration over time" unit="p50, p95, p99" .chart=${linesOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
+      <ft-chart heading="Runs over time, by status" unit=${`runs${days}`} .chart=${barsOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
+      <ft-chart heading="Duration over time" unit=${`p50, p95, p99${days}`} .chart=${linesOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
       ${points === undefined
         ? nothing
         : html`<ft-chart

@@ -1,7 +1,7 @@
 // @ts-check
 /** Figures as charts show them. */
 
-import { count, duration } from '../base/format.js';
+import { count, duration, timeFormat } from '../base/format.js';
 
 /** @typedef {import('../../client/index.js').Schemas['TimeSeries']} TimeSeries */
 /** @typedef {import('../../client/index.js').Schemas['Points']} Points */
@@ -10,8 +10,11 @@ import { count, duration } from '../base/format.js';
 
 const HOUR = 3_600_000;
 
-const hourFormat = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-const dayFormat = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', timeZone: 'UTC' });
+const hourFormat = timeFormat({ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const dayFormat = timeFormat({ month: 'short', day: 'numeric', timeZone: 'UTC' });
+
+/** How much time a point is of, in milliseconds. @param {TimeSeries} series */
+const stepOf = (series) => (series.step === 'hour' ? HOUR : 24 * HOUR);
 
 /**
  * All hours or days of a period, also those in which nothing ran, each with its figures if it has any.
@@ -19,7 +22,7 @@ const dayFormat = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'num
  * @param {Period} period
  */
 function filled({ series, from, to }) {
-  const step = series.step === 'hour' ? HOUR : 24 * HOUR;
+  const step = stepOf(series);
   const known = new Map(series.points.map((point) => [new Date(point.at).getTime(), point]));
   const all = [];
   for (let at = Math.floor(from / step) * step; at < to; at += step) all.push({ at: at / 1_000, point: known.get(at) });
@@ -27,7 +30,7 @@ function filled({ series, from, to }) {
 }
 
 /** @param {TimeSeries} series */
-const showAtOf = (series) => (/** @type {number} */ at) => (series.step === 'hour' ? hourFormat : dayFormat).format(at * 1_000);
+const showAtOf = (series) => (/** @type {number} */ at) => (series.step === 'hour' ? hourFormat : dayFormat)(at * 1_000);
 
 /**
  * The same chart for the same figures: what is drawn is drawn anew only when they have changed.
@@ -66,6 +69,7 @@ function bars(period) {
     series: [of('error'), of('aborted'), of('pending'), of('fulfilled')],
     show: (value) => count(Math.round(value)),
     showAt: showAtOf(period.series),
+    step: stepOf(period.series) / 1_000,
     isBrushed: true,
   };
 }
@@ -88,6 +92,7 @@ function lines(period) {
     ],
     show: (value) => duration(value),
     showAt: showAtOf(period.series),
+    step: stepOf(period.series) / 1_000,
     isBrushed: true,
   };
 }
@@ -114,7 +119,7 @@ function dots(points) {
     at: order.map(({ at }) => at),
     series: ['fulfilled', 'error', 'aborted'].map(of),
     show: (value) => (value <= 0.5 ? '0 ms' : duration(value)),
-    showAt: (at) => hourFormat.format(at * 1_000),
+    showAt: (at) => hourFormat(at * 1_000),
     isLog: true,
     isBrushed: true,
   };

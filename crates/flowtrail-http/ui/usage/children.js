@@ -11,15 +11,21 @@ const MOST = 20;
  *
  * @param {import('../../client/index.js').Flowtrail} client
  * @param {Execution} execution
+ * @param {Map<number, Execution>} known those that were fetched before
  * @param {AbortSignal} signal
  * @returns {Promise<Map<number, Execution>>}
  */
-export async function childrenOf(client, execution, signal) {
+export async function childrenOf(client, execution, known, signal) {
   const calls = execution.nodeExecutions.filter((node) => node.nodeType === 'CallFlow' && node.status === 'completed');
   /** @type {Map<number, Execution>} */
   const children = new Map();
   await Promise.all(
     calls.slice(0, MOST).map(async ({ seq }) => {
+      const before = known.get(seq);
+      if (before !== undefined && before.status !== 'pending') {
+        children.set(seq, before);
+        return;
+      }
       try {
         const { outputData } = await client.executions.node(execution.id, seq, { signal });
         const id = /** @type {any} */ (outputData)?.executionId;

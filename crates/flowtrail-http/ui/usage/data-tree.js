@@ -3,33 +3,36 @@
 
 import { Element, css, define, html, nothing, repeat } from '../base/element.js';
 import { plural } from '../base/format.js';
+import { VisibleRows } from '../base/visible-rows.js';
+import '../parts/copy-button.js';
+import { Tree, pathText } from './tree.js';
 
 /** @typedef {import('./tree.js').Line} Line */
 
-import { Tree, pathText } from './tree.js';
-
-/** The height of a line, in pixels at the usual size of text. */
-const LINE_REM = 1.25;
-/** How many lines are drawn above and below of what can be seen. */
-const SPARE = 12;
+/** The height of a line, in rem. */
+const LINE = 1.25;
 /** Longer strings are folded. */
 const LONG = 160;
 
 export class DataTree extends Element {
   static properties = {
     value: { attribute: false },
+    of: {},
+    name: {},
     search: {},
-    top: { state: true },
-    room: { state: true },
     at: { state: true },
   };
 
   static styles = css`
     :host {
-      display: block;
-      position: relative;
-      overflow: auto;
+      display: flex;
+      flex-direction: column;
       min-height: 1.5rem;
+    }
+    .scroll {
+      flex: 1;
+      min-height: 0;
+      overflow: auto;
       font-family: var(--ft-mono);
       font-size: 0.75rem;
       line-height: 1.25rem;
@@ -109,58 +112,34 @@ export class DataTree extends Element {
   `;
 
   #tree = new Tree(undefined);
-  #rem = 16;
-  /** @type {ResizeObserver | undefined} */
-  #sizes;
+  #visible = new VisibleRows(this, LINE);
 
   constructor() {
     super();
     /** What is shown. @type {unknown} */
     this.value = undefined;
+    /** Which thing it is: when it is the same with another value, it stays folded as it is. */
+    this.of = '';
+    /** What it is called. */
+    this.name = 'Data';
     /** Lines with this text are marked. */
     this.search = '';
-    this.top = 0;
-    this.room = 400;
     /** The line that the keys are at. */
     this.at = -1;
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    this.tabIndex = 0;
-    this.setAttribute('role', 'tree');
-    this.setAttribute('aria-label', this.getAttribute('aria-label') ?? 'Data');
-    this.#rem = parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
-    this.addEventListener('scroll', this.#scrolled, { passive: true });
-    this.addEventListener('keydown', this.#key);
-    this.#sizes = new ResizeObserver(() => {
-      this.room = this.clientHeight;
-    });
-    this.#sizes.observe(this);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    this.removeEventListener('scroll', this.#scrolled);
-    this.removeEventListener('keydown', this.#key);
-    this.#sizes?.disconnect();
-  }
-
-  #scrolled = () => {
-    this.top = this.scrollTop;
-  };
-
-  get #height() {
-    return LINE_REM * this.#rem;
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
     if (changed.has('value')) {
+      const earlier = this.#tree;
       this.#tree = new Tree(this.value);
-      this.at = -1;
-      this.top = 0;
-      this.scrollTop = 0;
+      if (this.hasUpdated && !changed.has('of')) {
+        this.#tree.follow(earlier);
+        this.at = Math.min(this.at, this.#tree.lines.length - 1);
+      } else {
+        this.at = -1;
+        this.#visible.bring(this.$('.scroll'), 0);
+      }
     }
     if (changed.has('value') || changed.has('search')) this.#tree.find(this.search);
   }
@@ -185,16 +164,14 @@ export class DataTree extends Element {
   /** @param {number} line */
   #go(line) {
     this.at = Math.max(0, Math.min(line, this.#tree.lines.length - 1));
-    const y = this.at * this.#height;
-    if (y < this.scrollTop) this.scrollTop = y;
-    else if (y + this.#height > this.scrollTop + this.clientHeight) this.scrollTop = y + this.#height - this.clientHeight;
+    this.#visible.bring(this.$('.scroll'), this.at);
   }
 
   /** @param {KeyboardEvent} event */
-  #key = (event) => {
-    if (event.composedPath()[0] !== this) return;
+  #key(event) {
+    if (event.target !== event.currentTarget) return;
     const line = this.#tree.lines[this.at];
-    const page = Math.max(1, Math.floor(this.clientHeight / this.#height) - 1);
+    const { page } = this.#visible;
     /** @type {Record<string, () => void>} */
     const keys = {
       ArrowDown: () => this.#go(this.at + 1),
@@ -211,7 +188,7 @@ export class DataTree extends Element {
     if (act === undefined) return;
     event.preventDefault();
     act();
-  };
+  }
 
   /** @param {number} at */
   #fold(at) {
@@ -223,15 +200,25 @@ export class DataTree extends Element {
   render() {
     if (this.value === undefined) return html`<p class="none">Nothing was recorded.</p>`;
     const { lines } = this.#tree;
-    const first = Math.max(0, Math.floor(this.top / this.#height) - SPARE);
-    const last = Math.min(lines.length, Math.ceil((this.top + this.room) / this.#height) + SPARE);
+    const [first, last] = this.#visible.range(lines.length);
     const shown = lines.slice(first, last).map((line, place) => ({ line, at: first + place }));
-    return html`<div class="all" .style=${`height: ${lines.length * LINE_REM}rem`}>
+    const isDrawn = this.at >= first && this.at < last;
+    return html`<div
+      class="scroll"
+      role="tree"
+      tabindex="0"
+      aria-label=${this.name}
+      aria-activedescendant=${isDrawn ? `line-${this.at}` : nothing}
+      @scroll=${this.#visible.scrolled}
+      @keydown=${this.#key}
+    >
+      <div class="all" role="presentation" .style=${this.#visible.whole(lines.length)}>
       ${repeat(
         shown,
         ({ line }) => line.id,
         ({ line, at }) => this.#line(line, at),
       )}
+      </div>
     </div>`;
   }
 
@@ -243,11 +230,14 @@ export class DataTree extends Element {
     const isFound = this.search !== '' && this.#tree.isFound(line);
     return html`<div
       class="line ${at === this.at ? 'at' : ''} ${isFound ? 'found' : ''}"
+      id=${`line-${at}`}
       role="treeitem"
       aria-level=${line.depth + 1}
+      aria-setsize=${line.beside}
+      aria-posinset=${line.place}
       aria-expanded=${line.size > 0 ? String(line.isOpen) : nothing}
       aria-selected=${at === this.at ? 'true' : 'false'}
-      .style=${`top: ${at * LINE_REM}rem; padding-inline-start: ${0.25 + line.depth}rem`}
+      .style=${`${this.#visible.place(at)}; padding-inline-start: ${0.25 + line.depth}rem`}
       @click=${() => {
         this.at = at;
       }}

@@ -11,6 +11,8 @@ import { Connected } from '../base/connection.js';
 import { css, define, html, keyed, nothing } from '../base/element.js';
 import { count, plural } from '../base/format.js';
 import { keyOf } from '../base/keys.js';
+import { Later } from '../base/later.js';
+import { Lazy, prefetch } from '../base/lazy.js';
 import { Loading } from '../base/loading.js';
 import '../parts/pager.js';
 import '../parts/problem.js';
@@ -19,7 +21,7 @@ import '../parts/status-mark.js';
 import './execution-list.js';
 import { FILTERS } from './filters.js';
 import { fromOf } from './time-range.js';
-import './flowtrail-execution.js';
+import './usage-empty.js';
 import './usage-scatter.js';
 
 /** @typedef {import('../../client/index.js').Schemas['ExecutionSummary']} ExecutionSummary */
@@ -36,14 +38,21 @@ const SOON = 1_000;
 /** Most executions that are remembered as new; beyond it is said "more than". */
 const MOST_WAITING = 1_000;
 
+/** How often those who listen to the page are told how many have come, in milliseconds. */
+const SAID = 5_000;
+
+const bringExecution = () => import('./flowtrail-execution.js');
+
 export class FlowtrailUsage extends Connected {
   static properties = {
     ...Connected.properties,
     flowId: { attribute: 'flow-id' },
     state: { attribute: false },
     hotkeys: { type: Boolean },
+    way: {},
     isPaused: { state: true },
     waiting: { state: true },
+    announced: { state: true },
   };
 
   static styles = css`
@@ -81,20 +90,6 @@ export class FlowtrailUsage extends Connected {
       padding: 0.125rem 0.75rem 0.125rem 0.25rem;
       border-top: 1px solid var(--ft-line);
       color: var(--ft-muted);
-    }
-    .empty {
-      display: grid;
-      gap: 0.75rem;
-      justify-items: start;
-      padding: 1.5rem 1rem;
-      max-width: 36rem;
-    }
-    .empty pre {
-      max-width: 100%;
-      overflow: auto;
-      padding: 0.5rem 0.75rem;
-      background: var(--ft-raised);
-      border: 1px solid var(--ft-line);
     }
     .placeholder {
       display: grid;
@@ -155,8 +150,11 @@ export class FlowtrailUsage extends Connected {
   #missed = [];
   /** @type {Set<string>} */
   #fresh = new Set();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #soon;
+  #soon = new Later(this, SOON, () => this.#look());
+  #said = new Later(this, SAID, () => {
+    this.announced = this.waiting.size;
+  });
+  #lazy = new Lazy(this);
 
   constructor() {
     super();
@@ -166,7 +164,11 @@ export class FlowtrailUsage extends Connected {
     this.state = {};
     /** Whether keys are heard wherever they are pressed on the page. */
     this.hotkeys = false;
+    /** How one may make an execution, for a list that has none. @type {'run' | 'record' | undefined} */
+    this.way = undefined;
     this.isPaused = false;
+    /** How many that have come were told of to those who listen. */
+    this.announced = 0;
     /** The ids of what has come and is not shown. @type {Set<string>} */
     this.waiting = new Set();
   }
@@ -179,7 +181,6 @@ export class FlowtrailUsage extends Connected {
   disconnectedCallback() {
     super.disconnectedCallback();
     document.removeEventListener('keydown', this.#key);
-    clearTimeout(this.#soon);
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -195,6 +196,12 @@ export class FlowtrailUsage extends Connected {
     const asked = JSON.stringify([this.flowId, this.#filters, this.#limit, this.state.page ?? '1']);
     if (asked !== this.#asked) void this.#fetch();
     this.#asked = asked;
+    if (this.waiting.size !== this.announced) this.#said.ask();
+    if (this.state.selected !== undefined) void this.#lazy.bring(bringExecution);
+  }
+
+  firstUpdated() {
+    prefetch([bringExecution]);
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -231,8 +238,7 @@ export class FlowtrailUsage extends Connected {
   }
 
   async #fetch() {
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
+    this.#soon.stop();
     const page = Math.max(1, Number(this.state.page) || 1);
     const asOf = page > 1 ? this.#asOf : undefined;
     const query = { ...this.#query, page, asOf };
@@ -286,7 +292,7 @@ export class FlowtrailUsage extends Connected {
     const shown = this.#page.value;
     if (shown === undefined) {
       // It could not be fetched; something happens again, so it is tried again.
-      if (this.#page.error !== undefined) this.#lookSoon();
+      if (this.#page.error !== undefined) this.#soon.ask();
       return;
     }
     let items = shown.items;
@@ -338,7 +344,7 @@ export class FlowtrailUsage extends Connected {
       this.requestUpdate();
     }
     if (come.size !== this.waiting.size) this.waiting = come;
-    if (isUnknown) this.#lookSoon();
+    if (isUnknown) this.#soon.ask();
   }
 
   /**
@@ -366,32 +372,29 @@ export class FlowtrailUsage extends Connected {
     return isFree && !this.isPaused && this.#isFirst && this.state.selected === undefined && (rows?.scrollTop ?? 0) === 0;
   }
 
-  /** Looks after a while how many have come that only the server can tell. */
-  #lookSoon() {
-    this.#soon ??= setTimeout(async () => {
-      this.#soon = undefined;
-      if (this.#mayMove() || !this.#isFirst) {
-        void this.#fetch();
-        return;
-      }
-      try {
-        const asked = this.#asked;
-        const now = await this.client.executions.list({ ...this.#query, page: 1 });
-        const shown = this.#page.value;
-        if (shown === undefined || asked !== this.#asked) return;
-        // What is shown stays where it is, as it stands now; what has come waits.
-        const newer = new Map(now.items.map((item) => [item.id, item]));
-        const oldest = now.items.length < this.#limit ? '' : (now.items.at(-1)?.startedAt ?? '');
-        // One that should be in the answer and is not is gone.
-        const stays = shown.items.filter((item) => newer.has(item.id) || item.startedAt < oldest);
-        this.#page.value = { ...shown, items: stays.map((item) => newer.get(item.id) ?? item), total: now.total, totalPages: now.totalPages };
-        const known = new Set(shown.items.map((item) => item.id));
-        const come = now.items.filter((item) => !known.has(item.id)).map((item) => item.id);
-        this.waiting = new Set([...this.waiting, ...come]);
-      } catch {
-        // The next event, or the stream when it is back, brings it here again.
-      }
-    }, SOON);
+  /** Looks how many have come that only the server can tell. */
+  async #look() {
+    if (this.#mayMove() || !this.#isFirst) {
+      void this.#fetch();
+      return;
+    }
+    try {
+      const asked = this.#asked;
+      const now = await this.client.executions.list({ ...this.#query, page: 1 });
+      const shown = this.#page.value;
+      if (shown === undefined || asked !== this.#asked) return;
+      // What is shown stays where it is, as it stands now; what has come waits.
+      const newer = new Map(now.items.map((item) => [item.id, item]));
+      const oldest = now.items.length < this.#limit ? '' : (now.items.at(-1)?.startedAt ?? '');
+      // One that should be in the answer and is not is gone.
+      const stays = shown.items.filter((item) => newer.has(item.id) || item.startedAt < oldest);
+      this.#page.value = { ...shown, items: stays.map((item) => newer.get(item.id) ?? item), total: now.total, totalPages: now.totalPages };
+      const known = new Set(shown.items.map((item) => item.id));
+      const come = now.items.filter((item) => !known.has(item.id)).map((item) => item.id);
+      this.waiting = new Set([...this.waiting, ...come]);
+    } catch {
+      // The next event, or the stream when it is back, brings it here again.
+    }
   }
 
   /** @param {KeyboardEvent} event */
@@ -434,6 +437,7 @@ export class FlowtrailUsage extends Connected {
     const isSelected = selected !== undefined;
     return html`<ft-split name="usage" share="33" class=${isSelected ? 'selected' : ''}>
       <section slot="first" class="list" aria-label="Executions">
+        ${this.standing}
         <ft-filters
           .filters=${this.#filters}
           @ft-filters=${(/** @type {CustomEvent<Filters>} */ event) => this.#change({ ...event.detail, page: undefined })}
@@ -464,12 +468,12 @@ export class FlowtrailUsage extends Connected {
 
   #news() {
     const number = this.waiting.size;
-    const said = number > MOST_WAITING ? `more than ${count(MOST_WAITING)} new` : `${count(number)} new`;
+    const order = this.#filters.sort === 'duration' ? 'Longest first' : 'Newest first';
     return html`<div class="news">
       ${number > 0
-        ? html`<button class="link" type="button" @click=${this.#showNew}>↑ ${said}</button>`
-        : html`<span>${this.isPaused ? 'Paused' : this.#page.isLoading && this.#page.value ? 'Refreshing…' : 'Newest first'}</span>`}
-      <span class="visually-hidden" role="status">${number > 0 ? `${said} executions` : ''}</span>
+        ? html`<button class="link" type="button" @click=${this.#showNew}>↑ ${newsOf(number)}</button>`
+        : html`<span>${this.isPaused ? 'Paused' : this.#page.isLoading && this.#page.value ? 'Refreshing…' : order}</span>`}
+      <span class="visually-hidden" role="status">${this.announced > 0 ? `${newsOf(this.announced)} executions` : ''}</span>
       <button
         class="plain"
         type="button"
@@ -506,28 +510,14 @@ export class FlowtrailUsage extends Connected {
 
   /** @param {ExecutionPage} page */
   #empty(page) {
-    const filters = Object.entries(this.#filters);
-    if (filters.length === 0 && page.page <= 1) {
-      return html`<div class="empty">
-        <h2>No executions yet</h2>
-        <p class="muted">
-          ${this.flowId === undefined
-            ? 'Call a flow over MCP or HTTP, or record a run that happens elsewhere, and it appears here while it runs.'
-            : 'Call the flow over MCP or run it from here, and it appears while it runs: what it was given, what each node did, and how it ended.'}
-        </p>
-        ${this.flowId === undefined || this.server.isGuest ? nothing : html`<a class="button" href=${`/flows/${this.flowId}/run`}>Run it now</a>`}
-      </div>`;
-    }
-    return html`<div class="empty">
-      <h2>${filters.length === 0 ? 'There is no such page' : 'No execution matches'}</h2>
-      ${filters.map(
-        ([name, value]) => html`<button type="button" @click=${() => this.#change({ [name]: undefined, page: undefined })}>${name}: ${value} <span aria-hidden="true">×</span><span class="visually-hidden">remove</span></button>`,
-      )}
-      <button type="button" @click=${() => this.#change({ ...Object.fromEntries(FILTERS.map((name) => [name, undefined])), page: undefined })}>
-        ${filters.length === 0 ? 'To the first page' : 'Remove all filters'}
-      </button>
-      ${page.searchedTo ? html`<p class="muted">Looked back to ${page.searchedTo}: narrow the time to look further.</p>` : nothing}
-    </div>`;
+    return html`<ft-usage-empty
+      .filters=${this.#filters}
+      .flowId=${this.flowId}
+      .way=${this.way}
+      .isFirst=${page.page <= 1}
+      .searchedTo=${page.searchedTo}
+      @ft-filters=${(/** @type {CustomEvent<Partial<Filters>>} */ event) => this.#change({ ...event.detail, page: undefined })}
+    ></ft-usage-empty>`;
   }
 
   #foot() {
@@ -546,6 +536,9 @@ export class FlowtrailUsage extends Connected {
 
   /** @param {string} selected */
   #detail(selected) {
+    if (this.#lazy.error) {
+      return html`<ft-problem .error=${this.#lazy.error} what="This part cannot be fetched" @ft-retry=${() => this.#lazy.again()}></ft-problem>`;
+    }
     const { node, tab, view } = this.state;
     // Another execution is another component: what was chosen in the one says nothing of the other.
     return keyed(
@@ -583,6 +576,9 @@ export class FlowtrailUsage extends Connected {
     </div>`;
   }
 }
+
+/** How many have come. @param {number} number */
+const newsOf = (number) => (number > MOST_WAITING ? `more than ${count(MOST_WAITING)} new` : `${count(number)} new`);
 
 /**
  * @param {ExecutionSummary} one

@@ -14,6 +14,7 @@ export class NodeData extends Element {
     parts: { attribute: false },
     tab: {},
     name: {},
+    of: {},
     isRaw: { state: true },
     search: { state: true },
   };
@@ -53,6 +54,12 @@ export class NodeData extends Element {
       background: var(--ft-raised);
       color: var(--ft-muted);
     }
+    #panel {
+      flex: 1;
+      display: flex;
+      flex-direction: column;
+      min-height: 0;
+    }
     ft-tree,
     pre,
     .none {
@@ -81,6 +88,8 @@ export class NodeData extends Element {
     this.tab = '';
     /** Whose it is. */
     this.name = '';
+    /** Which execution's and node's it is. */
+    this.of = '';
     this.isRaw = false;
     this.search = '';
   }
@@ -127,6 +136,7 @@ export class NodeData extends Element {
               class="plain"
               type="button"
               role="tab"
+              aria-controls="panel"
               aria-selected=${isShown ? 'true' : 'false'}
               aria-pressed=${nothing}
               tabindex=${isShown ? 0 : -1}
@@ -153,7 +163,9 @@ export class NodeData extends Element {
           <ft-copy label="Copy all" .text=${() => rawOf(shown?.value)}></ft-copy>
         </div>
       </div>
-      ${shown?.mark ? html`<p class="mark">${markText(shown.mark)}</p>` : nothing} ${this.#content(shown)}`;
+      <div id="panel" role="tabpanel" aria-label=${shown?.name ?? 'Data'}>
+        ${shown?.mark ? html`<p class="mark">${markText(shown.mark)}</p>` : nothing} ${this.#content(shown)}
+      </div>`;
   }
 
   /** @param {boolean} isRaw */
@@ -168,7 +180,7 @@ export class NodeData extends Element {
       return html`<p class="none">${why}</p>`;
     }
     if (this.isRaw || shown.isText) return html`<pre tabindex="0" dir="auto">${rawOf(shown.value)}</pre>`;
-    return html`<ft-tree aria-label=${`${this.name}: ${shown.name}`} .value=${shown.value} .search=${this.search}></ft-tree>`;
+    return html`<ft-tree .name=${`${this.name}: ${shown.name}`} .of=${`${this.of} ${shown.name}`} .value=${shown.value} .search=${this.search}></ft-tree>`;
   }
 }
 

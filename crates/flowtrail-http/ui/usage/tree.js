@@ -9,6 +9,8 @@
  * @property {(string | number)[]} path where it stands
  * @property {unknown} value
  * @property {number} size how many entries it has
+ * @property {number} place its number among those beside it, from 1
+ * @property {number} beside how many those are, with it
  * @property {boolean} isOpen whether they are shown
  * @property {boolean} isUnfolded whether a long text is shown to its end
  */
@@ -23,7 +25,7 @@ export class Tree {
   /** @param {unknown} value */
   constructor(value) {
     /** Those that are shown. @type {Line[]} */
-    this.lines = [this.#line(value, undefined, [], 0)];
+    this.lines = [this.#line(value, undefined, [], 1, 1)];
     /** The paths of the values that have what is searched for, in order. @type {(string | number)[][]} */
     this.found = [];
     // Level by level, whatever is little.
@@ -42,12 +44,29 @@ export class Tree {
    * @param {unknown} value
    * @param {string | undefined} key
    * @param {(string | number)[]} path
-   * @param {number} depth
+   * @param {number} place
+   * @param {number} beside
    * @returns {Line}
    */
-  #line(value, key, path, depth) {
+  #line(value, key, path, place, beside) {
     const size = value !== null && typeof value === 'object' ? Object.keys(value).length : 0;
-    return { id: (this.#next += 1), depth, key, path, value, size, isOpen: false, isUnfolded: false };
+    return { id: (this.#next += 1), depth: path.length, key, path, value, size, place, beside, isOpen: false, isUnfolded: false };
+  }
+
+  /**
+   * Folds and unfolds what was folded and unfolded in an earlier tree of the same thing.
+   *
+   * @param {Tree} earlier
+   */
+  follow(earlier) {
+    const before = new Map(earlier.lines.map((line) => [JSON.stringify(line.path), line]));
+    for (let at = 0; at < this.lines.length; at += 1) {
+      const line = this.lines[at];
+      const known = line && before.get(JSON.stringify(line.path));
+      if (line === undefined || known === undefined) continue;
+      line.isUnfolded = known.isUnfolded;
+      if (known.size > 0 && line.isOpen !== known.isOpen) this.toggle(at);
+    }
   }
 
   /**
@@ -63,8 +82,8 @@ export class Tree {
       while (end < this.lines.length && (this.lines[end]?.depth ?? 0) > line.depth) end += 1;
       this.lines = [...this.lines.slice(0, at + 1), ...this.lines.slice(end)];
     } else {
-      const below = entriesOf(line.value).map(([key, value]) =>
-        this.#line(value, String(key), [...line.path, key], line.depth + 1),
+      const below = entriesOf(line.value).map(([key, value], place) =>
+        this.#line(value, String(key), [...line.path, key], place + 1, line.size),
       );
       this.lines = [...this.lines.slice(0, at + 1), ...below, ...this.lines.slice(at + 1)];
     }

@@ -3,6 +3,7 @@
 
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
+import { Later } from '../base/later.js';
 import { Loading } from '../base/loading.js';
 import '../stats/chart.js';
 import { pointsOf } from '../stats/series.js';
@@ -38,8 +39,7 @@ class UsageScatter extends Connected {
 
   /** @type {Loading<Points>} */
   #points = new Loading(this);
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #soon;
+  #soon = new Later(this, SOON, () => this.#fetch());
 
   constructor() {
     super();
@@ -48,12 +48,6 @@ class UsageScatter extends Connected {
     this.from = undefined;
     /** @type {string | undefined} */
     this.to = undefined;
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -74,10 +68,7 @@ class UsageScatter extends Connected {
   happened(events) {
     const isOf = (/** @type {any} */ data) => data.flowId === this.flowId;
     if (!events.some(({ type, data }) => type === 'resync' || (type === 'execution.ended' && isOf(data)))) return;
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined;
-      void this.#fetch();
-    }, SOON);
+    this.#soon.ask();
   }
 
   render() {

@@ -3,56 +3,21 @@
 
 import { Element, css, define, html, nothing, repeat } from '../base/element.js';
 import { duration } from '../base/format.js';
+import { Later } from '../base/later.js';
 
-/** @typedef {import('../../client/index.js').Schemas['NodeExecution']} NodeExecution */
+import { VisibleRows } from '../base/visible-rows.js';
+import '../parts/status-mark.js';
+import { rowsOf, spanOf, ticks } from './bars.js';
+
+/** @typedef {import('./bars.js').Bar} Bar */
+/** @typedef {import('./bars.js').Row} Row */
 /** @typedef {import('../../client/index.js').Schemas['Execution']} Execution */
-/** @typedef {Omit<NodeExecution, 'inputData' | 'outputData' | 'capture'>} Bar */
 
-/**
- * Bars in the order in which they are shown, each with how deep it lies: what runs within a node stands below it.
- *
- * @param {Bar[]} nodes
- * @returns {{ node: Bar, depth: number }[]}
- */
-export function nested(nodes) {
-  /** @type {Map<number | null, Bar[]>} */
-  const within = new Map();
-  const known = new Set(nodes.map((node) => node.seq));
-  for (const node of [...nodes].sort((one, other) => one.seq - other.seq)) {
-    // What its node is not there for stands at the top: it may still come.
-    const parent = node.parentSeq !== null && known.has(node.parentSeq) ? node.parentSeq : null;
-    within.set(parent, [...(within.get(parent) ?? []), node]);
-  }
-  /** @type {{ node: Bar, depth: number }[]} */
-  const shown = [];
-  const seen = new Set();
-  /** @param {number | null} parent @param {number} depth */
-  const show = (parent, depth) => {
-    for (const node of within.get(parent) ?? []) {
-      if (seen.has(node.seq)) continue;
-      seen.add(node.seq);
-      shown.push({ node, depth });
-      show(node.seq, depth + 1);
-    }
-  };
-  show(null, 0);
-  return shown;
-}
-
-/**
- * Round times for an axis of so many milliseconds: at most five.
- *
- * @param {number} length
- */
-export function ticks(length) {
-  if (length <= 0) return [];
-  const raw = length / 4;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((times) => times * power).find((size) => size >= raw) ?? raw;
-  const all = [];
-  for (let at = 0; at <= length * 1.0001; at += step) all.push(at);
-  return all;
-}
+/** The height of a row and of the axis, in rem. */
+const ROW = 1.75;
+const AXIS = 1.25;
+/** How often what runs is drawn longer, in milliseconds. */
+const GROWS = 100;
 
 export class Waterfall extends Element {
   static properties = {
@@ -65,8 +30,24 @@ export class Waterfall extends Element {
 
   static styles = css`
     :host {
-      padding: 0.25rem 0 0.5rem;
+      display: flex;
+      flex-direction: column;
+      min-height: 0;
       --label: minmax(7rem, 24%);
+    }
+    .scroll {
+      flex: 1;
+      min-height: 0;
+      overflow: auto;
+      padding-block-end: 0.5rem;
+    }
+    ol {
+      position: relative;
+    }
+    li {
+      position: absolute;
+      inset-inline: 0;
+      height: 1.75rem;
     }
     .axis,
     button {
@@ -78,7 +59,11 @@ export class Waterfall extends Element {
       padding: 0 0.75rem 0 0.625rem;
     }
     .axis {
+      position: sticky;
+      z-index: 1;
+      top: 0;
       height: 1.25rem;
+      background: var(--ft-background);
       color: var(--ft-muted);
       font-size: 0.6875rem;
     }
@@ -93,7 +78,7 @@ export class Waterfall extends Element {
       white-space: nowrap;
     }
     button {
-      min-height: 1.75rem;
+      height: 100%;
       border: 0;
       border-inline-start: 2px solid transparent;
       border-radius: 0;
@@ -166,8 +151,14 @@ export class Waterfall extends Element {
     }
   `;
 
-  /** @type {number | undefined} */
-  #frame;
+  #visible = new VisibleRows(this, ROW, AXIS);
+  #later = new Later(this, GROWS, () => this.requestUpdate());
+  /** @type {Row[]} */
+  #rows = [];
+  /** How far what has ended reaches, in milliseconds. */
+  #reach = 0;
+  /** The row that the keyboard is at. */
+  #at = 0;
 
   constructor() {
     super();
@@ -183,39 +174,71 @@ export class Waterfall extends Element {
     this.selected = 0;
   }
 
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    clearTimeout(this.#frame);
-    this.#frame = undefined;
+  /** @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    const isOther = changed.has('nodes') || changed.has('calls') || changed.has('start');
+    if (isOther) {
+      const start = new Date(this.start).getTime();
+      const here = this.#rows[this.#at]?.key;
+      this.#rows = rowsOf(this.nodes, this.calls);
+      this.#reach = this.#rows.reduce((reach, { node }) => {
+        const { from, took } = spanOf(node, start, start);
+        return Math.max(reach, from + took);
+      }, 0);
+      this.#at = Math.max(0, this.#rows.findIndex(({ key }) => key === here));
+    }
+    if (changed.has('selected')) {
+      const at = this.#rows.findIndex(({ node, called }) => called === undefined && node.seq === this.selected);
+      if (at >= 0) this.#at = at;
+    }
   }
 
-  updated() {
-    clearTimeout(this.#frame);
-    if (typeof this.end !== 'function') return;
+  /** @param {Map<PropertyKey, unknown>} changed */
+  updated(changed) {
+    if (changed.has('selected')) this.#visible.bring(this.$('.scroll'), this.#at);
     // It grows while it runs.
-    this.#frame = window.setTimeout(() => this.requestUpdate(), 100);
+    if (typeof this.end === 'function') this.#later.ask();
+    else this.#later.stop();
+  }
+
+  /** @param {number} at */
+  async #go(at) {
+    this.#at = Math.max(0, Math.min(at, this.#rows.length - 1));
+    this.#visible.bring(this.$('.scroll'), this.#at);
+    this.requestUpdate();
+    await this.updateComplete;
+    this.$('button[tabindex="0"]')?.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const { page } = this.#visible;
+    /** @type {Record<string, number>} */
+    const keys = {
+      ArrowDown: this.#at + 1,
+      ArrowUp: this.#at - 1,
+      PageDown: this.#at + page,
+      PageUp: this.#at - page,
+      Home: 0,
+      End: this.#rows.length - 1,
+    };
+    const at = keys[event.key];
+    if (at === undefined) return;
+    event.preventDefault();
+    void this.#go(at);
   }
 
   render() {
     const start = new Date(this.start).getTime();
     const now = typeof this.end === 'function' ? this.end() : this.end;
-    /** @param {Bar} node */
-    const span = (node) => {
-      const from = Math.max(0, new Date(node.executedAt).getTime() - start);
-      const took = node.status === 'pending' ? Math.max(0, now - start - from) : node.executionTimeMs;
-      return { from, took };
-    };
-    const rows = nested(this.nodes).flatMap(({ node, depth }) => {
-      const called = this.calls.get(node.seq);
-      const below = called === undefined ? [] : nested(called.nodeExecutions);
-      return [
-        { key: String(node.seq), node, depth, called: undefined },
-        ...below.map((each) => ({ key: `${node.seq}/${each.node.seq}`, node: each.node, depth: depth + 1 + each.depth, called })),
-      ];
-    });
-    const ends = this.nodes.map((node) => span(node)).map(({ from, took }) => from + took);
-    const length = Math.max(now - start, ...ends, 0.001);
-    return html`<div class="axis" aria-hidden="true">
+    const length = Math.max(now - start, this.#reach, 0.001);
+    const [first, last] = this.#visible.range(this.#rows.length);
+    const drawn = this.#rows.slice(first, last).map((row, place) => ({ row, at: first + place }));
+    // The one that the keyboard is at stays, wherever it is: without it the keyboard would be nowhere.
+    const here = this.#rows[this.#at];
+    if (here !== undefined && (this.#at < first || this.#at >= last)) drawn.push({ row: here, at: this.#at });
+    return html`<div class="scroll" @scroll=${this.#visible.scrolled} @keydown=${this.#key}>
+      <div class="axis" aria-hidden="true">
         <span></span>
         <span class="times">
           ${ticks(length)
@@ -224,32 +247,35 @@ export class Waterfall extends Element {
         </span>
         <span></span>
       </div>
-      <ol aria-label="What each node did">
+      <ol aria-label="What each node did" .style=${this.#visible.whole(this.#rows.length)}>
         ${repeat(
-          rows,
-          ({ key }) => key,
-          ({ node, depth, called }) => this.#bar(node, depth, span(node), length, called),
+          drawn,
+          ({ row }) => row.key,
+          ({ row, at }) =>
+            html`<li aria-setsize=${this.#rows.length} aria-posinset=${at + 1} .style=${this.#visible.place(at)}>
+              ${this.#bar(row, at === this.#at, spanOf(row.node, start, now), length)}
+            </li>`,
         )}
-      </ol>`;
+      </ol>
+    </div>`;
   }
 
   /**
-   * @param {Bar} node
-   * @param {number} depth
+   * @param {Row} row
+   * @param {boolean} isHere whether the keyboard is at it
    * @param {{ from: number, took: number }} span
    * @param {number} length
-   * @param {Execution | undefined} called the execution that it is of, if not of this one
    */
-  #bar(node, depth, { from, took }, length, called) {
+  #bar({ node, depth, called }, isHere, { from, took }, length) {
     const isSkipped = node.status === 'skipped';
     const turns = [
       node.iteration === null ? undefined : `#${node.iteration + 1}`,
       node.attempt > 1 ? `try ${node.attempt}` : undefined,
     ].filter((turn) => turn !== undefined);
     const place = `inset-inline-start: ${(from / length) * 100}%; width: ${(took / length) * 100}%`;
-    return html`<li>
-      <button
+    return html`<button
         type="button"
+        tabindex=${isHere ? 0 : -1}
         class=${called === undefined ? '' : 'called'}
         aria-pressed=${called === undefined && node.seq === this.selected ? 'true' : 'false'}
         title=${`${called === undefined ? '' : `${called.flowName}: `}${node.nodeName} (${node.nodeType})${node.error ? `: ${node.error}` : ''}`}
@@ -264,8 +290,7 @@ export class Waterfall extends Element {
           ${isSkipped ? nothing : html`<span class="bar ${node.status}" .style=${place}></span>`}
         </span>
         <span class="took ${isSkipped ? 'skipped' : ''}">${isSkipped ? 'skipped' : duration(took)}</span>
-      </button>
-    </li>`;
+      </button>`;
   }
 }
 

@@ -1,5 +1,6 @@
 //! What can be asked of a tracker, by resource.
 
+mod allowed;
 mod audit;
 mod catalog;
 mod deletion;
@@ -17,6 +18,7 @@ mod statistics;
 mod tokens;
 mod walk;
 
+pub use allowed::{ExecutionAct, FlowAct};
 pub use audit::AuditPage;
 pub(crate) use catalog::Catalog;
 pub(crate) use deletion::AT_ONCE;

@@ -26,7 +26,7 @@ impl Tracker {
 }
 
 /// What the original was given, if it was kept as it was.
-fn params(original: &Execution) -> Result<Map<String, Value>, TrackerError> {
+pub(super) fn params(original: &Execution) -> Result<Map<String, Value>, TrackerError> {
     if let Some(mark) = original.capture.get("initialParams") {
         return Err(TrackerError::Incomplete(match (mark.captured, mark.truncated) {
             (false, _) => "were not kept",

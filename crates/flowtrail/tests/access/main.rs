@@ -1,5 +1,6 @@
 //! Every address against every kind of caller. A route that is not in the table fails the test.
 
+mod allowed;
 mod kind;
 mod mcp;
 mod table;

@@ -59,7 +59,34 @@ test('a graph of five hundred nodes is drawn, and each can be looked at', async 
   await server.call('large');
   await shown.goto(`${server.url}/flows/${flow.id}/usage`);
   await shown.locator('ft-executions a').first().click();
-  await until(async () => (await shown.locator('ft-waterfall li').count()) >= 400, 'all bars');
+  const bars = shown.locator('ft-waterfall li');
+  await bars.first().waitFor();
+  assert.ok(Number(await bars.first().getAttribute('aria-setsize')) >= 400, 'all bars are known of');
+  assert.ok((await bars.count()) < 100, 'and those drawn that are seen');
+});
+
+test('a waterfall of five thousand bars, deep and long, is shown at once and walked by keys', async (t) => {
+  const flow = await server.external('Many nodes');
+  const node = (/** @type {number} */ seq, /** @type {object} */ about = {}) => ({ seq, nodeId: `n${seq % 50}`, nodeName: `Node ${seq}`, nodeType: 'x', executionTimeMs: 1, ...about });
+  // A chain of five hundred, each within the one before, and a failure where nobody would scroll to.
+  const nodes = Array.from({ length: 5_000 }, (_, place) => node(place + 1, { ...(place > 0 && place < 500 ? { parentSeq: place } : {}), ...(place === 4_321 ? { error: 'no' } : {}) }));
+  await server.record(flow.id, { status: 'error', errorInfo: { message: 'no', nodeId: 'n22', nodeName: 'Node 4322' }, nodeExecutions: nodes });
+  const shown = await page(t, server, { path: `/flows/${flow.id}/usage` });
+  await shown.locator('ft-executions a').first().click();
+  const bars = shown.locator('ft-waterfall li');
+  const chosen = shown.locator('ft-waterfall button[aria-pressed="true"]');
+  await chosen.getByText('Node 4322').waitFor();
+  await until(() => chosen.evaluate((button) => button.getBoundingClientRect().bottom <= window.innerHeight && button.getBoundingClientRect().top > 0), 'it to be seen');
+  assert.ok((await bars.count()) < 100, 'only what is seen is drawn');
+  await chosen.focus();
+  await shown.keyboard.press('ArrowDown');
+  await shown.keyboard.press('Enter');
+  await chosen.getByText('Node 4323').waitFor();
+  await shown.keyboard.press('Home');
+  await shown.locator('ft-waterfall button:focus').getByText('Node 1', { exact: true }).waitFor();
+  await shown.keyboard.press('End');
+  await shown.locator('ft-waterfall button:focus').getByText('Node 5000').waitFor();
+  assert.equal(await shown.locator('ft-waterfall button[tabindex="0"]').count(), 1, 'one stop of the keyboard');
 });
 
 test('ten thousand flows are listed by pages and found', async (t) => {

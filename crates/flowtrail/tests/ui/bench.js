@@ -48,7 +48,39 @@ async function record(server, flowId, count) {
 }
 
 /**
- * How long it takes until what one came for is there, from the beginning of the navigation.
+ * Notes, in the page, when a part of a component was drawn for the first time.
+ *
+ * @param {string} selector the component, and what in it
+ */
+function noteDrawn(selector) {
+  const [component = '', part = ''] = selector.split(' ');
+  /** @param {Document | ShadowRoot} root @returns {Element | null} */
+  const find = (root) => {
+    const found = root.querySelector(component);
+    if (found !== null) return found;
+    for (const element of root.querySelectorAll('*')) {
+      const within = element.shadowRoot && find(element.shadowRoot);
+      if (within) return within;
+    }
+    return null;
+  };
+  const look = () => {
+    if (!find(document)?.shadowRoot?.querySelector(part)) {
+      requestAnimationFrame(look);
+      return;
+    }
+    // Once the frame in which it was found is done.
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        /** @type {any} */ (window).drawn = performance.now();
+      }),
+    );
+  };
+  requestAnimationFrame(look);
+}
+
+/**
+ * How long it takes until what one came for is drawn, from the beginning of the navigation.
  *
  * @param {import('playwright-core').Browser} browser
  * @param {Server} server
@@ -58,18 +90,21 @@ async function record(server, flowId, count) {
  */
 async function usable(browser, server, path, selector, isFirst) {
   const taken = [];
-  let context = await browser.newContext({ viewport: { width: 1360, height: 860 } });
+  const viewport = { width: 1360, height: 860 };
+  let context = await browser.newContext({ viewport });
   await context.request.post(`${server.url}/api/session`, { data: { key: KEY } });
-  let state = await context.storageState();
-  for (let time = 0; time < TIMES; time += 1) {
+  const storageState = await context.storageState();
+  for (let time = 0; time < TIMES + 1; time += 1) {
     if (isFirst) {
       await context.close();
-      context = await browser.newContext({ viewport: { width: 1360, height: 860 }, storageState: state });
+      context = await browser.newContext({ viewport, storageState });
     }
     const page = await context.newPage();
+    await page.addInitScript(noteDrawn, selector);
     await page.goto(server.url + path, { waitUntil: 'commit' });
-    await page.locator(selector).first().waitFor();
-    taken.push(await page.evaluate(() => performance.now()));
+    await page.waitForFunction(() => /** @type {any} */ (window).drawn, undefined, { polling: 100 });
+    // A second visit has had a first one.
+    if (time > 0) taken.push(await page.evaluate(() => /** @type {any} */ (window).drawn));
     await page.close();
   }
   await context.close();

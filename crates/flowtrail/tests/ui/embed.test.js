@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
-import { Server, close, open, until } from './support.js';
+import { KEY, Server, close, open, until } from './support.js';
 
 const EXAMPLE = new URL('../../../../docs/examples/embed.html', import.meta.url);
 
@@ -80,4 +80,30 @@ test('the example page shows a flow’s usage, history, statistics and an execut
   assert.equal(streams, 1);
   assert.equal(await shown.getByText('secret').count(), 0);
   assert.deepEqual(complaints, []);
+});
+
+test('a token that is good no longer is said to be, and another one goes on', async (t) => {
+  const user = await server.api('POST', '/api/users', { name: 'Who runs the page', role: 'user' });
+  const { key } = await server.api('POST', '/api/keys', { name: 'hers', userId: user.id });
+  await server.api('PATCH', `/api/flows/${flow.id}`, { access: { read: [user.id], write: [], public: false } });
+  const token = async (/** @type {string} */ by = KEY) => (await server.api('POST', '/api/embed-tokens', { flowIds: [flow.id], ttlSeconds: 600 }, by)).token;
+  html = `<!doctype html><title>Other</title><script type="module" src="${server.url}/flowtrail.js"></script>
+    <flowtrail-history base-url="${server.url}" token="${await token(key)}" flow-id="${flow.id}"></flowtrail-history>`;
+  const context = await (await open()).newContext({ viewport: { width: 800, height: 600 } });
+  t.after(() => context.close());
+  const shown = await context.newPage();
+  await shown.goto(origin);
+  const history = shown.locator('flowtrail-history');
+  await history.locator('li').first().waitFor();
+  assert.equal(await history.getByText('has expired').count(), 0);
+  // Her token goes with her.
+  await server.api('DELETE', `/api/users/${user.id}`);
+  await history.getByText('has expired').waitFor();
+  const rows = await history.locator('li').count();
+  assert.ok(rows > 0, 'what was there stays');
+
+  await history.evaluate((element, renewed) => element.setAttribute('token', renewed), await token());
+  await until(async () => (await history.getByText('has expired').count()) === 0, 'it to be gone');
+  await server.record(flow.id, { initialParams: { orderId: 'after' } });
+  await until(async () => (await history.locator('li').count()) === rows + 1, 'what comes with the other token');
 });

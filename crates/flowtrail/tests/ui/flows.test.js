@@ -158,6 +158,29 @@ test('keys are made, shown once, and revoked; what was done is in the log', asyn
   await until(async () => (await shown.locator('tr', { hasText: 'Bea' }).count()) === 0, 'her to go');
 });
 
+test('who may only read is offered nothing that would be refused', async (t) => {
+  const user = await server.api('POST', '/api/users', { name: 'Eli', role: 'user' });
+  const { key } = await server.api('POST', '/api/keys', { name: 'his', userId: user.id });
+  const flow = await server.external('Shared to read');
+  await server.api('PATCH', `/api/flows/${flow.id}`, { access: { read: [user.id], write: [], public: false } });
+  const ended = await server.record(flow.id);
+  const running = await server.api('POST', `/api/flows/${flow.id}/executions`, {});
+  const shown = await page(t, server, { path: `/flows/${flow.id}/usage?selected=${ended.id}`, key });
+  const header = shown.locator('ft-execution-header');
+  await header.getByRole('button', { name: 'JSON' }).waitFor();
+  assert.equal(await shown.getByRole('link', { name: 'Settings' }).count(), 0);
+  for (const name of ['Delete', 'Replay', 'Cancel']) assert.equal(await header.getByRole('button', { name }).count(), 0, name);
+  await shown.goto(`${server.url}/flows/${flow.id}/usage?selected=${running.id}&history=1`);
+  await header.getByText('running').waitFor();
+  assert.equal(await header.getByRole('button', { name: 'Cancel' }).count(), 0);
+  await shown.locator('flowtrail-history li').first().waitFor();
+  assert.equal(await shown.locator('flowtrail-history').getByRole('button', { name: 'Delete' }).count(), 0);
+  // The administrator is offered all of it.
+  const theirs = await page(t, server, { path: `/flows/${flow.id}/usage?selected=${ended.id}` });
+  await theirs.locator('ft-execution-header').getByRole('button', { name: 'Delete' }).waitFor();
+  await theirs.getByRole('link', { name: 'Settings' }).waitFor();
+});
+
 test('a user who is no administrator sees what is theirs', async (t) => {
   const user = await server.api('POST', '/api/users', { name: 'Cyd', role: 'user' });
   const made = await server.api('POST', '/api/keys', { name: 'hers', userId: user.id });

@@ -60,6 +60,7 @@ test('a time is that of the run, and leads to it', async (t) => {
   const shown = await page(t, server, { path: `/flows/${flow.id}/overview?history=1` });
   const panel = shown.locator('flowtrail-history');
   const time = panel.locator('li.aborted time');
+  await time.hover();
   const title = (await time.getAttribute('title')) ?? '';
   assert.match(title, new RegExp(String(new Date().getFullYear())), 'the whole time, and of this year: no seconds taken for milliseconds');
   await panel.locator('li.aborted button.time').click();

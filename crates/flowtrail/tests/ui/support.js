@@ -1,85 +1,21 @@
 // @ts-check
 /** A real server, flows on it that are called through MCP, and a real browser to look at it. */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
+import { KEY, Server as Process } from '../../../../clients/typescript/test/server.js';
 
-const BINARY = process.env.FLOWTRAIL_BIN;
+export { KEY };
+
 const CHROMIUM = process.env.FLOWTRAIL_CHROMIUM ?? '/usr/bin/chromium';
 const EXAMPLES = new URL('../../../../docs/examples/', import.meta.url);
 
-export const KEY = 'ft_key-of-the-tests-in-a-browser';
-
-/** A server on a free port, which can be stopped and started again on the same port and data. */
-export class Server {
-  folder = '';
-  #port = 0;
-  /** @type {Record<string, string>} */
-  #settings = {};
-  /** @type {import('node:child_process').ChildProcess | null} */
-  #process = null;
+/** A server of the client's tests, with flows that are called through MCP. */
+export class Server extends Process {
   /** The number of the last request to MCP. */
   #last = 0;
-
-  /** @param {Record<string, string>} [settings] variables of the configuration */
-  static async start(settings = {}) {
-    if (!BINARY) throw new Error('FLOWTRAIL_BIN must name the flowtrail binary; `cargo xtask ui` does');
-    const server = new Server();
-    server.folder = await mkdtemp(join(tmpdir(), 'flowtrail-'));
-    server.#settings = settings;
-    await server.begin();
-    return server;
-  }
-
-  get url() {
-    return `http://127.0.0.1:${this.#port}`;
-  }
-
-  /** Starts it, on the port that it had before if it had one. */
-  async begin() {
-    const env = {
-      ...process.env,
-      FLOWTRAIL_LISTEN: `127.0.0.1:${this.#port}`,
-      FLOWTRAIL_DATA_DIR: this.folder,
-      FLOWTRAIL_ADMIN_KEY: KEY,
-      FLOWTRAIL_ALLOW_PRIVATE_ADDRESSES: 'true',
-      RUST_LOG: 'warn',
-      ...this.#settings,
-    };
-    const child = spawn(/** @type {string} */ (BINARY), ['serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-    this.#process = child;
-    const lines = createInterface({ input: /** @type {import('node:stream').Readable} */ (child.stdout) });
-    for await (const line of lines) {
-      const bound = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
-      if (bound) {
-        this.#port = Number(bound[1]);
-        return;
-      }
-    }
-    throw new Error('the server did not start');
-  }
-
-  /** @param {NodeJS.Signals} [signal] */
-  async end(signal = 'SIGTERM') {
-    const child = this.#process;
-    this.#process = null;
-    if (!child || child.exitCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill(signal);
-    await gone;
-  }
-
-  async remove() {
-    await this.end();
-    await rm(this.folder, { recursive: true, force: true });
-  }
 
   /**
    * Asks the API, as the administrator or with another key.

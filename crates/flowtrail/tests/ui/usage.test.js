@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { BAD_ORDER, GOOD_ORDER, Server, close, page, until } from './support.js';
+import { BAD_ORDER, GOOD_ORDER, KEY, Server, close, page, until } from './support.js';
 
 /** @type {Server} */
 let server;
@@ -79,7 +79,7 @@ test('pages have numbers, previous and next', async (t) => {
   const lines = Array.from({ length: 120 }, (_, number) => JSON.stringify({ flowId: many.id, status: 'fulfilled', duration: number, initialParams: { number } }));
   await fetch(`${server.url}/api/executions/batch`, {
     method: 'POST',
-    headers: { authorization: 'Bearer ft_key-of-the-tests-in-a-browser', 'content-type': 'application/x-ndjson' },
+    headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/x-ndjson' },
     body: lines.join('\n'),
   }).then((response) => response.text());
   const shown = await page(t, server, { path: `/flows/${many.id}/usage` });

@@ -1,9 +1,12 @@
 //! Executions as they are read.
 
+use flowtrail_tracker::ExecutionAct;
 use flowtrail_types::{ErrorKind, ExecutionStatus, NodeStatus, Source};
 use serde_json::{Value, json};
 
-use super::{any, both, count, figure, flag, id, list, object, or_null, schema, shown, text, time, whole};
+use super::{
+    allowed, any, both, count, figure, flag, id, list, object, or_null, schema, shown, text, time, whole,
+};
 use crate::openapi::{example, words};
 
 pub(super) fn schemas() -> Value {
@@ -59,6 +62,7 @@ pub(super) fn schemas() -> Value {
                 "replayOf": or_null(id("The execution that it repeats.")),
                 "cancelRequested": flag("Whether somebody asked it to stop."),
                 "capture": schema("Capture"),
+                "allowed": allowed(words(ExecutionAct::ALL, ExecutionAct::as_str), "What you may do with it as it stands; told with `allowed=true`."),
                 "createdAt": time("When it was recorded."),
                 "updatedAt": time("When its record last changed."),
             }))),

@@ -1,9 +1,12 @@
 //! Flows and their graphs.
 
+use flowtrail_tracker::FlowAct;
 use flowtrail_types::{CapturePolicy, ExecutionStatus, FlowKind};
 use serde_json::{Value, json};
 
-use super::{any, both, count, flag, id, list, object, or_null, schema, shown, text, time, whole};
+use super::{
+    allowed, any, besides, both, count, flag, id, list, object, or_null, schema, shown, text, time, whole,
+};
 use crate::openapi::{example, words};
 
 pub(super) fn schemas() -> Value {
@@ -44,7 +47,13 @@ pub(super) fn schemas() -> Value {
             "How much of a flow's history is kept.",
             json!({"maxCount": 100_000, "maxAge": "30d"}),
         ),
-        "Flow": shown(whole(both(flow(), graph())), "A flow.", example::flow()),
+        "Flow": shown(
+            besides(whole(both(flow(), graph())), json!({
+                "allowed": allowed(words(FlowAct::ALL, FlowAct::as_str), "What you may do with it; told with `allowed=true`."),
+            })),
+            "A flow.",
+            example::flow(),
+        ),
         "FlowSummary": shown(whole(both(flow(), activity())), "A flow as a list shows it.", example::flow_summary()),
         "FlowPage": shown(
             whole(super::executions::paged("FlowSummary")),

@@ -66,6 +66,11 @@ fn list(of: Value, means: &str) -> Value {
     json!({"type": "array", "items": of, "description": means})
 }
 
+/// What the caller may do, for who asks.
+fn allowed(acts: Value, means: &str) -> Value {
+    json!({"type": "array", "items": acts, "uniqueItems": true, "description": means})
+}
+
 /// Another schema.
 pub(super) fn schema(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
@@ -93,6 +98,12 @@ fn whole(properties: Value) -> Value {
     };
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     object(&names, properties)
+}
+
+/// An object that may have these properties as well.
+fn besides(mut of: Value, optional: Value) -> Value {
+    of["properties"] = both(of["properties"].take(), optional);
+    of
 }
 
 /// With what it means and an example of it.

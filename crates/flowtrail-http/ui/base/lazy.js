@@ -1,0 +1,54 @@
+// @ts-check
+/** Components that are fetched when they are first shown: most visits need few of them. Until then their tag is empty. */
+
+export class Lazy {
+  #host;
+  /** @type {(() => Promise<unknown>) | undefined} */
+  #last;
+
+  /** @param {import('../../vendor/@lit/reactive-element/reactive-element.js').ReactiveElement} host */
+  constructor(host) {
+    this.#host = host;
+    /** Why what is wanted is not there. @type {Error | undefined} */
+    this.error = undefined;
+  }
+
+  /**
+   * Fetches a module, unless it is there.
+   *
+   * @param {(() => Promise<unknown>) | undefined} load
+   */
+  async bring(load) {
+    this.#last = load;
+    this.error = undefined;
+    try {
+      await load?.();
+    } catch (error) {
+      if (this.#last !== load) return;
+      this.error = error instanceof Error ? error : new Error(String(error));
+      this.#host.requestUpdate();
+    }
+  }
+
+  /** Tries it once more. */
+  again() {
+    this.#host.requestUpdate();
+    return this.bring(this.#last);
+  }
+}
+
+/** How long a page is left alone before what the next one may need is fetched, in milliseconds. */
+const LATER = 1_500;
+
+/**
+ * Fetches modules when there is nothing else to do, for what may be shown next.
+ *
+ * @param {(() => Promise<unknown>)[]} loads
+ */
+export function prefetch(loads) {
+  const idle = window.requestIdleCallback ?? ((act) => setTimeout(act, 0));
+  setTimeout(() => {
+    // What cannot be fetched now is fetched when it is wanted, and said to be missing then.
+    for (const load of loads) idle(() => void load().catch(() => {}));
+  }, LATER);
+}

@@ -30,6 +30,11 @@ pub(crate) fn test() -> Result<(), String> {
 pub(crate) fn screenshots() -> Result<(), String> {
     let Some(variables) = bring()? else { return Ok(()) };
     let variables = [variables, vec![("FLOWTRAIL_CHROMIUM", browser()?)]].concat();
+    // Names and payloads in other scripts are shown as they are, and not as boxes.
+    let fonts = ["fonts-dejavu-core", "fonts-droid-fallback", "fonts-noto-color-emoji"];
+    if let Err(reason) = debian::install(&fonts) {
+        skipped("the fonts of other scripts", &reason);
+    }
     npm(FOLDER, &["run", "--silent", "screenshots"], &variables)
 }
 

@@ -2,6 +2,7 @@
 /** The bar at the top: where one can go, how the connection is, and who one is. */
 
 import { Element, css, define, html, nothing } from '../base/element.js';
+import { BRAND } from './brand.js';
 import { theme } from './theme.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Me']} Me */
@@ -220,10 +221,7 @@ class AppBar extends Element {
     const [says, means] = LIVE[this.live] ?? ['', ''];
     return html`<header>
       <a class="brand" href="/flows" aria-label="Flowtrail">
-        <svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.75" stroke-linejoin="round" aria-hidden="true">
-          <path d="M8 1l7 7-7 7-7-7zM8 5.2L10.8 8 8 10.8 5.2 8z" />
-        </svg>
-        Flowtrail
+        ${BRAND} Flowtrail
       </a>
       <nav aria-label="Main">
         ${PAGES.map(

@@ -2,6 +2,7 @@
 /** Logging in by a key. */
 
 import { Element, css, define, html, nothing } from '../base/element.js';
+import { BRAND } from './brand.js';
 
 class AppLogin extends Element {
   static properties = {
@@ -21,6 +22,16 @@ class AppLogin extends Element {
       display: grid;
       gap: 0.75rem;
       width: min(24rem, 100%);
+    }
+    h1 {
+      display: flex;
+      align-items: center;
+      gap: 0.5rem;
+    }
+    h1 svg {
+      width: 1.25rem;
+      height: 1.25rem;
+      color: var(--ft-accent);
     }
     .wrong {
       padding: 0.5rem 0.75rem;
@@ -71,7 +82,7 @@ class AppLogin extends Element {
 
   render() {
     return html`<form @submit=${this.#submit}>
-      <h1>Flowtrail</h1>
+      <h1>${BRAND} Flowtrail</h1>
       <p class="muted">Every run of a flow leaves a record here: what it was given, what each node did, how long it took, how it ended and why.</p>
       ${this.error ? html`<p class="wrong" role="alert">${this.error.message}</p>` : nothing}
       <div class="field">

@@ -22,6 +22,8 @@ const bringSearch = () => import('./app-search.js');
 const bringKeys = () => import('./app-keys.js');
 
 class FlowtrailApp extends Element {
+  static standsAlone = true;
+
   static properties = {
     me: { state: true },
     phase: { state: true },

@@ -51,6 +51,8 @@ export function connect(to = {}) {
  * component shows it, that one gives it its `connection`.
  */
 export class Connected extends Element {
+  static standsAlone = true;
+
   static properties = {
     baseUrl: { attribute: 'base-url' },
     token: {},

@@ -4,13 +4,11 @@
 import { ReactiveElement } from '../../vendor/@lit/reactive-element/reactive-element.js';
 import { css } from '../../vendor/@lit/reactive-element/css-tag.js';
 import { html, noChange, nothing, render, svg } from '../../vendor/lit-html/lit-html.js';
-import { keyed } from '../../vendor/lit-html/directives/keyed.js';
-import { live } from '../../vendor/lit-html/directives/live.js';
 import { repeat } from '../../vendor/lit-html/directives/repeat.js';
 import { common } from './styles.js';
 import { tokens } from './tokens.js';
 
-export { css, html, keyed, live, nothing, repeat, svg };
+export { css, html, nothing, repeat, svg };
 
 /** A component whose `render` gives what it shows. Properties get their first values in the constructor. */
 export class Element extends ReactiveElement {
@@ -20,9 +18,12 @@ export class Element extends ReactiveElement {
   /** @type {import('../../vendor/@lit/reactive-element/css-tag.js').CSSResultGroup} */
   static styles = [];
 
+  /** Whether it may stand where no other component is around it, from which it would have its colours and sizes. */
+  static standsAlone = false;
+
   /** @param {import('../../vendor/@lit/reactive-element/css-tag.js').CSSResultGroup} [styles] */
   static finalizeStyles(styles = []) {
-    return super.finalizeStyles([tokens, common, styles]);
+    return super.finalizeStyles(this.standsAlone ? [tokens, common, styles] : [common, styles]);
   }
 
   /** @returns {unknown} */

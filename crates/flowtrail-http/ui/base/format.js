@@ -13,7 +13,7 @@ const DAY = 24 * HOUR;
  */
 export function duration(millis) {
   if (millis === null || millis === undefined) return '…';
-  if (millis < 1) return millis === 0 ? '0 ms' : `${millis.toFixed(1)} ms`;
+  if (millis < 0.95) return millis === 0 ? '0 ms' : `${millis.toFixed(1)} ms`;
   if (millis < 999.5) return `${Math.round(millis)} ms`;
   if (millis < 59_995) return `${(millis / SECOND).toFixed(millis < 9_995 ? 2 : 1)} s`;
   if (millis < HOUR) return `${Math.floor(millis / MINUTE)} m ${two(Math.floor((millis % MINUTE) / SECOND))} s`;

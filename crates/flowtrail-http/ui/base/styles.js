@@ -122,6 +122,9 @@ export const common = css`
     color: var(--ft-muted);
     cursor: default;
   }
+  button.plain:disabled {
+    opacity: 0.4;
+  }
   button.primary {
     border-color: transparent;
     background: var(--ft-accent);
@@ -131,7 +134,8 @@ export const common = css`
     background: color-mix(in srgb, var(--ft-accent) 88%, var(--ft-text));
   }
   button.primary:disabled {
-    background: var(--ft-sunken);
+    border-color: var(--ft-edge);
+    background: none;
     color: var(--ft-muted);
   }
   button.danger {
@@ -182,6 +186,23 @@ export const common = css`
     min-height: 0;
     margin: 0;
     accent-color: var(--ft-accent);
+  }
+  input[type='file'] {
+    border: 0;
+    padding: 0;
+    background: none;
+  }
+  ::file-selector-button {
+    min-height: 1.75rem;
+    margin-inline-end: 0.5rem;
+    padding: 0 0.625rem;
+    border: 1px solid var(--ft-edge);
+    border-radius: var(--ft-radius);
+    background: var(--ft-background);
+    color: var(--ft-text);
+    font: inherit;
+    font-weight: 500;
+    cursor: pointer;
   }
   textarea {
     padding: 0.375rem 0.5rem;
@@ -245,6 +266,14 @@ export const common = css`
   }
   th.number {
     text-align: end;
+  }
+  th:last-child,
+  td:last-child {
+    padding-inline-end: 0;
+  }
+  td button {
+    min-height: 1.5rem;
+    margin-block: -0.125rem;
   }
 
   .row {

@@ -3,6 +3,7 @@
 
 import { Element, css, define, html, nothing, svg } from '../base/element.js';
 import { plural } from '../base/format.js';
+import { shapeOf, shapeStyles } from '../parts/status-mark.js';
 import { iconOf } from './icons.js';
 import { HEIGHT, WIDTH } from './sizes.js';
 
@@ -18,15 +19,23 @@ export class FlowGraph extends Element {
     runs: { attribute: false },
     selected: {},
     problems: { attribute: false },
+    room: { state: true },
   };
 
-  static styles = css`
+  static styles = [shapeStyles, css`
     :host {
       overflow: auto;
     }
     svg {
       display: block;
+      margin-inline: auto;
       font-family: var(--ft-font);
+    }
+    .more {
+      position: sticky;
+      inset-inline-start: 0;
+      padding: 0.25rem 0.75rem;
+      color: var(--ft-muted);
     }
     .line {
       fill: none;
@@ -68,6 +77,18 @@ export class FlowGraph extends Element {
     .edge {
       fill: none;
     }
+    .ended {
+      color: var(--ft-aborted);
+    }
+    .completed .ended {
+      color: var(--ft-fulfilled);
+    }
+    .error .ended {
+      color: var(--ft-error);
+    }
+    .pending .ended {
+      color: var(--ft-pending);
+    }
     .completed .edge {
       fill: var(--ft-fulfilled);
     }
@@ -81,7 +102,7 @@ export class FlowGraph extends Element {
       fill: var(--ft-aborted);
     }
     .run {
-      fill: var(--ft-line);
+      fill: var(--ft-edge);
     }
     .run.completed {
       fill: var(--ft-fulfilled);
@@ -95,6 +116,7 @@ export class FlowGraph extends Element {
     .run.pending {
       fill: var(--ft-pending);
     }
+    .skipped rect.box,
     .unrun rect.box {
       stroke-dasharray: 3 3;
     }
@@ -114,7 +136,7 @@ export class FlowGraph extends Element {
       fill: var(--ft-muted);
       font-size: 10.5px;
     }
-  `;
+  `];
 
   constructor() {
     super();
@@ -130,10 +152,25 @@ export class FlowGraph extends Element {
     this.selected = undefined;
     /** The ids of nodes with which something is wrong. @type {Set<string> | undefined} */
     this.problems = undefined;
+    /** How wide it may be without being scrolled. */
+    this.room = Infinity;
   }
 
   /** @type {import('./layout.js').Layout | undefined} */
   #layout;
+  #sizes = new ResizeObserver(() => {
+    this.room = this.clientWidth;
+  });
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.#sizes.observe(this);
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#sizes.disconnect();
+  }
 
   /** @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
@@ -152,7 +189,9 @@ export class FlowGraph extends Element {
   render() {
     const layout = this.#layout;
     if (layout === undefined || this.nodes.length === 0) return nothing;
-    return html`<svg
+    return html`${layout.width > this.room
+        ? html`<p class="more">${plural(this.nodes.length, 'node')}: scroll sideways to see them all</p>`
+        : nothing}<svg
       width=${layout.width}
       height=${layout.height}
       viewBox=${`0 0 ${layout.width} ${layout.height}`}
@@ -198,9 +237,12 @@ export class FlowGraph extends Element {
     >
       <title>${node.name} (${said})${went}</title>
       <rect class="box" x="0.5" y="0.5" width=${WIDTH - 1} height=${HEIGHT - 1} rx="4" />
-      <rect class="edge" x="1" y="1" width="3" height=${HEIGHT - 2} rx="1.5" />
+      ${state === undefined
+        ? nothing
+        : svg`<rect class="edge" x="1" y="1" width="3" height=${HEIGHT - 2} rx="1.5" />
+            <g class="ended shape-of" transform=${`translate(${WIDTH - 22} 8) scale(0.875)`}>${shapeOf(state.status)}</g>`}
       <g class="icon" transform="translate(12 16)">${iconOf(node.type)}</g>
-      <text class="name" x="38" y="21">${cut(node.name ?? node.id ?? '', 19)}</text>
+      <text class="name" x="38" y="21">${cut(node.name ?? node.id ?? '', state === undefined ? 19 : 16)}</text>
       <text class="type" x="38" y=${runs.length === 0 ? 36 : 34}>${cut(said, 23)}</text>
       ${runs.map((status, at) => svg`<rect class=${`run ${status}`} x=${38 + at * 6} y=${HEIGHT - 4 - tallOf(status)} width="4" height=${tallOf(status)} />`)}
     </g>`;

@@ -31,6 +31,10 @@ class FlowNew extends Element {
     }
     .kinds {
       flex-wrap: wrap;
+      gap: 0.25rem 1.5rem;
+      margin: 0;
+      padding: 0;
+      border: 0;
     }
     textarea {
       width: 100%;
@@ -55,11 +59,6 @@ class FlowNew extends Element {
     }
     input[type='text'] {
       width: min(28rem, 100%);
-    }
-    input[type='file'] {
-      border: 0;
-      padding: 0;
-      background: none;
     }
   `;
 
@@ -129,10 +128,9 @@ class FlowNew extends Element {
         <span class="grow"></span>
         <button type="button" class="plain" aria-label="Close" @click=${() => this.tell('ft-close')}>×</button>
       </div>
-      <div class="row kinds" role="radiogroup" aria-label="Kind of flow">
-        <button type="button" class="plain" role="radio" aria-checked=${String(isFile)} aria-pressed=${nothing} @click=${() => this.#choose('file')}>${isFile ? '●' : '○'} From a flow file</button>
-        <button type="button" class="plain" role="radio" aria-checked=${String(!isFile)} @click=${() => this.#choose('external')}>${isFile ? '○' : '●'} Only recorded, runs elsewhere</button>
-      </div>
+      <fieldset class="row kinds" aria-label="Kind of flow">
+        ${this.#kind('file', 'From a flow file')} ${this.#kind('external', 'Only recorded, runs elsewhere')}
+      </fieldset>
       ${isFile ? this.#file() : this.#external()} ${this.#problems()}
       <div class="row">
         <button class="primary" ?disabled=${this.isBusy || (isFile && this.text.trim() === '')}>${isFile ? 'Import' : 'Create'}</button>
@@ -140,10 +138,13 @@ class FlowNew extends Element {
     </form>`;
   }
 
-  /** @param {'file' | 'external'} kind */
-  #choose(kind) {
-    this.kind = kind;
-    this.error = undefined;
+  /** @param {'file' | 'external'} kind @param {string} says */
+  #kind(kind, says) {
+    const choose = () => {
+      this.kind = kind;
+      this.error = undefined;
+    };
+    return html`<label class="row"><input type="radio" name="kind" .checked=${kind === this.kind} @change=${choose} /> ${says}</label>`;
   }
 
   #external() {
@@ -163,7 +164,7 @@ class FlowNew extends Element {
       void this.#take(event.dataTransfer?.files[0]);
     };
     return html`<div class="field">
-        <label class="label" for="file">Flow file, or an array of them</label>
+        <label class="label" for="file">A flow file, or several in a JSON array: paste it, or choose a file</label>
         <input type="file" accept=".json,application/json" aria-label="Choose a flow file" @change=${(/** @type {Event} */ event) => this.#take(/** @type {HTMLInputElement} */ (event.target).files?.[0])} />
         <textarea
           id="file"

@@ -74,6 +74,12 @@ class FlowOverview extends Connected {
       inset-block-start: 0.375rem;
       inset-inline-end: 0.375rem;
     }
+    .key {
+      margin-top: 0.5rem;
+    }
+    section > p + table {
+      margin-top: 0.5rem;
+    }
     .description {
       max-width: 60rem;
       margin-bottom: 0.75rem;
@@ -206,7 +212,7 @@ class FlowOverview extends Connected {
         <pre tabindex="0">${text}</pre>
         <ft-copy .text=${text} label="Copy"></ft-copy>
       </div>
-      <p class="muted">Keys are made under <a href="/keys">Keys</a>.</p>
+      <p class="muted key">Create a key under <a href="/keys">Keys</a>.</p>
     </section>`;
   }
 }

@@ -42,12 +42,41 @@ class FlowPage extends Connected {
       padding: 0.75rem 1rem 0;
       border-bottom: 1px solid var(--ft-line);
     }
-    .title {
-      flex-wrap: wrap;
-      row-gap: 0;
+    .title > :not(h1, .grow) {
+      flex: none;
     }
-    h1 {
-      max-width: 100%;
+    @media (max-width: 639px) {
+      h1.cut {
+        display: -webkit-box;
+        -webkit-box-orient: vertical;
+        -webkit-line-clamp: 2;
+        font-size: 0.9375rem;
+        line-height: 1.25rem;
+        white-space: normal;
+        overflow-wrap: anywhere;
+      }
+      .title .mono {
+        display: none;
+      }
+    }
+    @media (max-width: 899px) {
+      /* What covers the list has the room to itself. */
+      .covered {
+        position: relative;
+        padding: 0;
+        border: 0;
+      }
+      .covered nav,
+      .covered .title > :not(h1) {
+        display: none;
+      }
+      .covered h1 {
+        position: absolute;
+        width: 1px;
+        height: 1px;
+        overflow: hidden;
+        clip-path: inset(50%);
+      }
     }
     nav {
       display: flex;
@@ -144,7 +173,8 @@ class FlowPage extends Connected {
     const tabs = Object.entries(TABS).filter(
       ([tab, [, act]]) => (act === undefined || flow.allowed?.some((allowed) => allowed === act)) && (tab !== 'run' || flow.kind === 'runnable'),
     );
-    return html`<header>
+    const isCovered = this.tab === 'usage' && this.query.selected !== undefined;
+    return html`<header class=${isCovered ? 'covered' : ''}>
         <div class="row title">
           <h1 class="cut" dir="auto" title=${flow.name}>${flow.name}</h1>
           ${flow.toolName === null ? nothing : html`<span class="mono muted">${flow.toolName}</span>`}

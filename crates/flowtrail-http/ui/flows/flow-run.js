@@ -40,7 +40,7 @@ class FlowRun extends Element {
       border-inline-start: 1px solid var(--ft-line);
     }
     .none {
-      padding: 1.5rem;
+      padding: 1rem;
     }
     @media (max-width: 899px) {
       :host {
@@ -152,7 +152,7 @@ class FlowRun extends Element {
       field = html`<input id=${id} name=${name} aria-describedby=${about} aria-invalid=${isWrong} inputmode=${type === 'string' ? 'text' : 'decimal'} autocomplete="off" .value=${shown} />`;
     }
     return html`<div class="field">
-      <label class="label" for=${id}><bdi>${name}</bdi> <span class="muted">${type}${required ? ', required' : ''}</span></label>
+      <label class="label" for=${id}><code><bdi>${name}</bdi></code> <span class="muted">${type}${required ? ', required' : ''}</span></label>
       ${field}
       <span class=${wrong === undefined ? 'hint' : 'wrong'} id=${about} dir="auto">${wrong ?? description ?? ''}</span>
     </div>`;

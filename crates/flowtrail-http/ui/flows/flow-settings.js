@@ -2,7 +2,8 @@
 /** What can be changed about a flow. */
 
 import { FlowtrailError } from '../../client/index.js';
-import { Element, css, define, html, live, nothing, repeat } from '../base/element.js';
+import { live } from '../../vendor/lit-html/directives/live.js';
+import { Element, css, define, html, nothing, repeat } from '../base/element.js';
 import { Doing } from '../base/doing.js';
 import { download } from '../base/download.js';
 import { ask } from '../parts/ask.js';
@@ -49,12 +50,13 @@ class FlowSettings extends Element {
       width: min(28rem, 100%);
     }
     .pair {
-      display: flex;
-      flex-wrap: wrap;
-      gap: 0.75rem 1.5rem;
+      display: grid;
+      grid-template-columns: repeat(auto-fit, minmax(min(12rem, 100%), 1fr));
+      gap: 0.75rem;
+      width: min(28rem, 100%);
     }
-    .pair input {
-      width: 12rem !important;
+    #description {
+      font: inherit;
     }
     .check {
       display: flex;
@@ -214,9 +216,9 @@ class FlowSettings extends Element {
           ${field('name', 'Name', html`<input id="name" name="name" required maxlength="300" .value=${flow.name} />`)}
           ${field('description', 'Description', html`<textarea id="description" name="description" rows="3" .value=${flow.description}></textarea>`, 'What an agent reads to decide whether to call it.')}
           ${isRunnable
-            ? html`${field('toolName', 'Tool name', html`<input id="toolName" name="toolName" class="mono" maxlength="100" .value=${flow.toolName ?? ''} />`, 'A to Z, a to z, 0 to 9, _ - and . ; unique on this server.')}
+            ? html`${field('toolName', 'Tool name', html`<input id="toolName" name="toolName" class="mono" maxlength="100" .value=${flow.toolName ?? ''} />`, 'Letters, digits, “_”, “-” and “.”; unique on this server.')}
                 <label class="check"><input type="checkbox" name="active" .checked=${live(flow.active)} /> Active: it is listed as a tool and can be called</label>
-                ${field('timeout', 'Timeout', html`<input id="timeout" name="timeout" placeholder="5m" .value=${flow.timeout ?? ''} />`, 'Such as 30s or 5m; empty for the server’s.')}`
+                ${field('timeout', 'Timeout', html`<input id="timeout" name="timeout" placeholder="5m" .value=${flow.timeout ?? ''} />`, 'Such as 30s or 5m; empty for the default of the server.')}`
             : nothing}
         </fieldset>
         <hr />
@@ -235,10 +237,10 @@ class FlowSettings extends Element {
             'For executions from now on.',
           )}
           <div class="pair">
-            ${field('maxCount', 'At most so many executions', html`<input id="maxCount" name="maxCount" type="number" min="1" placeholder="any number" .value=${String(flow.retention?.maxCount ?? '')} />`)}
-            ${field('maxBytes', 'At most so many bytes', html`<input id="maxBytes" name="maxBytes" type="number" min="1" placeholder="any number" .value=${String(flow.retention?.maxBytes ?? '')} />`)}
-            ${field('maxAge', 'For so long', html`<input id="maxAge" name="maxAge" placeholder="90d" .value=${flow.retention?.maxAge ?? ''} />`)}
-            ${field('maxErrorAge', 'Failures for so long', html`<input id="maxErrorAge" name="maxErrorAge" placeholder="365d" .value=${flow.retention?.maxErrorAge ?? ''} />`)}
+            ${field('maxCount', 'Keep at most … executions', html`<input id="maxCount" name="maxCount" type="number" min="1" placeholder="no limit" .value=${String(flow.retention?.maxCount ?? '')} />`)}
+            ${field('maxBytes', 'Keep at most … bytes', html`<input id="maxBytes" name="maxBytes" type="number" min="1" placeholder="no limit" .value=${String(flow.retention?.maxBytes ?? '')} />`)}
+            ${field('maxAge', 'Keep for', html`<input id="maxAge" name="maxAge" placeholder="no limit, or 90d" .value=${flow.retention?.maxAge ?? ''} />`)}
+            ${field('maxErrorAge', 'Keep failures for', html`<input id="maxErrorAge" name="maxErrorAge" placeholder="as above, or 365d" .value=${flow.retention?.maxErrorAge ?? ''} />`)}
           </div>
         </fieldset>
         <hr />

@@ -6,12 +6,12 @@ import { Connected } from '../base/connection.js';
 import { css, define, html, nothing, repeat } from '../base/element.js';
 import { count, percent } from '../base/format.js';
 import { Later } from '../base/later.js';
+import { Lazy, prefetch } from '../base/lazy.js';
 import { Loading } from '../base/loading.js';
 import '../parts/pager.js';
 import '../parts/problem.js';
 import '../parts/status-mark.js';
 import '../parts/time-ago.js';
-import './flow-new.js';
 import './status-strip.js';
 
 /** @typedef {import('../../client/index.js').Schemas['FlowPage']} FlowPage */
@@ -20,6 +20,8 @@ import './status-strip.js';
 const LIMIT = 50;
 /** How long to wait until a list is fetched again after something happened, in milliseconds. */
 const SOON = 1_000;
+
+const bringNew = () => import('./flow-new.js');
 
 class FlowsPage extends Connected {
   static properties = {
@@ -31,8 +33,7 @@ class FlowsPage extends Connected {
   static styles = css`
     :host {
       max-width: 80rem;
-      margin-inline: auto;
-      padding: 1.25rem 1.5rem 2rem;
+      padding: 1rem 1rem 2rem;
     }
     .head {
       display: flex;
@@ -46,7 +47,7 @@ class FlowsPage extends Connected {
     }
     td {
       vertical-align: middle;
-      height: 2.5rem;
+      height: var(--ft-row);
     }
     td:first-child {
       width: 40%;
@@ -105,13 +106,11 @@ class FlowsPage extends Connected {
       }
     }
     @media (max-width: 639px) {
-      :host {
-        padding: 1rem 0.75rem;
-      }
       .middle {
         display: none;
       }
       .head input {
+        order: 1;
         width: 100%;
       }
       td:first-child {
@@ -124,6 +123,7 @@ class FlowsPage extends Connected {
   #page = new Loading(this);
   #asked = '';
   #soon = new Later(this, SOON, () => this.#fetch());
+  #lazy = new Lazy(this);
 
   constructor() {
     super();
@@ -139,6 +139,11 @@ class FlowsPage extends Connected {
     const asked = JSON.stringify([this.query.q, this.query.page]);
     if (asked !== this.#asked) void this.#fetch();
     this.#asked = asked;
+    if (this.query.new && this.#lazy.error === undefined) void this.#lazy.bring(bringNew);
+  }
+
+  firstUpdated() {
+    prefetch([bringNew]);
   }
 
   #fetch() {
@@ -181,6 +186,9 @@ class FlowsPage extends Connected {
             @ft-close=${() => this.address.change({ new: undefined })}
             @ft-made=${(/** @type {CustomEvent<string>} */ event) => this.address.go(`/flows/${event.detail}`)}
           ></flow-new>`
+        : nothing}
+      ${this.query.new && this.#lazy.error
+        ? html`<ft-problem .error=${this.#lazy.error} what="This part cannot be fetched" @ft-retry=${() => this.#lazy.again()}></ft-problem>`
         : nothing}
       ${error ? html`<ft-problem .error=${error} what="The flows cannot be listed" @ft-retry=${() => this.#fetch()}></ft-problem>` : nothing}
       ${value === undefined ? (error ? nothing : loading()) : value.items.length === 0 ? this.#empty() : this.#table(value)}`;
@@ -225,7 +233,7 @@ class FlowsPage extends Connected {
         ${flow.active ? nothing : html`<span class="off">inactive</span>`}
         ${flow.kind === 'runnable' ? nothing : html`<span class="off">${flow.kind}</span>`}
       </td>
-      <td class="wide tool mono cut">${flow.toolName ?? ''}</td>
+      <td class="wide tool mono cut">${flow.toolName ?? '–'}</td>
       <td class="middle"><status-strip .statuses=${flow.lastStatuses}></status-strip></td>
       <td class="number">${percent(flow.successRate)}</td>
       <td class="number middle">${count(flow.runsLastDay)}</td>

@@ -26,6 +26,8 @@ const SOON = 500;
 /** @type {Record<string, string>} */
 const SIGNS = { fulfilled: '✓', error: '✗', aborted: '⊘', pending: '◔' };
 
+const BIN = html`<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M3 4.5h10M6.5 4.5v-2h3v2M4.5 4.5l.5 9h6l.5-9M7 7v4M9 7v4" /></svg>`;
+
 export class FlowtrailHistory extends Connected {
   static properties = {
     ...Connected.properties,
@@ -40,7 +42,8 @@ export class FlowtrailHistory extends Connected {
       z-index: 1;
       display: grid;
       grid-template-rows: auto auto minmax(0, 1fr);
-      width: min(24rem, 100%);
+      width: 24rem;
+      max-width: 100%;
       border-inline-start: 1px solid var(--ft-line);
       background: var(--ft-background);
       box-shadow: -4px 0 16px rgb(0 0 0 / 0.08);
@@ -67,7 +70,7 @@ export class FlowtrailHistory extends Connected {
     }
     dl div {
       display: grid;
-      padding: 0.5rem 0.75rem;
+      padding: 0.5rem 1rem;
       background: var(--ft-background);
     }
     dt {
@@ -85,11 +88,11 @@ export class FlowtrailHistory extends Connected {
     }
     li {
       display: grid;
-      grid-template-columns: 1rem minmax(0, 1fr) auto auto;
+      grid-template-columns: 1rem minmax(0, 1fr) auto 1.5rem;
       align-items: center;
       gap: 0.625rem;
-      min-height: 2.25rem;
-      padding: 0 0.375rem 0 1rem;
+      min-height: var(--ft-row);
+      padding: 0 0.5rem 0 1rem;
       border-bottom: 1px solid var(--ft-line);
     }
     li:hover {
@@ -110,6 +113,37 @@ export class FlowtrailHistory extends Connected {
     }
     .pending .sign {
       color: var(--ft-pending);
+    }
+    .delete {
+      width: 1.5rem;
+      min-height: 1.5rem;
+      padding: 0;
+      opacity: 0;
+    }
+    .delete svg {
+      width: 1rem;
+      height: 1rem;
+      fill: none;
+      stroke: currentColor;
+      stroke-width: 1.25;
+      stroke-linecap: round;
+      stroke-linejoin: round;
+    }
+    li:hover .delete,
+    li:focus-within .delete {
+      opacity: 1;
+    }
+    @media (hover: none) {
+      .delete {
+        opacity: 1;
+      }
+    }
+    @media (max-width: 479px) {
+      :host {
+        width: 100%;
+        border: 0;
+        box-shadow: none;
+      }
     }
     .time {
       justify-content: start;
@@ -245,7 +279,7 @@ export class FlowtrailHistory extends Connected {
       </button>
       <span class="number">${duration(item.duration)}</span>
       ${isDeletable
-        ? html`<button class="plain" type="button" aria-label=${`Delete the execution of ${absolute(item.startedAt)}`} title="Delete" @click=${() => this.#delete(item)}>×</button>`
+        ? html`<button class="plain delete" type="button" aria-label=${`Delete the execution of ${absolute(item.startedAt)}`} title="Delete" @click=${() => this.#delete(item)}>${BIN}</button>`
         : html`<span></span>`}
     </li>`;
   }

@@ -4,6 +4,8 @@
 import { Element, css, define, html, nothing } from '../base/element.js';
 
 class Ask extends Element {
+  static standsAlone = true;
+
   static properties = { question: { attribute: false } };
 
   static styles = css`

@@ -1,7 +1,7 @@
 // @ts-check
 /** Pages with numbers, previous and next. */
 
-import { Element, css, define, html } from '../base/element.js';
+import { Element, css, define, html, nothing } from '../base/element.js';
 import { count } from '../base/format.js';
 
 /**
@@ -60,6 +60,7 @@ export class Pager extends Element {
   render() {
     const { page, pages } = this;
     const last = Math.max(pages, 1);
+    if (last === 1 && page <= 1) return nothing;
     return html`<nav aria-label="Pages of the list">
       <button class="plain" ?disabled=${page <= 1} aria-label="Previous page" @click=${() => this.#go(page - 1)}>‹</button>
       ${shownPages(Math.min(page, last), last).map((number) =>

@@ -26,6 +26,33 @@ const SHAPES = {
   skipped: svg`<circle class="ring" cx="8" cy="8" r="6" /><path class="stroke" d="M5 8h6" />`,
 };
 
+/** What is drawn for a status, of 16 units. @param {string} status */
+export const shapeOf = (status) => SHAPES[status] ?? SHAPES.skipped;
+
+/** How shapes are drawn, in the colour of their text. */
+export const shapeStyles = css`
+  .shape-of {
+    fill: none;
+    stroke: currentColor;
+    stroke-width: 1.5;
+    stroke-linecap: round;
+    stroke-linejoin: round;
+  }
+  .disc {
+    fill: currentColor;
+    stroke: none;
+  }
+  .on {
+    stroke: var(--ft-background);
+    stroke-width: 1.75;
+  }
+  .half {
+    display: none;
+    fill: currentColor;
+    stroke: none;
+  }
+`;
+
 export class StatusMark extends Element {
   static properties = {
     status: { reflect: true },
@@ -33,7 +60,7 @@ export class StatusMark extends Element {
     label: {},
   };
 
-  static styles = css`
+  static styles = [shapeStyles, css`
     :host {
       display: inline-block;
       width: 1rem;
@@ -57,32 +84,14 @@ export class StatusMark extends Element {
       width: 100%;
       height: 100%;
       overflow: visible;
-      fill: none;
-      stroke: currentColor;
-      stroke-width: 1.5;
-      stroke-linecap: round;
-      stroke-linejoin: round;
-    }
-    .disc {
-      fill: currentColor;
-      stroke: none;
-    }
-    .on {
-      stroke: var(--ft-background);
-      stroke-width: 1.75;
     }
     :host([status='pending']) .ring {
-      opacity: 0.35;
+      stroke-width: 1;
     }
     .arc {
       transform-origin: 8px 8px;
       animation: turn 1.2s linear infinite;
-      stroke-width: 2;
-    }
-    .half {
-      display: none;
-      fill: currentColor;
-      stroke: none;
+      stroke-width: 3;
     }
     .inferred {
       stroke-width: 1.25;
@@ -102,7 +111,7 @@ export class StatusMark extends Element {
         display: inline;
       }
     }
-  `;
+  `];
 
   constructor() {
     super();
@@ -116,10 +125,9 @@ export class StatusMark extends Element {
 
   render() {
     const label = this.label ?? MEANING[this.status] ?? this.status;
-    const shape = SHAPES[this.status] ?? SHAPES.skipped;
-    return html`<svg viewBox="0 0 16 16" role="img" aria-label=${label}>
+    return html`<svg class="shape-of" viewBox="0 0 16 16" role="img" aria-label=${label}>
       <title>${label}</title>
-      ${shape}${this.inferred ? svg`<circle class="inferred" cx="8" cy="8" r="9.6" />` : nothing}
+      ${shapeOf(this.status)}${this.inferred ? svg`<circle class="inferred" cx="8" cy="8" r="9.6" />` : nothing}
     </svg>`;
   }
 }

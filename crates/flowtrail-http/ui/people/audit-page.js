@@ -46,8 +46,24 @@ class AuditPage extends Connected {
         white-space: nowrap;
       }
       @media (max-width: 639px) {
+        thead {
+          display: none;
+        }
+        tr {
+          display: flex;
+          flex-wrap: wrap;
+          gap: 0 0.5rem;
+          padding-block: 0.375rem;
+          border-bottom: 1px solid var(--ft-line);
+        }
+        td {
+          padding: 0;
+          border: 0;
+        }
         .when {
-          white-space: normal;
+          flex-basis: 100%;
+          order: 1;
+          color: var(--ft-muted);
         }
       }
       .more {
@@ -122,7 +138,7 @@ class AuditPage extends Connected {
                 <tbody>
                   ${value.map(
                     ({ at, userName, action, subject, subjectId, detail }) => html`<tr>
-                      <td class="when"><time datetime=${at}>${absolute(at)}</time></td>
+                      <td class="when"><time class="mono" datetime=${at}>${absolute(at)}</time></td>
                       <td dir="auto">${userName}</td>
                       <td>${SAYS[action] ?? action}</td>
                       <td>

@@ -51,8 +51,11 @@ class KeysPage extends Connected {
     this.made = undefined;
   }
 
-  firstUpdated() {
-    void this.#fetch();
+  /** @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    super.willUpdate(changed);
+    // Whose keys one may see is known as soon as it is known who one is.
+    if (changed.has('me') && this.me !== undefined) void this.#fetch();
   }
 
   #fetch() {
@@ -119,7 +122,7 @@ class KeysPage extends Connected {
         <div class="field"><label class="label" for="name">Name</label><input id="name" name="name" required maxlength="100" placeholder="Claude on my laptop" /></div>
         ${isAdmin && (value?.users.length ?? 0) > 1
           ? html`<div class="field">
-              <label class="label" for="user">Whose</label>
+              <label class="label" for="user">Owner</label>
               <select id="user" name="user">
                 ${value?.users.map((user) => html`<option value=${user.id} ?selected=${user.id === this.me?.id}>${user.name}</option>`)}
               </select>
@@ -140,9 +143,9 @@ class KeysPage extends Connected {
             <thead>
               <tr>
                 <th scope="col">Name</th>
-                <th scope="col">Begins with</th>
-                ${isAdmin ? html`<th scope="col" class="wide">Whose</th>` : nothing}
-                <th scope="col" class="wide">Made</th>
+                <th scope="col">Prefix</th>
+                ${isAdmin ? html`<th scope="col" class="wide">Owner</th>` : nothing}
+                <th scope="col" class="wide">Created</th>
                 <th scope="col">Last used</th>
                 <th scope="col" class="wide">Expires</th>
                 <th scope="col"><span class="visually-hidden">Revoke</span></th>

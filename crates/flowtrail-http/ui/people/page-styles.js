@@ -5,9 +5,8 @@ import { css } from '../base/element.js';
 
 export const page = css`
   :host {
-    max-width: 72rem;
-    margin-inline: auto;
-    padding: 1.25rem 1.5rem 2rem;
+    max-width: 80rem;
+    padding: 1rem 1rem 2rem;
   }
   h1 + p {
     margin-bottom: 1rem;
@@ -34,16 +33,19 @@ export const page = css`
     padding: 0 0 1rem;
   }
   @media (max-width: 639px) {
-    :host {
-      padding: 1rem 0.75rem;
-    }
     .wide {
       display: none;
     }
-    td.cut,
-    td.mono {
+    td.cut {
+      max-width: none;
       overflow-wrap: anywhere;
-      max-width: 5rem;
+      white-space: normal;
+    }
+    .new .field:first-child {
+      flex-basis: 100%;
+    }
+    .new .field:first-child input {
+      width: 100%;
     }
   }
 `;

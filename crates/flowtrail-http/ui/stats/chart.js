@@ -6,6 +6,7 @@
 
 import { Element, css, define, html, nothing } from '../base/element.js';
 import { timeFormat } from '../base/format.js';
+import { dotsOf } from './dots.js';
 
 /** @typedef {import('./plot.js').Options} Options */
 /** @typedef {import('./plot.js').Data} Data */
@@ -242,8 +243,9 @@ export class FlowtrailChart extends Element {
     /** @param {Series} series @returns {any} */
     const seriesOf = ({ name, colour, line }) => {
       const stroke = colours[colour];
-      if (chart.kind === 'bars') return { label: name, fill: stroke, width: 0, paths: UPlot.paths.bars?.({ size: [0.85, 48], align: 1 }), points: { show: false } };
-      if (chart.kind === 'points') return { label: name, stroke, fill: stroke, width: 0, paths: () => null, points: { show: true, size: 4, width: 0, fill: stroke } };
+      // A line of the ground between those that stand on each other, which colour alone would not part.
+      if (chart.kind === 'bars') return { label: name, fill: stroke, stroke: colours.background, width: 1, paths: UPlot.paths.bars?.({ size: [0.85, 48], align: 1 }), points: { show: false } };
+      if (chart.kind === 'points') return { label: name, stroke, fill: stroke, width: 1.25, paths: dotsOf(name), points: { show: false } };
       const dash = line === 'dashed' ? [6, 4] : line === 'dotted' ? [2, 3] : undefined;
       return { label: name, stroke, width: 1.5, dash, spanGaps: false, points: { show: true, size: 3, fill: stroke } };
     };
@@ -276,12 +278,13 @@ export class FlowtrailChart extends Element {
           : { range: (_, __, high) => [0, Math.max(high * 1.05, 1)] },
       },
       axes: [
-        { ...axis, size: 28, values: (_, values, __, ___, step) => values.map((at) => (isDaily ? utcDayFormat(at * 1_000) : timeOf(at, step))) },
+        { ...axis, size: 32, gap: 8, values: (_, values, __, ___, step) => values.map((at) => (isDaily ? utcDayFormat(at * 1_000) : timeOf(at, step))) },
         {
           ...axis,
           size: 56,
           ...(chart.isLog ? { splits: (/** @type {any} */ plot) => decades(plot.scales.y.min, plot.scales.y.max) } : {}),
-          values: (_, values) => values.map((value) => (value === null ? '' : chart.show(value))),
+          // In a low one the lowest would stand in the times.
+          values: (_, values) => values.map((value, at) => (value === null || (this.compact && at === 0) ? '' : chart.show(value))),
         },
       ],
       series: [{}, ...order.map(seriesOf)],
@@ -349,7 +352,7 @@ export class FlowtrailChart extends Element {
   /** @param {Chart} chart */
   #said(chart) {
     const { at } = this;
-    if (at === null || chart.at[at] === undefined) return chart.isBrushed && !this.compact ? 'Draw a range to filter the list' : ' ';
+    if (at === null || chart.at[at] === undefined) return chart.isBrushed && !this.compact ? 'Drag across it to list those executions' : this.compact ? 'duration by start, logarithmic; drag to filter' : ' ';
     const values = chart.series
       .filter(({ name, values }) => !this.hidden_.has(name) && values[at] !== null && values[at] !== undefined)
       .map(({ name, values }) => `${name} ${chart.show(/** @type {number} */ (values[at]))}`);

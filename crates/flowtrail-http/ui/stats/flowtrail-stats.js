@@ -179,9 +179,9 @@ export class FlowtrailStats extends Connected {
     const figures = [
       ['Runs', count(now.total), change(now.total, before.total), 0, series.points.map(({ total }) => total)],
       ['Success rate', percent(now.successRate), change(now.successRate, before.successRate, true), 1, series.points.map(({ successRate }) => successRate)],
-      ['Average', timeOf(now.avgDuration), change(now.avgDuration, before.avgDuration), -1, series.points.map(({ avgDuration }) => avgDuration)],
-      ['p50', timeOf(now.p50Duration), change(now.p50Duration, before.p50Duration), -1, series.points.map(({ p50Duration }) => p50Duration)],
-      ['p95', timeOf(now.p95Duration), change(now.p95Duration, before.p95Duration), -1, series.points.map(({ p95Duration }) => p95Duration)],
+      ['Average duration', timeOf(now.avgDuration), change(now.avgDuration, before.avgDuration), -1, series.points.map(({ avgDuration }) => avgDuration)],
+      ['p50 duration', timeOf(now.p50Duration), change(now.p50Duration, before.p50Duration), -1, series.points.map(({ p50Duration }) => p50Duration)],
+      ['p95 duration', timeOf(now.p95Duration), change(now.p95Duration, before.p95Duration), -1, series.points.map(({ p95Duration }) => p95Duration)],
     ];
     return html`<div class="figures">
       ${figures.map(([says, value, changed, better, spark]) => {
@@ -189,7 +189,7 @@ export class FlowtrailStats extends Connected {
         return html`<div class="figure">
           <span class="muted">${says}</span>
           <strong>${value}</strong>
-          <span class=${judged} title="against the period before">${changed?.text ?? 'nothing before'}</span>
+          <span class=${judged} title="against the period before">${changed?.text ?? 'no earlier data'}</span>
           ${sparkline(spark)}
         </div>`;
       })}
@@ -218,17 +218,17 @@ export class FlowtrailStats extends Connected {
     const last = all.lastExecutionAt;
     const none = last === null ? 'Nothing has run yet.' : `Nothing ran in this time. The last run began at ${absolute(last)}.`;
     const lead = last === null ? nothing : this.#lead(new Date(last).getTime());
-    const days = shown.series.step === 'day' ? ', a day of UTC' : ', an hour';
+    const each = shown.series.step === 'day' ? 'per day (UTC)' : 'per hour';
     /** @param {CustomEvent<{ from: string, to: string }>} event */
     const brush = (event) => this.tell('flowtrail-filter', event.detail);
     return html`<div class="charts">
-      <ft-chart heading="Runs over time, by status" unit=${`runs${days}`} .chart=${barsOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
-      <ft-chart heading="Duration over time" unit=${`p50, p95, p99${days}`} .chart=${linesOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
+      <ft-chart heading="Runs over time, by status" unit=${`runs ${each}`} .chart=${barsOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
+      <ft-chart heading="Duration over time" unit=${each} .chart=${linesOf(shown)} .none=${none} @ft-brush=${brush}>${lead}</ft-chart>
       ${points === undefined
         ? nothing
         : html`<ft-chart
             heading="Each run: duration by start"
-            unit=${points.thinned ? 'evenly thinned, logarithmic' : 'logarithmic'}
+            unit=${points.thinned ? 'logarithmic, evenly thinned' : 'logarithmic'}
             .chart=${pointsOf(points)}
             .none=${none}
             @ft-brush=${brush}

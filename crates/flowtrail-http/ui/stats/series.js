@@ -87,8 +87,8 @@ function lines(period) {
     at: all.map(({ at }) => at),
     series: [
       { name: 'p50', colour: 'accent', line: 'solid', values: all.map(({ point }) => point?.p50Duration ?? null) },
-      { name: 'p95', colour: 'pending', line: 'dashed', values: all.map(({ point }) => point?.p95Duration ?? null) },
-      { name: 'p99', colour: 'error', line: 'dotted', values: all.map(({ point }) => point?.p99Duration ?? null) },
+      { name: 'p95', colour: 'text', line: 'dashed', values: all.map(({ point }) => point?.p95Duration ?? null) },
+      { name: 'p99', colour: 'muted', line: 'dotted', values: all.map(({ point }) => point?.p99Duration ?? null) },
     ],
     show: (value) => duration(value),
     showAt: showAtOf(period.series),
@@ -117,7 +117,7 @@ function dots(points) {
   return {
     kind: 'points',
     at: order.map(({ at }) => at),
-    series: ['fulfilled', 'error', 'aborted'].map(of),
+    series: ['fulfilled', 'aborted', 'error'].map(of),
     show: (value) => (value <= 0.5 ? '0 ms' : duration(value)),
     showAt: (at) => hourFormat(at * 1_000),
     isLog: true,

@@ -38,15 +38,18 @@ class StatisticsPage extends Connected {
   static styles = css`
     :host {
       max-width: 90rem;
-      margin-inline: auto;
     }
     .flows {
       padding: 0.5rem 1rem 2rem;
     }
-    th button {
+    th button.plain {
       min-height: 1.5rem;
       padding: 0;
+      border: 0;
       font-weight: 500;
+    }
+    .zero {
+      color: var(--ft-muted);
     }
     td:first-child {
       width: 50%;
@@ -158,7 +161,7 @@ class StatisticsPage extends Connected {
             ${COLUMNS.map(([name, , , show], at) =>
               at === 0
                 ? html`<td class="cut"><a dir="auto" href=${href(`/flows/${row.id}/usage`, { range: this.#range })}>${row.name}</a></td>`
-                : html`<td class="number ${at > 3 ? 'wide' : ''}">
+                : html`<td class="number ${at > 3 ? 'wide' : ''} ${name === 'error' && row.figures.error === 0 ? 'zero' : ''}">
                     ${name === 'error' && row.figures.error > 0
                       ? html`<a href=${href(`/flows/${row.id}/usage`, { range: this.#range, status: 'error' })}>${show(row)}</a>`
                       : show(row)}

@@ -36,20 +36,38 @@ export class ExecutionHeader extends Connected {
     .title h2 a {
       color: inherit;
     }
+    .actions {
+      display: flex;
+      gap: 0.5rem;
+      margin-inline-start: auto;
+    }
+    .lines {
+      overflow: hidden;
+    }
     .facts {
       display: flex;
       flex-wrap: wrap;
-      gap: 0 0.5rem;
+      align-items: baseline;
+      margin-inline-start: -1rem;
       margin-block-start: 0.125rem;
       color: var(--ft-muted);
     }
-    .facts > *:not(:first-child)::before {
-      content: '·';
-      margin-inline-end: 0.5rem;
-    }
     .facts > * {
+      position: relative;
       max-width: 100%;
+      padding-inline-start: 1rem;
       overflow-wrap: anywhere;
+    }
+    /* Between two facts of a line: before the first one it is cut off. */
+    .facts > *::before {
+      content: '·';
+      position: absolute;
+      inset-inline-start: 0.375rem;
+    }
+    @media (max-width: 479px) {
+      .actions {
+        flex-basis: 100%;
+      }
     }
     .word {
       font-weight: 500;
@@ -135,10 +153,9 @@ export class ExecutionHeader extends Connected {
           </h2>
           <span class="word ${shown.status}">${shown.status}</span>
           <span class="number">${shown.status === 'pending' ? 'running' : duration(shown.duration)}</span>
-          <span class="grow"></span>
-          ${this.#actions(shown)}
+          <div class="actions">${this.#actions(shown)}</div>
         </div>
-        ${this.#facts(shown)}
+        <div class="lines">${this.#facts(shown)}</div>
       </header>
       ${failure ? html`<ft-problem .error=${failure} again="Dismiss" @ft-retry=${() => this.#doing.forget()}></ft-problem>` : nothing}`;
   }
@@ -168,7 +185,7 @@ export class ExecutionHeader extends Connected {
   /** @param {Execution} shown */
   #facts(shown) {
     return html`<div class="facts">
-      <time datetime=${shown.startedAt}>${absolute(shown.startedAt)}</time>
+      <time class="mono" datetime=${shown.startedAt}>${absolute(shown.startedAt)}</time>
       ${shown.flowVersion === null ? nothing : html`<span>v${shown.flowVersion}</span>`}
       <span>${shown.source}</span>
       ${shown.userName === null ? nothing : html`<span dir="auto">${shown.userName}</span>`}

@@ -61,10 +61,11 @@ export class ExecutionList extends Element {
       gap: 0.5rem;
     }
     .preview > * {
-      flex: 0 1 auto;
+      flex: 1 1 30%;
     }
-    .flow {
-      max-width: 50%;
+    .preview .flow {
+      flex: 0 1 auto;
+      max-width: 70%;
     }
     .why {
       color: var(--ft-error);

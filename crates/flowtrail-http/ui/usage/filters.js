@@ -1,7 +1,8 @@
 // @ts-check
 /** What of the executions is listed. */
 
-import { Element, css, define, html, live, nothing } from '../base/element.js';
+import { live } from '../../vendor/lit-html/directives/live.js';
+import { Element, css, define, html, nothing } from '../base/element.js';
 import { absolute } from '../base/format.js';
 
 /**
@@ -60,14 +61,13 @@ export class UsageFilters extends Element {
     }
     select {
       padding-inline: 0.25rem;
-      border-color: var(--ft-line);
     }
     input[type='search'] {
       flex: 1 1 7rem;
       min-width: 6rem;
       max-width: none;
     }
-    select.set {
+    .set {
       border-color: var(--ft-accent);
       color: var(--ft-accent);
     }
@@ -162,7 +162,8 @@ export class UsageFilters extends Element {
       <input
         type="search"
         name="q"
-        placeholder="Search ( / )"
+        placeholder="Filter by text ( / )"
+        class=${filters.q === undefined ? '' : 'set'}
         aria-label="Search names, previews, errors and ids"
         .value=${filters.q ?? ''}
         @change=${this.#input}

@@ -7,8 +7,9 @@
  */
 
 import { InvalidError } from '../../client/index.js';
+import { keyed } from '../../vendor/lit-html/directives/keyed.js';
 import { Connected } from '../base/connection.js';
-import { css, define, html, keyed, nothing } from '../base/element.js';
+import { css, define, html, nothing } from '../base/element.js';
 import { count, plural } from '../base/format.js';
 import { keyOf } from '../base/keys.js';
 import { Later } from '../base/later.js';
@@ -570,6 +571,8 @@ export class FlowtrailUsage extends Connected {
   }
 
   #placeholder() {
+    // There is nothing that could be selected.
+    if ((this.#page.value?.items.length ?? 0) === 0) return nothing;
     return html`<div class="placeholder">
       <p>Select an execution to see what it was given, what each node did, and why it ended as it did.</p>
       <p><kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> opens · <kbd>/</kbd> searches · <kbd>?</kbd> lists the keys</p>

@@ -48,6 +48,16 @@ export class NodeData extends Element {
       align-items: center;
       margin-inline-start: auto;
     }
+    @media (max-width: 479px) {
+      .end {
+        flex: 1 1 100%;
+        flex-wrap: nowrap;
+      }
+      .end input {
+        flex: 1;
+        min-width: 0;
+      }
+    }
     .mark {
       padding: 0.25rem 0.75rem;
       border-bottom: 1px solid var(--ft-line);

@@ -7,6 +7,9 @@ import { FILTERS } from './filters.js';
 
 /** @typedef {import('./filters.js').Filters} Filters */
 
+/** What the filters are called. @type {Record<string, string>} */
+const SAYS = { q: 'text', range: 'last', minDuration: 'at least (ms)', maxDuration: 'at most (ms)', sort: 'first the longest' };
+
 class UsageEmpty extends Element {
   static properties = {
     filters: { attribute: false },
@@ -23,6 +26,11 @@ class UsageEmpty extends Element {
       justify-items: start;
       padding: 1.5rem 1rem;
       max-width: 36rem;
+    }
+    .filters {
+      display: flex;
+      flex-wrap: wrap;
+      gap: 0.375rem;
     }
   `;
 
@@ -70,12 +78,16 @@ class UsageEmpty extends Element {
   /** @param {[string, string | undefined][]} filters */
   #none(filters) {
     return html`<h2>${filters.length === 0 ? 'There is no such page' : 'No execution matches'}</h2>
-      ${filters.map(
-        ([name, value]) => html`<button type="button" @click=${() => this.#change({ [name]: undefined })}>
-          ${name}: ${value} <span aria-hidden="true">×</span><span class="visually-hidden">remove</span>
-        </button>`,
-      )}
-      <button type="button" @click=${() => this.#change(Object.fromEntries(FILTERS.map((name) => [name, undefined])))}>
+      ${filters.length === 0
+        ? nothing
+        : html`<div class="filters">
+            ${filters.map(
+              ([name, value]) => html`<button type="button" @click=${() => this.#change({ [name]: undefined })}>
+                ${SAYS[name] ?? name}: ${value} <span aria-hidden="true">×</span><span class="visually-hidden">remove</span>
+              </button>`,
+            )}
+          </div>`}
+      <button type="button" class="link" @click=${() => this.#change(Object.fromEntries(FILTERS.map((name) => [name, undefined])))}>
         ${filters.length === 0 ? 'To the first page' : 'Remove all filters'}
       </button>
       ${this.searchedTo ? html`<p class="muted">Looked back to ${absolute(this.searchedTo)}: narrow the time to look further.</p>` : nothing}`;

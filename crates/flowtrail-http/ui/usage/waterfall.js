@@ -41,6 +41,7 @@ export class Waterfall extends Element {
       overflow: auto;
       padding-block-end: 0.5rem;
     }
+    .rows,
     ol {
       position: relative;
     }
@@ -50,13 +51,17 @@ export class Waterfall extends Element {
       height: 1.75rem;
     }
     .axis,
+    .marks,
     button {
       display: grid;
       grid-template-columns: var(--label) minmax(0, 1fr) 4.5rem;
       gap: 0 0.75rem;
       align-items: center;
       width: 100%;
-      padding: 0 0.75rem 0 0.625rem;
+      padding: 0 0.75rem;
+    }
+    button {
+      padding-inline-start: 0.625rem;
     }
     .axis {
       position: sticky;
@@ -97,6 +102,29 @@ export class Waterfall extends Element {
       border-inline-start-color: var(--ft-accent);
       background: var(--ft-selected);
     }
+    .axis .end {
+      inset-inline-end: 0;
+      border-inline: 0 solid var(--ft-line);
+      border-inline-end-width: 1px;
+      padding-inline: 0 0.1875rem;
+    }
+    /* The marks of the axis, behind the bars. */
+    .marks {
+      position: absolute;
+      inset: 0;
+      align-items: stretch;
+      pointer-events: none;
+    }
+    .marks > span {
+      position: relative;
+      grid-column: 2;
+      border-inline-end: 1px solid var(--ft-line);
+    }
+    .marks i {
+      position: absolute;
+      inset-block: 0;
+      border-inline-start: 1px solid var(--ft-line);
+    }
     .name {
       display: flex;
       align-items: center;
@@ -109,7 +137,7 @@ export class Waterfall extends Element {
       white-space: nowrap;
     }
     .called .bar {
-      opacity: 0.65;
+      opacity: 0.8;
     }
     .track {
       position: relative;
@@ -232,6 +260,9 @@ export class Waterfall extends Element {
     const start = new Date(this.start).getTime();
     const now = typeof this.end === 'function' ? this.end() : this.end;
     const length = Math.max(now - start, this.#reach, 0.001);
+    const shown = ticks(length).filter((at) => at < length * 0.85);
+    /** @param {number} at */
+    const placeOf = (at) => `inset-inline-start: ${(at / length) * 100}%`;
     const [first, last] = this.#visible.range(this.#rows.length);
     const drawn = this.#rows.slice(first, last).map((row, place) => ({ row, at: first + place }));
     // The one that the keyboard is at stays, wherever it is: without it the keyboard would be nowhere.
@@ -241,12 +272,13 @@ export class Waterfall extends Element {
       <div class="axis" aria-hidden="true">
         <span></span>
         <span class="times">
-          ${ticks(length)
-            .filter((at) => at < length * 0.92)
-            .map((at) => html`<span .style=${`inset-inline-start: ${(at / length) * 100}%`}>${duration(at)}</span>`)}
+          ${shown.map((at) => html`<span .style=${placeOf(at)}>${duration(at)}</span>`)}
+          <span class="end">${duration(length)}</span>
         </span>
         <span></span>
       </div>
+      <div class="rows">
+      <div class="marks" aria-hidden="true"><span>${shown.map((at) => html`<i .style=${placeOf(at)}></i>`)}</span></div>
       <ol aria-label="What each node did" .style=${this.#visible.whole(this.#rows.length)}>
         ${repeat(
           drawn,
@@ -257,6 +289,7 @@ export class Waterfall extends Element {
             </li>`,
         )}
       </ol>
+      </div>
     </div>`;
   }
 

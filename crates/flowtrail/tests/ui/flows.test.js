@@ -113,7 +113,7 @@ test('settings are changed, refused with a reason, and the flow is deleted', asy
   await shown.getByLabel('Name', { exact: true }).fill('Orders, summed up');
   await shown.getByLabel('Timeout').fill('45s');
   await shown.getByLabel('Capture').selectOption('metadata');
-  await shown.getByLabel('At most so many executions').fill('500');
+  await shown.getByLabel('Keep at most … executions').fill('500');
   await shown.getByLabel('Share with').selectOption({ label: 'Ada' });
   await shown.getByLabel('What Ada may do').selectOption('write');
   await shown.getByRole('button', { name: 'Save' }).click();

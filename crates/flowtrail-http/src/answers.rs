@@ -13,7 +13,7 @@ use flowtrail_types::{FlowId, Principal, Role, UserId};
 use serde::Serialize;
 use tokio::sync::OnceCell;
 
-use crate::blocking::blocking;
+use crate::blocking::{Pace, blocking_at};
 use crate::{ApiError, App};
 
 /// How many bytes of answers are kept at most.
@@ -79,6 +79,7 @@ pub(crate) async fn answer<T, W>(
     app: &App,
     request: &HttpRequest,
     principal: Principal,
+    pace: Pace,
     work: W,
 ) -> Result<HttpResponse, ApiError>
 where
@@ -96,7 +97,7 @@ where
         address,
     });
     let tracker = app.tracker().clone();
-    let look = blocking(move || -> Result<Bytes, ApiError> {
+    let look = blocking_at(pace, move || -> Result<Bytes, ApiError> {
         let found = work(&tracker, &principal)?;
         Ok(serde_json::to_vec(&found).map_err(ApiError::internal)?.into())
     });

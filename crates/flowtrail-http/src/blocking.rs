@@ -14,6 +14,10 @@ use crate::{ApiError, ErrorCode};
 static AT_ONCE: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(4 * available_parallelism().map_or(2, usize::from)));
 
+/// How many of those are asked at once that may take long: few, so that what is quick need not wait for them.
+static LONG_AT_ONCE: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from).div_ceil(2)));
+
 /// How long to wait for a turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -25,7 +29,32 @@ where
     T: Send + 'static,
     E: Into<ApiError> + Send + 'static,
 {
-    let turn = tokio::time::timeout(LONGEST_WAIT, AT_ONCE.acquire()).await;
+    blocking_at(Pace::Quick, work).await
+}
+
+/// How long something may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It looks a few things up.
+    Quick,
+    /// It reads so much that those who ask for such things take turns among themselves, and keep nobody else waiting.
+    Long,
+}
+
+/// As [`blocking`], at its pace.
+pub(crate) async fn blocking_at<T, E>(
+    pace: Pace,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    E: Into<ApiError> + Send + 'static,
+{
+    let turns = match pace {
+        Pace::Quick => &AT_ONCE,
+        Pace::Long => &LONG_AT_ONCE,
+    };
+    let turn = tokio::time::timeout(LONGEST_WAIT, turns.acquire()).await;
     let turn = turn
         .map_err(|_| {
             ApiError::new(ErrorCode::Busy, "more is asked for than the database answers; try again")
@@ -50,4 +79,34 @@ where
     E: Into<ApiError> + Send + 'static,
 {
     if is_short { work().map_err(Into::into) } else { blocking(work).await }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_is_quick_does_not_wait_for_what_takes_long() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = std::sync::Arc::new(std::sync::Mutex::new(held));
+        // More than there are turns of any kind.
+        let many = 4 * available_parallelism().map_or(2, usize::from) + 4;
+        let long: Vec<_> = (0..many)
+            .map(|_| {
+                let held = held.clone();
+                actix_web::rt::spawn(blocking_at(Pace::Long, move || {
+                    let _ = held.lock().map(|held| held.recv());
+                    Ok::<_, ApiError>(())
+                }))
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for _ in 0..20 {
+            blocking(|| Ok::<_, ApiError>(())).await.unwrap();
+        }
+        drop(release);
+        for each in long {
+            each.await.unwrap().unwrap();
+        }
+    }
 }

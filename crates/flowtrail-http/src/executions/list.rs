@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::scope;
 use crate::answers::answer;
+use crate::blocking::Pace;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -17,6 +18,10 @@ pub(super) async fn handle(
     let (mut filter, mut page) = query.executions()?;
     filter.flow = flow;
     query.after(&filter, &mut page)?;
-    answer(&app, &request, principal, move |tracker, principal| tracker.executions(principal, &filter, page))
-        .await
+    // A text has to be looked for in one execution after the other.
+    let pace = if filter.text.is_some() { Pace::Long } else { Pace::Quick };
+    answer(&app, &request, principal, pace, move |tracker, principal| {
+        tracker.executions(principal, &filter, page)
+    })
+    .await
 }

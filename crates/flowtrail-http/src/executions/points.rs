@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::path_id;
 use crate::answers::answer;
+use crate::blocking::Pace;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -16,6 +17,8 @@ pub(super) async fn handle(
     let flow = path_id(&request, "flow_id", "flow")?;
     query.only(&["from", "to"])?;
     let (from, to) = (query.time("from")?, query.time("to")?);
-    answer(&app, &request, principal, move |tracker, principal| tracker.points(principal, flow, from, to))
-        .await
+    answer(&app, &request, principal, Pace::Long, move |tracker, principal| {
+        tracker.points(principal, flow, from, to)
+    })
+    .await
 }

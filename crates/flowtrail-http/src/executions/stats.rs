@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::scope;
 use crate::answers::answer;
+use crate::blocking::Pace;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -19,8 +20,10 @@ pub(super) async fn figures(
     let flow = scope(&request)?;
     query.only(&["from", "to", "counting"])?;
     let range = range(&query)?;
-    answer(&app, &request, principal, move |tracker, principal| tracker.statistics(principal, flow, range))
-        .await
+    answer(&app, &request, principal, Pace::Quick, move |tracker, principal| {
+        tracker.statistics(principal, flow, range)
+    })
+    .await
 }
 
 pub(super) async fn series(
@@ -37,7 +40,7 @@ pub(super) async fn series(
         Some("hour") => Step::Hour,
         Some(other) => return Err(ApiError::invalid("step", format!("expected hour or day, got {other:?}"))),
     };
-    answer(&app, &request, principal, move |tracker, principal| {
+    answer(&app, &request, principal, Pace::Quick, move |tracker, principal| {
         let points = tracker.time_series(principal, flow, range, step)?;
         Ok(json!({"step": step, "points": points}))
     })

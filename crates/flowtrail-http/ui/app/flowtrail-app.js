@@ -41,6 +41,9 @@ class FlowtrailApp extends Element {
       height: 100dvh;
       background: var(--ft-background);
     }
+    main:focus-visible {
+      outline: none;
+    }
     main {
       min-height: 0;
       overflow: auto;

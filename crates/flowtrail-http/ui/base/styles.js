@@ -147,9 +147,14 @@ export const common = css`
     padding: 0 0.375rem;
     color: var(--ft-muted);
   }
-  button.plain:hover:not(:disabled),
+  button.plain:hover:not(:disabled) {
+    color: var(--ft-text);
+    background: none;
+  }
   button.plain[aria-pressed='true'],
-  button.plain[aria-selected='true'] {
+  button.plain[aria-selected='true'],
+  button.plain[aria-pressed='true']:hover,
+  button.plain[aria-selected='true']:hover {
     color: var(--ft-text);
     background: var(--ft-sunken);
   }

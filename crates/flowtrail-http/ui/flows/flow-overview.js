@@ -73,6 +73,7 @@ class FlowOverview extends Connected {
       position: absolute;
       inset-block-start: 0.375rem;
       inset-inline-end: 0.375rem;
+      background: var(--ft-raised);
     }
     .key {
       margin-top: 0.5rem;

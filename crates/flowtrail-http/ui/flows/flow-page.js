@@ -107,6 +107,9 @@ class FlowPage extends Connected {
       overflow: auto;
       position: relative;
     }
+    .on {
+      padding: 0 1rem;
+    }
     .gone {
       padding: 0.5rem 1rem;
       background: var(--ft-error-ground);
@@ -165,7 +168,10 @@ class FlowPage extends Connected {
     if (flow === undefined) {
       if (error !== undefined) {
         const what = error instanceof NotFoundError ? 'There is no such flow' : 'The flow cannot be shown';
-        return html`<ft-problem .error=${error} what=${what} @ft-retry=${() => this.#fetch()}></ft-problem>`;
+        return html`<div>
+          <ft-problem .error=${error} what=${what} @ft-retry=${() => this.#fetch()}></ft-problem>
+          <p class="on"><a class="button" href="/flows">To the flows</a></p>
+        </div>`;
       }
       return html`<div class="loading" aria-busy="true" aria-label="Loading the flow"><div class="shape"></div><div class="shape"></div></div>`;
     }

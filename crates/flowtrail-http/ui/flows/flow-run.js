@@ -125,6 +125,7 @@ class FlowRun extends Element {
           : html`<flowtrail-execution
               .connection=${this.connection}
               .executionId=${this.started}
+              .isAsked=${true}
               @flowtrail-select=${(/** @type {CustomEvent<string>} */ event) => {
                 this.started = event.detail;
               }}

@@ -58,12 +58,13 @@ export class Problem extends Element {
   render() {
     const { error } = this;
     if (error === undefined) return nothing;
+    const what = this.what || 'That did not work';
     return html`<div class="box" role="alert">
       <div>
-        <p><strong>${this.what || 'That did not work'}</strong>: ${error.message}</p>
+        <p><strong>${what}</strong>${error.message.toLowerCase() === what.toLowerCase() ? '.' : `: ${error.message}`}</p>
         <p class="muted">${advice(error)}</p>
       </div>
-      <button type="button" @click=${() => this.tell('ft-retry')}>${this.again}</button>
+      ${error instanceof NotFoundError ? nothing : html`<button type="button" @click=${() => this.tell('ft-retry')}>${this.again}</button>`}
     </div>`;
   }
 }

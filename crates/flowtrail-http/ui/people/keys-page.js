@@ -101,6 +101,7 @@ class KeysPage extends Connected {
     if (!sure) return;
     await this.#doing.run(async () => {
       await this.client.keys.revoke(key.id);
+      if (this.made?.startsWith(key.prefix)) this.made = undefined;
       await this.#fetch();
     });
   }

@@ -243,8 +243,9 @@ export class FlowtrailChart extends Element {
     /** @param {Series} series @returns {any} */
     const seriesOf = ({ name, colour, line }) => {
       const stroke = colours[colour];
-      // A line of the ground between those that stand on each other, which colour alone would not part.
-      if (chart.kind === 'bars') return { label: name, fill: stroke, stroke: colours.background, width: 1, paths: UPlot.paths.bars?.({ size: [0.85, 48], align: 1 }), points: { show: false } };
+      // A line of the ground between those that stand on each other, which colour alone would not part; thin bars would be gone.
+      const parted = width / chart.at.length > 10 ? 1 : 0;
+      if (chart.kind === 'bars') return { label: name, fill: stroke, stroke: parted ? colours.background : stroke, width: parted, paths: UPlot.paths.bars?.({ size: [0.85, 48], align: 1 }), points: { show: false } };
       if (chart.kind === 'points') return { label: name, stroke, fill: stroke, width: 1.25, paths: dotsOf(name), points: { show: false } };
       const dash = line === 'dashed' ? [6, 4] : line === 'dotted' ? [2, 3] : undefined;
       return { label: name, stroke, width: 1.5, dash, spanGaps: false, points: { show: true, size: 3, fill: stroke } };
@@ -361,7 +362,8 @@ export class FlowtrailChart extends Element {
 
   /** @param {Chart} chart */
   #table(chart) {
-    return html`<table class="visually-hidden">
+    // A table is as high as its rows, whatever it is told; what is around it is not.
+    return html`<div class="visually-hidden"><table>
       <caption>${this.heading}</caption>
       <thead>
         <tr><th scope="col">Time</th>${chart.series.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr>
@@ -374,7 +376,7 @@ export class FlowtrailChart extends Element {
           </tr>`,
         )}
       </tbody>
-    </table>`;
+    </table></div>`;
   }
 }
 

@@ -16,7 +16,7 @@ const MOST = 20;
  * @returns {Promise<Map<number, Execution>>}
  */
 export async function childrenOf(client, execution, known, signal) {
-  const calls = execution.nodeExecutions.filter((node) => node.nodeType === 'CallFlow' && node.status === 'completed');
+  const calls = execution.nodeExecutions.filter((node) => node.nodeType === 'CallFlow' && (node.status === 'completed' || node.status === 'error'));
   /** @type {Map<number, Execution>} */
   const children = new Map();
   await Promise.all(

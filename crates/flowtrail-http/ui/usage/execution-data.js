@@ -23,7 +23,7 @@ export class ExecutionData {
   node;
   /** Its flow. @type {Loading<Flow>} */
   flow;
-  /** Where it differs from the last success. @type {Loading<string[]>} */
+  /** Where it differs from the last success. @type {Loading<import('./compare.js').Differs | undefined>} */
   differs;
   /** What it called, by the number of the node that called. @type {Loading<Map<number, Execution>>} */
   children;

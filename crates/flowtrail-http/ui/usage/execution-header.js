@@ -189,7 +189,7 @@ export class ExecutionHeader extends Connected {
       ${shown.flowVersion === null ? nothing : html`<span>v${shown.flowVersion}</span>`}
       <span>${shown.source}</span>
       ${shown.userName === null ? nothing : html`<span dir="auto">${shown.userName}</span>`}
-      <span class="mono" title=${shown.id}>${shortId(shown.id)}<ft-copy .text=${shown.id} label="Copy the id"></ft-copy></span>
+      <span class="mono">${shown.id}<ft-copy .text=${shown.id} label="Copy the id"></ft-copy></span>
       ${shown.flowId === null ? html`<span>the flow was deleted</span>` : nothing}
       ${shown.replayOf === null ? nothing : html`<span>replay of ${this.#other(shown.replayOf)}</span>`}
       ${shown.parentExecutionId === null ? nothing : html`<span>called by ${this.#other(shown.parentExecutionId)}</span>`}

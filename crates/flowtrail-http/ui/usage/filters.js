@@ -162,7 +162,7 @@ export class UsageFilters extends Element {
       <input
         type="search"
         name="q"
-        placeholder="Filter by text ( / )"
+        placeholder="Text or id, then Enter ( / )"
         class=${filters.q === undefined ? '' : 'set'}
         aria-label="Search names, previews, errors and ids"
         .value=${filters.q ?? ''}

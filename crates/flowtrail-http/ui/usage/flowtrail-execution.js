@@ -12,6 +12,7 @@ import { css, define, html, nothing } from '../base/element.js';
 import { Lazy } from '../base/lazy.js';
 import '../parts/problem.js';
 import '../parts/split.js';
+import { blamed } from './compare.js';
 import { ExecutionData } from './execution-data.js';
 import './execution-header.js';
 import './node-data.js';
@@ -34,6 +35,7 @@ export class FlowtrailExecution extends Connected {
     tab: {},
     view: {},
     isClosable: { type: Boolean },
+    isAsked: { type: Boolean },
   };
 
   static styles = css`
@@ -120,6 +122,8 @@ export class FlowtrailExecution extends Connected {
     this.view = 'waterfall';
     /** Whether there is something behind it, to which it can be closed. */
     this.isClosable = false;
+    /** Whether somebody waits for its answer, which is shown first then, if there is one. */
+    this.isAsked = false;
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -141,14 +145,15 @@ export class FlowtrailExecution extends Connected {
 
   /** Takes the keyboard there. A `tabindex` of its own would take all that is in it out of the order. */
   focus() {
-    this.$('ft-execution-header')?.shadowRoot?.querySelector('button')?.focus();
+    const within = this.$('ft-waterfall')?.shadowRoot?.querySelector('button[tabindex="0"]') ?? this.$('.views button');
+    /** @type {HTMLElement | null | undefined} */ (within)?.focus();
   }
 
   /** @param {Execution} found */
   #fetched(found) {
     const before = this.node;
     if (before === undefined || (!this.#isChosen && found.status !== 'pending')) {
-      this.node = telling(found);
+      this.node = this.isAsked && found.status === 'fulfilled' ? 0 : telling(found);
       this.#isChosen = false;
     }
     // Another one is opened when it is drawn.
@@ -208,17 +213,29 @@ export class FlowtrailExecution extends Connected {
   #failed(shown) {
     const { errorInfo } = shown;
     if (errorInfo === null || (shown.status !== 'error' && shown.status !== 'aborted')) return nothing;
-    const differs = this.#data.differs.value ?? [];
+    const differs = this.#data.differs.value;
+    const node = blamed(shown);
+    const name = errorInfo.nodeName ?? (shown.inferred ? 'Concluded by Flowtrail' : 'Why');
     return html`<div class="failure ${shown.status}" tabindex="0" role="group" aria-label="Why it ended so">
-      <p><strong dir="auto">${errorInfo.nodeName ?? (shown.inferred ? 'Concluded by Flowtrail' : 'Why')}</strong>: ${errorInfo.message}</p>
-      ${differs.length > 0
-        ? html`<p class="muted">
-            Its input differs from the last success in: ${differs.slice(0, 5).map((path, at) => html`${at > 0 ? ', ' : ''}<code>${path}</code>`)}${differs.length > 5
-              ? `, and ${differs.length - 5} more`
-              : ''}
-          </p>`
-        : nothing}
+      <p>
+        <strong dir="auto">${name}</strong>: ${errorInfo.message}${!errorInfo.nodeName && node ? html`, while <bdi>${node.nodeName}</bdi> ran` : nothing}
+      </p>
+      ${differs === undefined || differs.paths.length === 0 ? nothing : this.#differs(differs)}
     </div>`;
+  }
+
+  /** @param {import('./compare.js').Differs} differs */
+  #differs({ success, paths }) {
+    /** @param {MouseEvent} event */
+    const choose = (event) => {
+      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      this.tell('flowtrail-select', success);
+    };
+    return html`<p class="muted">
+      Its input differs from <a href=${`/executions/${success}`} @click=${choose}>the last success</a> in:
+      ${paths.slice(0, 5).map((path, at) => html`${at > 0 ? ', ' : ''}<code>${path}</code>`)}${paths.length > 5 ? `, and ${paths.length - 5} more` : ''}
+    </p>`;
   }
 
   /** @param {Execution} shown */
@@ -291,7 +308,7 @@ export class FlowtrailExecution extends Connected {
       .name=${name}
       .of=${`${shown.id} ${node}`}
       .parts=${parts}
-      .tab=${this.tab || (of?.status === 'error' ? firstOf(parts, 'Input') : firstOf(parts, node === 0 ? 'Parameters' : 'Output'))}
+      .tab=${this.tab || (of?.status === 'error' || of?.status === 'aborted' ? firstOf(parts, 'Input') : firstOf(parts, node !== 0 ? 'Output' : this.isAsked ? 'Outputs' : 'Parameters'))}
       @ft-part=${(/** @type {CustomEvent<string>} */ event) => this.#choose({ tab: event.detail })}
     ></ft-node-data>`;
   }

@@ -23,7 +23,6 @@ import './execution-list.js';
 import { FILTERS } from './filters.js';
 import { fromOf } from './time-range.js';
 import './usage-empty.js';
-import './usage-scatter.js';
 
 /** @typedef {import('../../client/index.js').Schemas['ExecutionSummary']} ExecutionSummary */
 /** @typedef {import('../../client/index.js').Schemas['ExecutionPage']} ExecutionPage */
@@ -43,6 +42,7 @@ const MOST_WAITING = 1_000;
 const SAID = 5_000;
 
 const bringExecution = () => import('./flowtrail-execution.js');
+const bringScatter = () => import('./usage-scatter.js');
 
 export class FlowtrailUsage extends Connected {
   static properties = {
@@ -197,6 +197,8 @@ export class FlowtrailUsage extends Connected {
     const asked = JSON.stringify([this.flowId, this.#filters, this.#limit, this.state.page ?? '1']);
     if (asked !== this.#asked) void this.#fetch();
     this.#asked = asked;
+    // Without it there is a list all the same.
+    if (this.flowId !== undefined && this.#page.value !== undefined) void bringScatter().catch(() => {});
     if (this.waiting.size !== this.announced) this.#said.ask();
     if (this.state.selected !== undefined) void this.#lazy.bring(bringExecution);
   }
@@ -425,7 +427,11 @@ export class FlowtrailUsage extends Connected {
     const target = event.composedPath()[0];
     if (target instanceof Element && target.closest('a, button, summary, [role="button"]')) return;
     if (this.state.selected === undefined) this.#list?.move(1);
-    else /** @type {any} */ (this.$('flowtrail-execution'))?.focus();
+    else {
+      // What is pressed here is not pressed there as well.
+      event.preventDefault();
+      /** @type {any} */ (this.$('flowtrail-execution'))?.focus();
+    }
   }
 
   #pause() {
@@ -453,7 +459,8 @@ export class FlowtrailUsage extends Connected {
   }
 
   #scatter() {
-    if (this.flowId === undefined) return nothing;
+    // The list comes first: what it is about is drawn above it when there is time.
+    if (this.flowId === undefined || this.#page.value === undefined) return nothing;
     // To the minute: otherwise it would be another time whenever it is drawn.
     const now = Math.floor(this.server.now() / 60_000) * 60_000;
     const { range, from, to } = this.#filters;

@@ -273,7 +273,7 @@ export class Waterfall extends Element {
         <span></span>
         <span class="times">
           ${shown.map((at) => html`<span .style=${placeOf(at)}>${duration(at)}</span>`)}
-          <span class="end">${duration(length)}</span>
+          <span class="end">${length < 9.95 ? `${length.toFixed(1)} ms` : duration(length)}</span>
         </span>
         <span></span>
       </div>

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 
 use flowtrail_store_diesel::DatabaseUrl;
+use flowtrail_tracker::Tracker;
+use flowtrail_types::{ExecutionFilter, ExecutionId, ExecutionStatus, PageRequest};
 use indicatif::{ProgressBar, ProgressStyle};
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientCapabilities, ClientConfig, ClientRequest, Implementation,
@@ -57,11 +59,12 @@ pub(super) fn run(mut config: Config) -> Result<(), Failure> {
     let silent = TcpListener::bind("127.0.0.1:0").doing("cannot make an address that never answers")?;
     let silent_url = format!("http://{}/slow", silent.local_addr().doing("cannot tell the address")?);
     let base = format!("http://{address}");
+    let tracker = wiring.tracker.clone();
     block_on(runtime, async {
         // The client is kept until the end: if it hung up, what it has pending would be aborted.
         let script = async {
             let client = play(&base, &key, &silent_url).await?;
-            greet(&base, &key, &code);
+            greet(&base, &key, &code, failed(&tracker)?);
             Ok::<_, Failure>(client)
         };
         let serving = until_told_to_stop(wiring, &config, listener);
@@ -86,13 +89,27 @@ fn import(wiring: &Wiring) -> Result<(), Failure> {
     Ok(())
 }
 
-fn greet(base: &str, key: &str, code: &str) {
+/// The newest execution that failed at a node.
+fn failed(tracker: &Tracker) -> Result<Option<ExecutionId>, Failure> {
+    let filter = ExecutionFilter { status: Some(ExecutionStatus::Error), ..ExecutionFilter::default() };
+    let page = tracker.executions(&tracker.local_administrator()?, &filter, PageRequest::default())?;
+    Ok(page.page.items.iter().find(|execution| !execution.inferred).map(|execution| execution.id))
+}
+
+fn greet(base: &str, key: &str, code: &str, failed: Option<ExecutionId>) {
     say("");
-    say(format_args!("The history of the calls that were just made over MCP:\n  {base}/#code={code}\n"));
+    say(format_args!(
+        "The history of the calls that were just made over MCP; some of them failed:\n  {base}/executions#code={code}\n"
+    ));
     say(format_args!("Call a flow from an MCP client (streamable HTTP):\n  {base}/mcp"));
     say(format_args!("  Authorization: Bearer {key}\n"));
-    say("Read what happened, node by node:");
-    say(format_args!("  curl -H 'Authorization: Bearer {key}' '{base}/api/executions?status=error&limit=5'"));
+    let curl = format!("  curl -H 'Authorization: Bearer {key}'");
+    say("List what failed:");
+    say(format_args!("{curl} '{base}/api/executions?status=error&limit=5'\n"));
+    if let Some(failed) = failed {
+        say("Read one of them, node by node:");
+        say(format_args!("{curl} {base}/api/executions/{failed}"));
+    }
     say("\nEverything here is deleted when you press Ctrl-C.");
 }
 

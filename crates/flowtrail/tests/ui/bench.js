@@ -174,6 +174,18 @@ try {
     }
   }
 
+  const asked = [];
+  for (let time = 0; time < TIMES; time += 1) {
+    // Another range each time: the same is answered from what was found before.
+    const from = new Date(Date.now() - 30 * 86_400_000 - time * 60_000).toISOString();
+    const begun = performance.now();
+    const response = await fetch(`${server.url}/api/flows/${flow.id}/executions/points?from=${from}`, { headers: { authorization: `Bearer ${KEY}` } });
+    if (!response.ok) throw new Error(`points: ${response.status}`);
+    await response.text();
+    asked.push(performance.now() - begun);
+  }
+  row('the points of its scatter over 30 days, asked anew', `p50 ${quantile(asked, 0.5).toFixed(0)} ms p95 ${quantile(asked, 0.95).toFixed(0)} ms`, `${TIMES} requests, 5,000 points of ${EXECUTIONS} executions`, '', '');
+
   const { all, named } = await sizes(server, '/flows');
   const kib = (/** @type {number} */ bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
   row('scripts and styles, packed', kib(all), `all there are; the first page names ${kib(named)}`, 'below 250 KB', all < 250_000 ? 'yes' : 'NO');

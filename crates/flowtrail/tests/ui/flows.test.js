@@ -58,7 +58,7 @@ test('a flow file is imported, and what is wrong with it is shown at its node', 
   await text.fill(JSON.stringify(file));
   await shown.getByRole('button', { name: 'Import' }).click();
   await shown.locator('flow-page h1', { hasText: 'Order summary' }).waitFor();
-  assert.equal(await shown.locator('ft-flow-graph g.node').count(), 5);
+  await until(async () => (await shown.locator('ft-flow-graph g.node').count()) === 5, 'the graph of what was pasted');
 });
 
 test('the list tells how the last runs went, and finds', async (t) => {

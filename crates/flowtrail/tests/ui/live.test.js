@@ -136,10 +136,10 @@ test('what is typed stays while executions come in', async (t) => {
   await server.record(flow.id);
   const shown = await page(t, server, { path: `/flows/${flow.id}/usage` });
   await rows(shown).first().waitFor();
-  await shown.getByPlaceholder('Filter by text ( / )').pressSequentially('half a wo');
+  await shown.getByPlaceholder('Text or id, then Enter ( / )').pressSequentially('half a wo');
   await server.record(flow.id);
   await until(async () => (await rows(shown).count()) === 2, 'the new one');
-  assert.equal(await shown.getByPlaceholder('Filter by text ( / )').inputValue(), 'half a wo');
+  assert.equal(await shown.getByPlaceholder('Text or id, then Enter ( / )').inputValue(), 'half a wo');
 });
 
 test('what fits a filter no longer goes, and nothing is left out between what came', async (t) => {

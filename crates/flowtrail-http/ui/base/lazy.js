@@ -19,6 +19,8 @@ export class Lazy {
    * @param {(() => Promise<unknown>) | undefined} load
    */
   async bring(load) {
+    // What failed is tried again when somebody asks for that, and not whenever something is drawn.
+    if (load === this.#last && this.error !== undefined) return;
     this.#last = load;
     this.error = undefined;
     try {
@@ -30,10 +32,12 @@ export class Lazy {
     }
   }
 
-  /** Tries it once more. */
-  again() {
+  /** Tries it once more. Some browsers remember what they could not fetch for as long as the page lives: then it begins anew. */
+  async again() {
+    this.error = undefined;
     this.#host.requestUpdate();
-    return this.bring(this.#last);
+    await this.bring(this.#last);
+    if (this.error !== undefined && document.querySelector('flowtrail-app') !== null) window.location.reload();
   }
 }
 

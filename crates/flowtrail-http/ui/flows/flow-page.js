@@ -16,7 +16,7 @@ import { keepState } from '../usage/keep-state.js';
 const TABS = {
   overview: ['Overview', undefined, () => import('./flow-overview.js')],
   usage: ['Usage', undefined, () => import('../usage/flowtrail-usage.js')],
-  statistics: ['Statistics', undefined, () => import('../stats/flowtrail-stats.js')],
+  statistics: ['Statistics', 'seeAll', () => import('../stats/flowtrail-stats.js')],
   run: ['Run', 'call', () => import('./flow-run.js')],
   settings: ['Settings', 'change', () => import('./flow-settings.js')],
 };
@@ -110,6 +110,9 @@ class FlowPage extends Connected {
     .on {
       padding: 0 1rem;
     }
+    .none {
+      padding: 1rem;
+    }
     .gone {
       padding: 0.5rem 1rem;
       background: var(--ft-error-ground);
@@ -128,6 +131,7 @@ class FlowPage extends Connected {
   /** @type {Loading<Flow>} */
   #flow = new Loading(this);
   #lazy = new Lazy(this);
+  #lazyHistory = new Lazy(this);
 
   constructor() {
     super();
@@ -149,7 +153,7 @@ class FlowPage extends Connected {
       void this.#fetch();
     } else if (changed.has('tab')) void this.#fetch();
     if (changed.has('tab')) void this.#lazy.bring((TABS[this.tab] ?? TABS.overview)?.[2]);
-    if (changed.has('query') && this.query.history === '1') void this.#lazy.bring(bringHistory);
+    if (changed.has('query') && this.query.history === '1') void this.#lazyHistory.bring(bringHistory);
   }
 
   firstUpdated() {
@@ -221,6 +225,9 @@ class FlowPage extends Connected {
 
   /** @param {Flow} flow */
   #tab(flow) {
+    // Whoever comes by the address of what they may not do is told so.
+    const isRefused = (this.tab === 'settings' && !flow.allowed?.includes('change')) || (this.tab === 'run' && (flow.kind !== 'runnable' || !flow.allowed?.includes('call')));
+    if (isRefused) return html`<p class="none muted">${this.tab === 'run' && flow.kind !== 'runnable' ? 'This flow runs elsewhere, and cannot be run from here.' : 'You may see this flow, and not change or run it.'}</p>`;
     /** @param {CustomEvent<Flow>} event */
     const changed = (event) => this.#flow.take({ ...event.detail, allowed: flow.allowed });
     switch (this.tab) {

@@ -1,6 +1,7 @@
 // @ts-check
 /** Runs a flow: a form made from its parameters, and below it the execution while it runs. */
 
+import { keyed } from '../../vendor/lit-html/directives/keyed.js';
 import { Element, css, define, html, nothing } from '../base/element.js';
 import '../parts/problem.js';
 import '../usage/flowtrail-execution.js';
@@ -122,14 +123,17 @@ class FlowRun extends Element {
       <div class="execution">
         ${this.started === undefined
           ? html`<p class="none muted">The execution appears here while it runs.</p>`
-          : html`<flowtrail-execution
-              .connection=${this.connection}
-              .executionId=${this.started}
-              .isAsked=${true}
-              @flowtrail-select=${(/** @type {CustomEvent<string>} */ event) => {
-                this.started = event.detail;
-              }}
-            ></flowtrail-execution>`}
+          : keyed(
+              this.started,
+              html`<flowtrail-execution
+                .connection=${this.connection}
+                .executionId=${this.started}
+                .isAsked=${true}
+                @flowtrail-select=${(/** @type {CustomEvent<string>} */ event) => {
+                  this.started = event.detail;
+                }}
+              ></flowtrail-execution>`,
+            )}
       </div>`;
   }
 

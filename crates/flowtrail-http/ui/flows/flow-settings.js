@@ -217,7 +217,7 @@ class FlowSettings extends Element {
           ${field('description', 'Description', html`<textarea id="description" name="description" rows="3" .value=${flow.description}></textarea>`, 'What an agent reads to decide whether to call it.')}
           ${isRunnable
             ? html`${field('toolName', 'Tool name', html`<input id="toolName" name="toolName" class="mono" maxlength="100" .value=${flow.toolName ?? ''} />`, 'Letters, digits, “_”, “-” and “.”; unique on this server.')}
-                <label class="check"><input type="checkbox" name="active" .checked=${live(flow.active)} /> Active: it is listed as a tool and can be called</label>
+                <label class="check"><input type="checkbox" name="active" .checked=${flow.active} /> Active: it is listed as a tool and can be called</label>
                 ${field('timeout', 'Timeout', html`<input id="timeout" name="timeout" placeholder="5m" .value=${flow.timeout ?? ''} />`, 'Such as 30s or 5m; empty for the default of the server.')}`
             : nothing}
         </fieldset>

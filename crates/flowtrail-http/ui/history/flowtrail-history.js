@@ -197,14 +197,18 @@ export class FlowtrailHistory extends Connected {
     return this.#shown.run(async (signal) => {
       const [page, flow, figures] = await Promise.all([
         client.executions.list({ flowId, limit: LIMIT, signal }),
-        client.flows.get(flowId, { allowed: true, signal }),
+        // Of a flow that was deleted there is a history, of which nothing more can be deleted.
+        client.flows.get(flowId, { allowed: true, signal }).catch((error) => {
+          if (signal.aborted || error.status !== 404) throw error;
+          return undefined;
+        }),
         // Who sees only their own executions gets no figures over everybody's.
         client.executions.stats({ flowId, signal }).catch((error) => {
           if (signal.aborted || error.status !== 403) throw error;
           return undefined;
         }),
       ]);
-      return { items: page.items, figures, mayDelete: flow.allowed?.includes('change') ?? false };
+      return { items: page.items, figures, mayDelete: flow?.allowed?.includes('change') ?? false };
     });
   }
 

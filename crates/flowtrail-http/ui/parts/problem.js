@@ -59,12 +59,14 @@ export class Problem extends Element {
     const { error } = this;
     if (error === undefined) return nothing;
     const what = this.what || 'That did not work';
+    // What is not there will not be there the next time.
+    const isMissing = error instanceof NotFoundError && error.message.toLowerCase() === what.toLowerCase();
     return html`<div class="box" role="alert">
       <div>
-        <p><strong>${what}</strong>${error.message.toLowerCase() === what.toLowerCase() ? '.' : `: ${error.message}`}</p>
+        <p><strong>${what}</strong>${isMissing ? '.' : `: ${error.message}`}</p>
         <p class="muted">${advice(error)}</p>
       </div>
-      ${error instanceof NotFoundError ? nothing : html`<button type="button" @click=${() => this.tell('ft-retry')}>${this.again}</button>`}
+      ${isMissing ? nothing : html`<button type="button" @click=${() => this.tell('ft-retry')}>${this.again}</button>`}
     </div>`;
   }
 }

@@ -213,7 +213,9 @@ export class FlowtrailChart extends Element {
       return;
     }
     const shown = chart.series.filter(({ name }) => !this.hidden_.has(name));
-    const kind = JSON.stringify([chart.kind, chart.step, shown.map(({ name }) => name)]);
+    // Bars that stand on each other are parted by a line, which of thin ones would leave nothing.
+    const isParted = place.clientWidth / chart.at.length > 10;
+    const kind = JSON.stringify([chart.kind, chart.step, isParted, shown.map(({ name }) => name)]);
     // What the pointer is at, and a range that is being drawn, stay where only the figures are others.
     if (this.#plot?.root.parentElement === place && kind === this.#kind) {
       this.#plot.setData(dataOf(chart, shown));
@@ -243,7 +245,6 @@ export class FlowtrailChart extends Element {
     /** @param {Series} series @returns {any} */
     const seriesOf = ({ name, colour, line }) => {
       const stroke = colours[colour];
-      // A line of the ground between those that stand on each other, which colour alone would not part; thin bars would be gone.
       const parted = width / chart.at.length > 10 ? 1 : 0;
       if (chart.kind === 'bars') return { label: name, fill: stroke, stroke: parted ? colours.background : stroke, width: parted, paths: UPlot.paths.bars?.({ size: [0.85, 48], align: 1 }), points: { show: false } };
       if (chart.kind === 'points') return { label: name, stroke, fill: stroke, width: 1.25, paths: dotsOf(name), points: { show: false } };
@@ -292,7 +293,10 @@ export class FlowtrailChart extends Element {
       hooks: {
         setCursor: [
           (plot) => {
-            this.at = plot.cursor.idx ?? null;
+            const { idx, left } = plot.cursor;
+            // A bar stands from its time on; the nearest time may be that of the next one.
+            const isAfter = chart.kind === 'bars' && typeof idx === 'number' && (plot.data[0][idx] ?? 0) > plot.posToVal(left ?? 0, 'x');
+            this.at = isAfter ? Math.max(0, idx - 1) : (idx ?? null);
           },
         ],
         setSelect: [

@@ -18,7 +18,7 @@ import { barsOf, change, linesOf, pointsOf } from './series.js';
 /** @typedef {import('../../client/index.js').Schemas['Statistics']} Statistics */
 /** @typedef {import('../../client/index.js').Schemas['TimeSeries']} TimeSeries */
 /** @typedef {import('../../client/index.js').Schemas['Points']} Points */
-/** @typedef {{ now: Statistics, before: Statistics, series: TimeSeries, points: Points | undefined, all: Statistics, from: number, to: number }} Shown */
+/** @typedef {{ now: Statistics, before: Statistics, series: TimeSeries, all: Statistics, from: number, to: number }} Shown */
 
 /** @type {Record<string, [says: string, hours: number, step: 'hour' | 'day']>} */
 const RANGES = {
@@ -101,6 +101,8 @@ export class FlowtrailStats extends Connected {
 
   /** @type {Loading<Shown>} */
   #shown = new Loading(this);
+  /** Each run as a point, which takes longer than all else. @type {Loading<Points>} */
+  #points = new Loading(this);
   #asked = '';
   #soon = new Later(this, SOON, () => this.#fetch());
 
@@ -128,16 +130,16 @@ export class FlowtrailStats extends Connected {
     const from = to - hours * HOUR;
     /** @param {number} time */
     const iso = (time) => new Date(time).toISOString();
+    if (flowId !== undefined) void this.#points.run((signal) => client.executions.points(flowId, { from: iso(from), to: iso(to), signal }));
     return this.#shown.run(async (signal) => {
       const period = { flowId, from: iso(from), to: iso(to), signal };
-      const [now, before, series, points, all] = await Promise.all([
+      const [now, before, series, all] = await Promise.all([
         client.executions.stats(period),
         client.executions.stats({ flowId, from: iso(from - hours * HOUR), to: iso(from), signal }),
         client.executions.timeSeries({ ...period, step }),
-        flowId === undefined ? undefined : client.executions.points(flowId, { from: iso(from), to: iso(to), signal }),
         client.executions.stats({ flowId, signal }),
       ]);
-      return { now, before, series, points, all, from, to };
+      return { now, before, series, all, from, to };
     });
   }
 
@@ -202,8 +204,8 @@ export class FlowtrailStats extends Connected {
    * @param {number} last when the last run began
    */
   #lead(last) {
-    const age = this.server.now() - last;
-    const found = Object.entries(RANGES).find(([, [, hours]]) => age < hours * HOUR);
+    const to = Math.ceil(this.server.now() / HOUR) * HOUR;
+    const found = Object.entries(RANGES).find(([, [, hours]]) => last >= to - hours * HOUR);
     if (found === undefined) {
       const day = { from: new Date(last - 24 * HOUR).toISOString(), to: new Date(last + HOUR).toISOString() };
       return html`<button slot="none" type="button" @click=${() => this.tell('flowtrail-filter', day)}>List the last runs</button>`;
@@ -214,7 +216,8 @@ export class FlowtrailStats extends Connected {
 
   /** @param {Shown} shown */
   #charts(shown) {
-    const { all, points } = shown;
+    const { all } = shown;
+    const points = this.flowId === undefined ? undefined : this.#points.value;
     const last = all.lastExecutionAt;
     const none = last === null ? 'Nothing has run yet.' : `Nothing ran in this time. The last run began at ${absolute(last)}.`;
     const lead = last === null ? nothing : this.#lead(new Date(last).getTime());

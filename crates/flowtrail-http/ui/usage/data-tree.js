@@ -113,6 +113,8 @@ export class DataTree extends Element {
 
   #tree = new Tree(undefined);
   #visible = new VisibleRows(this, LINE);
+  /** Whether the line that the keys are at is to be seen, as soon as there is room for all lines. */
+  #isMoved = false;
 
   constructor() {
     super();
@@ -144,6 +146,12 @@ export class DataTree extends Element {
     if (changed.has('value') || changed.has('search')) this.#tree.find(this.search);
   }
 
+  updated() {
+    if (!this.#isMoved) return;
+    this.#isMoved = false;
+    this.#visible.bring(this.$('.scroll'), this.at);
+  }
+
   /** How many lines have what is searched for. */
   get found() {
     return this.#tree.found.length;
@@ -164,7 +172,8 @@ export class DataTree extends Element {
   /** @param {number} line */
   #go(line) {
     this.at = Math.max(0, Math.min(line, this.#tree.lines.length - 1));
-    this.#visible.bring(this.$('.scroll'), this.at);
+    this.#isMoved = true;
+    this.requestUpdate();
   }
 
   /** @param {KeyboardEvent} event */

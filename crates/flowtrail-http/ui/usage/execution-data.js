@@ -99,7 +99,7 @@ export class ExecutionData {
     const shown = this.execution.value;
     if (shown === undefined) return;
     if (seq === 0) {
-      if (!isSettled(this.own.value, shown)) await this.own.run((signal) => this.#client.executions.get(id, { data: 'own', signal }));
+      if (!isSettled(this.own.value, shown) || this.own.value?.updatedAt !== shown.updatedAt) await this.own.run((signal) => this.#client.executions.get(id, { data: 'own', signal }));
       return;
     }
     if (this.node.value?.seq !== seq) this.node.forget();
@@ -149,6 +149,8 @@ export class ExecutionData {
       this.execution.value = { ...shown, nodeExecutions: [...others, ...changed.values()] };
       this.#host.requestUpdate();
     }
+    // What is under way may have been read before this happened.
+    if (changed.size > 0 && this.execution.isLoading) isStale = true;
     if (isStale && !this.isGone) this.#soon.ask();
   }
 
@@ -164,7 +166,8 @@ export class ExecutionData {
 /**
  * Whether what was fetched is all that there will ever be.
  *
- * @param {{ status: string } | undefined} fetched
- * @param {{ status: string } | undefined} now
+ * @param {{ status: string, error?: string | null } | undefined} fetched
+ * @param {{ status: string, error?: string | null } | undefined} now
  */
-const isSettled = (fetched, now) => fetched !== undefined && fetched.status !== 'pending' && fetched.status === now?.status;
+const isSettled = (fetched, now) =>
+  fetched !== undefined && fetched.status !== 'pending' && fetched.status === now?.status && fetched.error === now.error;

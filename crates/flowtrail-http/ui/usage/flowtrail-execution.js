@@ -129,6 +129,11 @@ export class FlowtrailExecution extends Connected {
   /** @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
     super.willUpdate(changed);
+    if (changed.has('executionId') && this.hasUpdated) {
+      // What was chosen in another one says nothing of this one.
+      if (!changed.has('node')) this.node = undefined;
+      if (!changed.has('tab')) this.tab = '';
+    }
     if (changed.has('executionId') || this.isElsewhere(changed)) {
       this.#isChosen = this.node !== undefined;
       this.#data.show(this.executionId);

@@ -223,7 +223,8 @@ export class Waterfall extends Element {
 
   /** @param {Map<PropertyKey, unknown>} changed */
   updated(changed) {
-    if (changed.has('selected')) this.#visible.bring(this.$('.scroll'), this.#at);
+    const isShown = this.#rows[this.#at]?.key === String(this.selected);
+    if (isShown && (changed.has('selected') || changed.has('calls'))) this.#visible.bring(this.$('.scroll'), this.#at);
     // It grows while it runs.
     if (typeof this.end === 'function') this.#later.ask();
     else this.#later.stop();
@@ -236,6 +237,13 @@ export class Waterfall extends Element {
     this.requestUpdate();
     await this.updateComplete;
     this.$('button[tabindex="0"]')?.focus();
+  }
+
+  /** @param {number} at */
+  #focused(at) {
+    if (at === this.#at) return;
+    this.#at = at;
+    this.requestUpdate();
   }
 
   /** @param {KeyboardEvent} event */
@@ -285,7 +293,7 @@ export class Waterfall extends Element {
           ({ row }) => row.key,
           ({ row, at }) =>
             html`<li aria-setsize=${this.#rows.length} aria-posinset=${at + 1} .style=${this.#visible.place(at)}>
-              ${this.#bar(row, at === this.#at, spanOf(row.node, start, now), length)}
+              ${this.#bar(row, at, spanOf(row.node, start, now), length)}
             </li>`,
         )}
       </ol>
@@ -295,11 +303,11 @@ export class Waterfall extends Element {
 
   /**
    * @param {Row} row
-   * @param {boolean} isHere whether the keyboard is at it
+   * @param {number} at its number
    * @param {{ from: number, took: number }} span
    * @param {number} length
    */
-  #bar({ node, depth, called }, isHere, { from, took }, length) {
+  #bar({ node, depth, called }, at, { from, took }, length) {
     const isSkipped = node.status === 'skipped';
     const turns = [
       node.iteration === null ? undefined : `#${node.iteration + 1}`,
@@ -308,7 +316,8 @@ export class Waterfall extends Element {
     const place = `inset-inline-start: ${(from / length) * 100}%; width: ${(took / length) * 100}%`;
     return html`<button
         type="button"
-        tabindex=${isHere ? 0 : -1}
+        tabindex=${at === this.#at ? 0 : -1}
+        @focus=${() => this.#focused(at)}
         class=${called === undefined ? '' : 'called'}
         aria-pressed=${called === undefined && node.seq === this.selected ? 'true' : 'false'}
         title=${`${called === undefined ? '' : `${called.flowName}: `}${node.nodeName} (${node.nodeType})${node.error ? `: ${node.error}` : ''}`}

@@ -103,7 +103,7 @@ impl Tracker {
         Ok(points)
     }
 
-    /// Reads all of a time, and gives every so-manieth.
+    /// Reads all of a time, and gives so many of them, evenly.
     fn some_of(
         &self,
         flow: FlowId,
@@ -112,8 +112,10 @@ impl Tracker {
         share: u64,
     ) -> Result<Vec<ExecutionSummary>, TrackerError> {
         let found = self.read(flow, Some(begin), Some(end), READ_WHOLE)?;
-        let step = usize::try_from((found.len() as u64).div_ceil(share).max(1)).unwrap_or(1);
-        Ok(found.into_iter().step_by(step).collect())
+        let all = found.len() as u64;
+        // Of each of so many equal parts one.
+        let is_chosen = |number: u64| number * share / all != (number + 1) * share / all;
+        Ok((0..).zip(found).filter(|(number, _)| is_chosen(*number)).map(|(_, each)| each).collect())
     }
 
     /// The newest of each part of a time, as far as there is one.

@@ -100,9 +100,15 @@ test('a form made from the parameters runs it, and says what is wrong with a fie
   await shown.getByLabel('items').fill('[{"name": ');
   await shown.getByRole('button', { name: 'Run', exact: true }).click();
   await shown.getByText('Expected JSON').waitFor();
+  await shown.getByLabel('items').fill('[]');
+  await shown.getByRole('button', { name: 'Run', exact: true }).click();
+  await shown.locator('flow-run flowtrail-execution .word.error').waitFor();
+  await shown.locator('flow-run ft-waterfall button[aria-pressed="true"]').getByText('Total').waitFor();
+  // The next one shows its own answer, and nothing of the one before.
   await shown.getByLabel('items').fill(JSON.stringify(GOOD_ORDER.items));
   await shown.getByRole('button', { name: 'Run', exact: true }).click();
   await shown.locator('flow-run flowtrail-execution .word.fulfilled').waitFor();
+  await shown.locator('flow-run ft-node-data').getByRole('tab', { name: 'Outputs', selected: true }).waitFor();
 });
 
 test('settings are changed, refused with a reason, and the flow is deleted', async (t) => {

@@ -184,3 +184,18 @@ test('each execution opens on its own node, and the keys of a dialog are its own
   await until(async () => (await shown.getByRole('dialog').count()) === 0, 'the dialog to close');
   assert.match(shown.url(), /selected=/, 'and nothing behind it');
 });
+
+test('a part that cannot be fetched says so, and is not asked for without end', async (t) => {
+  const shown = await page(t, server, { path: '/flows', expected: [/Failed to load|ERR_FAILED|Failed to fetch/] });
+  await shown.locator('flows-page h1').waitFor();
+  let asked = 0;
+  await shown.route('**/app-search.js', (route) => {
+    asked += 1;
+    return route.abort();
+  });
+  await shown.keyboard.press('Control+k');
+  await shown.getByText('This part cannot be fetched').waitFor();
+  await server.record((await server.external('Something happens')).id);
+  await shown.locator('flows-page').getByText('Something happens').waitFor();
+  assert.equal(asked, 1);
+});

@@ -176,6 +176,9 @@ export class Waterfall extends Element {
       :host {
         --label: minmax(6rem, 36%);
       }
+      .axis .times span:not(:first-child, .end) {
+        display: none;
+      }
     }
   `;
 

@@ -153,6 +153,25 @@ mod tests {
         let imports = Imports::read(&all, super::super::file);
         let needed = imports.needed(&[APP]);
         assert!(needed.contains(&"vendor/lit-html/lit-html.js") && !needed.contains(&USAGE), "{needed:?}");
-        assert!(needed.iter().all(|module| known(module)));
+        for (module, imported) in &imports.0 {
+            let missing: Vec<&String> = imported.iter().filter(|path| !known(path)).collect();
+            assert!(missing.is_empty(), "{module} imports {missing:?}");
+        }
+    }
+
+    #[test]
+    fn the_pages_fetch_what_is_named_for_them() {
+        let text = |path: &str| String::from_utf8(super::super::file(path).unwrap().into_owned()).unwrap();
+        let names = |table: &[(&str, &str)], within: &str| {
+            let text = text(within);
+            for (_, module) in table {
+                let name = module.rsplit('/').next().unwrap();
+                assert!(text.contains(&format!("/{name}')")), "{within} fetches no {name}");
+            }
+        };
+        names(PAGES, "ui/app/app-pages.js");
+        names(&[("", FLOW)], "ui/app/app-pages.js");
+        names(TABS, FLOW);
+        names(&[("", EXECUTION)], USAGE);
     }
 }

@@ -329,9 +329,12 @@ export class FlowtrailUsage extends Connected {
         if (fits === undefined) isUnknown = true;
         if (fits === false) come.delete(data.id);
         if (fits !== true || come.has(data.id)) continue;
-        // What ends and began before a full first page does not belong to it.
+        // What ends and began before a full first page does not belong to it: it was counted when it began, or is told of only now.
         const isFull = items.length >= this.#limit;
-        if (event.type === 'execution.ended' && isFull && data.startedAt < (items.at(-1)?.startedAt ?? '')) continue;
+        if (event.type === 'execution.ended' && isFull && data.startedAt < (items.at(-1)?.startedAt ?? '')) {
+          isUnknown = true;
+          continue;
+        }
         if (this.#mayMove()) {
           items = [data, ...items].sort(newestFirst).slice(0, this.#limit);
           fresh.add(data.id);

@@ -175,16 +175,17 @@ try {
   }
 
   const asked = [];
+  let count = 0;
   for (let time = 0; time < TIMES; time += 1) {
     // Another range each time: the same is answered from what was found before.
     const from = new Date(Date.now() - 30 * 86_400_000 - time * 60_000).toISOString();
     const begun = performance.now();
     const response = await fetch(`${server.url}/api/flows/${flow.id}/executions/points?from=${from}`, { headers: { authorization: `Bearer ${KEY}` } });
     if (!response.ok) throw new Error(`points: ${response.status}`);
-    await response.text();
+    count = /** @type {any} */ (await response.json()).ids.length;
     asked.push(performance.now() - begun);
   }
-  row('the points of its scatter over 30 days, asked anew', `p50 ${quantile(asked, 0.5).toFixed(0)} ms p95 ${quantile(asked, 0.95).toFixed(0)} ms`, `${TIMES} requests, 5,000 points of ${EXECUTIONS} executions`, '', '');
+  row('the points of its scatter over 30 days, asked anew', `p50 ${quantile(asked, 0.5).toFixed(0)} ms p95 ${quantile(asked, 0.95).toFixed(0)} ms`, `${TIMES} requests, ${count} points of ${EXECUTIONS} executions`, '', '');
 
   const { all, named } = await sizes(server, '/flows');
   const kib = (/** @type {number} */ bytes) => `${(bytes / 1024).toFixed(1)} KiB`;
@@ -225,7 +226,7 @@ try {
     delays.push(performance.now() - asked);
     await sleep(20);
   }
-  await until(async () => (await page.getByText(`${sent.toLocaleString('en')} executions`).count()) > 0, 'all of them to be counted').catch(() => {});
+  await until(async () => (await page.getByText(`${sent.toLocaleString('en')} executions`).count()) > 0, 'all of them to be counted');
   const long = await tasks();
   const longest = Math.max(0, ...long);
   row(`a storm of ${Math.round(sent / SECONDS)} executions a second`, `longest task ${longest.toFixed(0)} ms, ${long.length} of more than 50 ms`, `${sent} executions; the page answers within p99 ${quantile(delays, 0.99).toFixed(0)} ms`, 'no task over 100 ms', longest <= 100 ? 'yes' : 'NO');

@@ -199,3 +199,14 @@ test('a part that cannot be fetched says so, and is not asked for without end', 
   await shown.locator('flows-page').getByText('Something happens').waitFor();
   assert.equal(asked, 1);
 });
+
+test('what is recorded late is counted, although it stands on another page', async (t) => {
+  const flow = await server.external('Late');
+  await server.record(flow.id);
+  await server.record(flow.id);
+  const shown = await page(t, server, { path: `/flows/${flow.id}/usage?limit=2` });
+  await shown.getByText('2 executions', { exact: true }).waitFor();
+  await server.record(flow.id, { startedAt: new Date(Date.now() - 86_400_000).toISOString() });
+  await shown.getByText('3 executions', { exact: true }).waitFor();
+  assert.equal(await rows(shown).count(), 2);
+});

@@ -1,7 +1,6 @@
 //! `GET /api/flows/{flowId}`: a flow with its graph.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-
 use flowtrail_tracker::FlowAct;
 
 use super::view::flow_id;

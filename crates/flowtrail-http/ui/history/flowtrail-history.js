@@ -155,8 +155,10 @@ export class FlowtrailHistory extends Connected {
     }
   `;
 
-  /** @type {Loading<{ items: ExecutionSummary[], figures: Statistics | undefined, mayDelete: boolean }>} */
+  /** @type {Loading<{ items: ExecutionSummary[], figures: Statistics | undefined }>} */
   #shown = new Loading(this);
+  /** What may be done with it; of a flow that was deleted there is a history all the same. @type {Loading<import('../../client/index.js').Schemas['Flow']>} */
+  #flow = new Loading(this);
   #doing = new Doing(this);
   #soon = new Later(this, SOON, () => this.#fetch());
 
@@ -189,26 +191,25 @@ export class FlowtrailHistory extends Connected {
     super.willUpdate(changed);
     if (!changed.has('flowId') && !this.isElsewhere(changed)) return;
     this.#shown.forget();
-    if (this.flowId) void this.#fetch();
+    this.#flow.forget();
+    if (!this.flowId) return;
+    const { flowId } = this;
+    void this.#flow.run((signal) => this.client.flows.get(flowId, { allowed: true, signal }));
+    void this.#fetch();
   }
 
   #fetch() {
     const { flowId, client } = this;
     return this.#shown.run(async (signal) => {
-      const [page, flow, figures] = await Promise.all([
+      const [page, figures] = await Promise.all([
         client.executions.list({ flowId, limit: LIMIT, signal }),
-        // Of a flow that was deleted there is a history, of which nothing more can be deleted.
-        client.flows.get(flowId, { allowed: true, signal }).catch((error) => {
-          if (signal.aborted || error.status !== 404) throw error;
-          return undefined;
-        }),
         // Who sees only their own executions gets no figures over everybody's.
         client.executions.stats({ flowId, signal }).catch((error) => {
           if (signal.aborted || error.status !== 403) throw error;
           return undefined;
         }),
       ]);
-      return { items: page.items, figures, mayDelete: flow?.allowed?.includes('change') ?? false };
+      return { items: page.items, figures };
     });
   }
 
@@ -275,7 +276,7 @@ export class FlowtrailHistory extends Connected {
 
   /** @param {ExecutionSummary} item */
   #row(item) {
-    const isDeletable = this.#shown.value?.mayDelete === true && item.status !== 'pending';
+    const isDeletable = this.#flow.value?.allowed?.includes('change') === true && item.status !== 'pending';
     return html`<li class=${item.status}>
       <span class="sign" role="img" aria-label=${meaningOf(item)} title=${meaningOf(item)}>${SIGNS[item.status] ?? '?'}</span>
       <button class="link time" type="button" @click=${() => this.tell('flowtrail-select', item.id)}>

@@ -21,10 +21,10 @@ import '../parts/split.js';
 import '../parts/status-mark.js';
 import './execution-list.js';
 import { FILTERS } from './filters.js';
+import { merged } from './merge.js';
 import { fromOf } from './time-range.js';
 import './usage-empty.js';
 
-/** @typedef {import('../../client/index.js').Schemas['ExecutionSummary']} ExecutionSummary */
 /** @typedef {import('../../client/index.js').Schemas['ExecutionPage']} ExecutionPage */
 /** @typedef {import('./filters.js').Filters} Filters */
 /**
@@ -298,50 +298,15 @@ export class FlowtrailUsage extends Connected {
       if (this.#page.error !== undefined) this.#soon.ask();
       return;
     }
-    let items = shown.items;
-    let { total } = shown;
-    const come = new Set(this.waiting);
-    /** @type {Set<string>} */
-    const fresh = new Set();
-    let isUnknown = false;
-    for (const event of events) {
-      if (event.type === 'resync') isUnknown = true;
-      else if (event.type === 'execution.deleted') {
-        if (this.flowId !== undefined && event.data.flowId !== this.flowId) continue;
-        const left = items.filter((item) => item.id !== event.data.id);
-        if (left.length < items.length) total -= 1;
-        items = left;
-        come.delete(event.data.id);
-      } else if (event.type === 'execution.started' || event.type === 'execution.ended') {
-        const { data } = event;
-        if (this.flowId !== undefined && data.flowId !== this.flowId) continue;
-        const at = items.findIndex((item) => item.id === data.id);
-        const fits = this.#fits(data);
-        if (at >= 0) {
-          if (this.isPaused || (data.status === 'pending' && items[at]?.status !== 'pending')) continue;
-          // One that fits the filter no longer goes, unless somebody reads it.
-          if (fits === false && data.id !== this.state.selected) {
-            items = items.filter((item) => item.id !== data.id);
-            total -= 1;
-          } else items = items.with(at, data);
-          continue;
-        }
-        if (fits === undefined) isUnknown = true;
-        if (fits === false) come.delete(data.id);
-        if (fits !== true || come.has(data.id)) continue;
-        // What ends and began before a full first page does not belong to it: it was counted when it began, or is told of only now.
-        const isFull = items.length >= this.#limit;
-        if (event.type === 'execution.ended' && isFull && data.startedAt < (items.at(-1)?.startedAt ?? '')) {
-          isUnknown = true;
-          continue;
-        }
-        if (this.#mayMove()) {
-          items = [data, ...items].sort(newestFirst).slice(0, this.#limit);
-          fresh.add(data.id);
-          total += 1;
-        } else if (come.size <= MOST_WAITING) come.add(data.id);
-      }
-    }
+    const { items, total, waiting, fresh, isUnknown } = merged({ items: shown.items, total: shown.total, waiting: this.waiting }, events, {
+      flowId: this.flowId,
+      filters: this.#filters,
+      limit: this.#limit,
+      selected: this.state.selected,
+      isPaused: this.isPaused,
+      mayMove: this.#mayMove(),
+      mostWaiting: MOST_WAITING,
+    });
     if (items !== shown.items) {
       this.#page.value = { ...shown, items, total, totalPages: Math.max(shown.page, Math.ceil(total / this.#limit)) };
       this.#fresh = fresh;
@@ -349,25 +314,8 @@ export class FlowtrailUsage extends Connected {
       if (fresh.size > 0) this.#asOf = undefined;
       this.requestUpdate();
     }
-    if (come.size !== this.waiting.size) this.waiting = come;
+    if (waiting.size !== this.waiting.size) this.waiting = waiting;
     if (isUnknown) this.#soon.ask();
-  }
-
-  /**
-   * Whether an execution belongs to the list; undefined when only the server knows.
-   *
-   * @param {ExecutionSummary} execution
-   */
-  #fits(execution) {
-    const { status, source, from, to, minDuration, maxDuration, tag, user, q, sort } = this.#filters;
-    if (status !== undefined && execution.status !== status) return false;
-    if (source !== undefined && execution.source !== source) return false;
-    if (user !== undefined && execution.userId !== user) return false;
-    if (from !== undefined && execution.startedAt < from) return false;
-    if (to !== undefined && execution.startedAt >= to) return false;
-    if (minDuration !== undefined && (execution.duration ?? -1) < Number(minDuration)) return false;
-    if (maxDuration !== undefined && (execution.duration ?? Infinity) > Number(maxDuration)) return false;
-    return tag === undefined && q === undefined && sort === undefined ? true : undefined;
   }
 
   /** Whether rows may come in by themselves: nobody reads, and nobody has asked them to wait. */
@@ -592,11 +540,5 @@ export class FlowtrailUsage extends Connected {
 
 /** How many have come. @param {number} number */
 const newsOf = (number) => (number > MOST_WAITING ? `more than ${count(MOST_WAITING)} new` : `${count(number)} new`);
-
-/**
- * @param {ExecutionSummary} one
- * @param {ExecutionSummary} other
- */
-const newestFirst = (one, other) => (one.startedAt === other.startedAt ? 0 : one.startedAt < other.startedAt ? 1 : -1);
 
 define('flowtrail-usage', FlowtrailUsage);

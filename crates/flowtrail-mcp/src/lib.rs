@@ -11,6 +11,7 @@
 mod answer;
 mod call;
 mod progress;
+pub mod proxy;
 mod server;
 mod stdio;
 mod tools;

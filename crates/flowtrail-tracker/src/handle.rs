@@ -19,7 +19,7 @@ use crate::capture::{Captured, note};
 use crate::changes::Changed;
 use crate::recorder::Patience;
 use crate::tracker::Inner;
-use crate::{Ack, NodeProgress, TrackerError};
+use crate::{Ack, Ending, Happening, NodeProgress, TrackerError};
 
 /// A running execution. Ending it consumes the handle; dropping it unfinished ends it as aborted, saying so.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ struct RunningNode {
     begun: BegunNode,
     executed_at: OffsetDateTime,
     since: Instant,
+    /// How long it took, when that is known from elsewhere.
+    took: Option<Duration>,
 }
 
 /// What is known of a node when it begins, owned.
@@ -162,7 +164,7 @@ impl ExecutionHandle {
         if self.shared.is_watched() {
             self.shared.tell(begun.progress(self.id(), seq, executed_at));
         }
-        let node = RunningNode { begun, executed_at, since: Instant::now() };
+        let node = RunningNode { begun, executed_at, since: Instant::now(), took: None };
         self.shared.lock().running.insert(seq, node);
         NodeHandle { shared: Arc::clone(&self.shared), seq }
     }
@@ -194,8 +196,28 @@ impl ExecutionHandle {
         self.end(Told::Inferred, Outcome::Error(timed_out(after)), None)
     }
 
+    /// It ended as somebody saw it who only watches: at another time than now, with outputs of which only a part is there.
+    pub fn end_as(self, ending: Ending<'_>) -> Ack<()> {
+        self.end_with(Told::Reported, ending)
+    }
+
+    /// Something happened in the course of it, outside of any node's work. Queued without waiting.
+    pub fn record_happening(&self, happening: Happening<'_>) {
+        let node = self.begin_node(NodeStart {
+            node_name: happening.name,
+            iteration: happening.number,
+            ..NodeStart::new(happening.id, happening.kind, &Value::Null)
+        });
+        self.shared.date(node.seq, happening.at);
+        node.complete(happening.data);
+    }
+
     fn end(self, told: Told, outcome: Outcome, outputs: Option<&Value>) -> Ack<()> {
-        let receiver = self.shared.end(told, outcome, outputs);
+        self.end_with(told, Ending { outputs, ..Ending::now(outcome) })
+    }
+
+    fn end_with(self, told: Told, ending: Ending<'_>) -> Ack<()> {
+        let receiver = self.shared.end(told, ending);
         Ack::new(receiver, |reply| match reply {
             // Somebody else saw it end first, for example the housekeeping at the very moment of its timeout.
             Ok(_) | Err(TrackerError::AlreadyEnded { .. }) => Ok(()),
@@ -214,7 +236,7 @@ impl Drop for ExecutionHandle {
         if !self.shared.ended.load(Ordering::Acquire) {
             let reason =
                 ErrorInfo::new(ErrorKind::Dropped, "the program dropped the execution without ending it");
-            drop(self.shared.end(Told::Reported, Outcome::Aborted(Some(reason)), None));
+            drop(self.shared.end(Told::Reported, Ending::now(Outcome::Aborted(Some(reason)))));
         }
     }
 }
@@ -255,7 +277,15 @@ impl Shared {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, told: Told, outcome: Outcome, outputs: Option<&Value>) -> oneshot::Receiver<Reply> {
+    /// A node that has just begun did so at another time, and took none.
+    fn date(&self, seq: i32, at: OffsetDateTime) {
+        if let Some(node) = self.lock().running.get_mut(&seq) {
+            node.executed_at = at;
+            node.took = Some(Duration::ZERO);
+        }
+    }
+
+    fn end(&self, told: Told, ending: Ending<'_>) -> oneshot::Receiver<Reply> {
         self.ended.store(true, Ordering::Release);
         let capture = self.tracker.capture(self.policy);
         let now = self.tracker.clock.now();
@@ -272,7 +302,7 @@ impl Shared {
             running.push(self.node(seq, node, NodeStatus::Aborted, None, None));
         }
         running.sort_by_key(|node| node.seq);
-        let end = new_end(&capture, told, outcome, outputs, (None, now), running);
+        let end = new_end(&capture, told, ending, now, running);
         let command = Command::End { execution: self.id, end: Box::new(end) };
         let receiver = self.tracker.recorder.submit(command, Patience::Endless);
         // Only now: whoever waits until nothing runs may close the recorder then.
@@ -318,7 +348,7 @@ impl Shared {
         error: Option<(ErrorKind, &str)>,
     ) -> NewNode {
         let capture = self.tracker.capture(self.policy);
-        let RunningNode { begun, executed_at, since } = node;
+        let RunningNode { begun, executed_at, since, took } = node;
         let mut marks = begun.capture;
         let output = output.map(|output| {
             let captured = capture.payload(output);
@@ -340,7 +370,8 @@ impl Shared {
             node_type: begun.node_type,
             status,
             executed_at,
-            duration_us: i64::try_from(since.elapsed().as_micros()).unwrap_or(i64::MAX),
+            duration_us: i64::try_from(took.unwrap_or_else(|| since.elapsed()).as_micros())
+                .unwrap_or(i64::MAX),
             input: begun.input,
             output: output.and_then(|captured| captured.stored),
             error: error_text,
@@ -358,14 +389,14 @@ impl Shared {
 pub(crate) fn new_end(
     capture: &crate::capture::Capture<'_>,
     told: Told,
-    outcome: Outcome,
-    outputs: Option<&Value>,
-    (ended_at, now): (Option<OffsetDateTime>, OffsetDateTime),
+    ending: Ending<'_>,
+    now: OffsetDateTime,
     running: Vec<NewNode>,
 ) -> NewEnd {
+    let Ending { outcome, outputs, whole_size, ended_at } = ending;
     let mut marks = CaptureMarks::new();
     let outputs = outputs.map(|outputs| {
-        let captured = capture.payload(outputs);
+        let captured = capture.payload(outputs).part_of(whole_size);
         note(&mut marks, "outputs", &captured);
         captured
     });

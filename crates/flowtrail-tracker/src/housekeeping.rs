@@ -12,7 +12,7 @@ use crate::changes::Changed;
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::tracker::Inner;
-use crate::{Tracker, TrackerError};
+use crate::{Ending, Tracker, TrackerError};
 
 /// What one round of housekeeping did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,7 +141,7 @@ impl Inner {
             .iter()
             .map(|id| {
                 let outcome = Outcome::Error(error.clone());
-                let end = new_end(&capture, Told::Inferred, outcome, None, (None, now), Vec::new());
+                let end = new_end(&capture, Told::Inferred, Ending::now(outcome), now, Vec::new());
                 let command = Command::End { execution: *id, end: Box::new(end) };
                 self.recorder.submit(command, Patience::Refusable)
             })

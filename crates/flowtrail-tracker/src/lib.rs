@@ -37,6 +37,7 @@
 
 mod access;
 mod ack;
+mod beside;
 mod capture;
 mod changes;
 mod error;
@@ -52,6 +53,7 @@ mod tracker;
 mod upkeep;
 
 pub use ack::Ack;
+pub use beside::{Ending, Happening};
 pub use capture::{InvalidSecret, Redactor};
 pub use changes::Changed;
 pub use error::TrackerError;
@@ -64,7 +66,7 @@ pub use recorder::RecorderLimits;
 pub use service::{
     AuditPage, Difference, ExecutionAct, ExecutionPage, FinishedExecution, FinishedNode, FlowAct, FlowChange,
     Keep, Mark, NewKey, NewToken, Points, Really, Recorded, ReportedEnd, RulesMark, Session, StatsPoint,
-    StatsRange, Walk,
+    StatsRange, UpstreamTool, Walk,
 };
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

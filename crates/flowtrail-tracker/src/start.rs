@@ -14,6 +14,7 @@ pub struct StartExecution<'a> {
     pub(crate) source: Source,
     pub(crate) id: Option<ExecutionId>,
     pub(crate) params: Option<&'a Value>,
+    pub(crate) whole_params: Option<u64>,
     pub(crate) first_param: Option<&'a str>,
     pub(crate) meta: Option<&'a Value>,
     pub(crate) parent: Option<ExecutionId>,
@@ -33,6 +34,7 @@ impl<'a> StartExecution<'a> {
             source,
             id: None,
             params: None,
+            whole_params: None,
             first_param: None,
             meta: None,
             parent: None,
@@ -55,6 +57,13 @@ impl<'a> StartExecution<'a> {
     #[must_use]
     pub fn params(mut self, params: &'a Value) -> Self {
         self.params = Some(params);
+        self
+    }
+
+    /// `params` is the beginning of what it was given, all of which has so many bytes of JSON.
+    #[must_use]
+    pub fn part_of(mut self, whole_size: Option<u64>) -> Self {
+        self.whole_params = whole_size;
         self
     }
 

@@ -324,7 +324,7 @@ impl Inner {
         };
         let capture = self.capture(flow.capture);
         let mut marks = CaptureMarks::new();
-        let params = start.params.map(|params| capture.payload(params));
+        let params = start.params.map(|params| capture.payload(params).part_of(start.whole_params));
         if let Some(params) = &params {
             note(&mut marks, "initialParams", params);
         }

@@ -34,8 +34,11 @@ pub struct Cli {
 pub fn joined_flags(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     const ALONE: &str = "--allow-private-addresses";
     let mut joined: Vec<OsString> = Vec::new();
+    // What follows is somebody else's command line.
+    let mut is_ours = true;
     for argument in arguments {
-        match joined.last_mut() {
+        is_ours &= argument != "--";
+        match joined.last_mut().filter(|_| is_ours) {
             Some(last) if last == ALONE && (argument == "true" || argument == "false") => {
                 last.push("=");
                 last.push(argument);
@@ -55,6 +58,9 @@ pub enum Command {
     Demo,
     /// Serve MCP over standard input and output, on the same data directory
     Mcp,
+    /// Stand in front of another MCP server, on standard input and output, and record every call of a tool
+    #[command(after_help = PROXY_HELP)]
+    Proxy(Proxy),
     /// Flow files
     #[command(subcommand)]
     Flow(FlowCommand),
@@ -94,6 +100,30 @@ pub enum Command {
     },
     /// Print the API's description, as OpenAPI 3.1
     Openapi,
+}
+
+const PROXY_HELP: &str = "Examples:\n  \
+    flowtrail proxy -- npx -y @modelcontextprotocol/server-filesystem /tmp\n  \
+    flowtrail proxy --name tickets --url https://mcp.example/mcp --header \"Authorization: Bearer $TOKEN\"\n\n\
+    What passes is passed on as it is, and its recording never delays or changes it. Calls are found as the flows\n\
+    NAME.TOOL, by `flowtrail executions list --source proxy` and in the web UI.";
+
+/// The server that `proxy` stands in front of.
+#[derive(Debug, Args)]
+pub struct Proxy {
+    /// What the server is called here [default: made from the command or address]; alone, the name of an upstream in
+    /// the configuration
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The server's address, when it speaks streamable HTTP
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub url: Option<String>,
+    /// A header for each request to the address; may be given several times
+    #[arg(long = "header", value_name = "NAME: VALUE", requires = "url")]
+    pub headers: Vec<String>,
+    /// The command that starts the server, after `--`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 /// The database itself.

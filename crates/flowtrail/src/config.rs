@@ -10,9 +10,12 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 use flowtrail_http::AppOptions;
+use flowtrail_mcp::proxy::Upstream;
 use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
 use flowtrail_types::{Age, Retention};
 use serde::{Deserialize, Deserializer};
+
+use crate::UpstreamSettings;
 
 /// What flags and environment say, and in the same words the file.
 #[derive(Clone, Default, Args, Deserialize)]
@@ -85,6 +88,10 @@ pub struct Settings {
     #[arg(skip)]
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
+    /// Other MCP servers by name: for `McpTool` nodes, and to stand in front of at `/mcp/NAME`.
+    #[arg(skip)]
+    #[serde(default)]
+    pub upstreams: BTreeMap<String, UpstreamSettings>,
 }
 
 impl Debug for Settings {
@@ -170,6 +177,9 @@ pub enum ConfigError {
     /// A secret's value is not text.
     #[error("FLOWTRAIL_SECRET_{0}: expected UTF-8 text")]
     SecretNotText(String),
+    /// Another server is not named as it should be.
+    #[error("{0}")]
+    Upstream(String),
     /// The platform has no folder for data.
     #[error("this platform has no data folder: set FLOWTRAIL_DATA_DIR")]
     NoDataDir,
@@ -208,6 +218,8 @@ pub struct Config {
     pub retention: Retention,
     /// Values for `{{ secrets.NAME }}`.
     pub secrets: BTreeMap<String, String>,
+    /// Other MCP servers.
+    pub upstreams: Vec<Upstream>,
 }
 
 impl Debug for Config {
@@ -249,6 +261,10 @@ impl Config {
                 secrets.insert(name.to_owned(), value);
             }
         }
+        let mut named = written.upstreams;
+        named.extend(given.upstreams);
+        let upstreams = named.into_iter().map(|(name, settings)| settings.decide(&name, &secrets));
+        let upstreams = upstreams.collect::<Result<_, _>>().map_err(ConfigError::Upstream)?;
         let bytes = |size: Option<Size>, default: usize| {
             size.map_or(default, |size| usize::try_from(size.0).unwrap_or(usize::MAX))
         };
@@ -287,6 +303,7 @@ impl Config {
                 max_bytes: given.retention_bytes.or(written.retention_bytes).map(|size| size.0),
             },
             secrets,
+            upstreams,
             data_dir,
         })
     }

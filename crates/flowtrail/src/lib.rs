@@ -9,12 +9,14 @@ mod config;
 mod failure;
 mod terminal;
 mod tls;
+mod upstreams;
 mod wiring;
 
 pub use cli::{Cli, joined_flags};
 pub use config::{Config, ConfigError, Settings};
 pub use failure::Failure;
 pub use tls::use_ring_for_tls;
+pub use upstreams::UpstreamSettings;
 pub use wiring::{Access, Wiring};
 
 /// Does what the command line says.

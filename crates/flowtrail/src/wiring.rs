@@ -47,26 +47,7 @@ impl Wiring {
     ///
     /// When the database cannot be used, or a configured value cannot.
     pub fn open(config: &Config, access: Access) -> Result<Self, Failure> {
-        let store = match &access {
-            Access::Serve { migrate, .. } => open_store(&config.database, *migrate)?,
-            Access::Command | Access::Watch => open_store(&config.database, true)?,
-        };
-        let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let options = Options {
-            redactor: Redactor::new(secrets).map_err(Failure::new)?,
-            max_payload: config.max_payload,
-            execution_timeout: config.execution_timeout,
-            housekeeping: match &access {
-                Access::Serve { .. } | Access::Watch => Some(Duration::from_millis(200)),
-                Access::Command => None,
-            },
-            upkeep: matches!(access, Access::Serve { .. }),
-            retention: config.retention,
-            max_disk: config.max_disk,
-            ..Options::default()
-        };
-        let tracker = Tracker::with_options(store, options)?;
-        let new_admin_key = ensure_admin_key(&tracker, config)?;
+        let (tracker, new_admin_key) = open_tracker(config, &access)?;
         let runner = Runner::new(
             tracker.clone(),
             RunnerOptions {
@@ -96,6 +77,35 @@ impl Wiring {
             },
         )
     }
+}
+
+/// Opens the database and makes a tracker over it; with the first administrator's key, if that was made just now.
+///
+/// # Errors
+///
+/// When the database cannot be used, or a configured value cannot.
+pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker, Option<String>), Failure> {
+    let store = match access {
+        Access::Serve { migrate, .. } => open_store(&config.database, *migrate)?,
+        Access::Command | Access::Watch => open_store(&config.database, true)?,
+    };
+    let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let options = Options {
+        redactor: Redactor::new(secrets).map_err(Failure::new)?,
+        max_payload: config.max_payload,
+        execution_timeout: config.execution_timeout,
+        housekeeping: match access {
+            Access::Serve { .. } | Access::Watch => Some(Duration::from_millis(200)),
+            Access::Command => None,
+        },
+        upkeep: matches!(access, Access::Serve { .. }),
+        retention: config.retention,
+        max_disk: config.max_disk,
+        ..Options::default()
+    };
+    let tracker = Tracker::with_options(store, options)?;
+    let new_admin_key = ensure_admin_key(&tracker, config)?;
+    Ok((tracker, new_admin_key))
 }
 
 /// Makes sure that there is an administrator with a key. A new one is in `admin.key` before the database knows

@@ -33,6 +33,17 @@ pub(crate) struct Captured {
 }
 
 impl Captured {
+    /// What was captured is the beginning of something of this size, which was never here as a whole.
+    pub(crate) fn part_of(mut self, whole_size: Option<u64>) -> Self {
+        let is_kept = self.stored.is_some();
+        // Where nothing is kept and nothing is told, nothing is told of this either.
+        if let Some(size) = whole_size.filter(|_| is_kept || self.mark.is_some()) {
+            let redacted = self.mark.is_some_and(|mark| mark.redacted);
+            self.mark = Some(CaptureMark { size, truncated: is_kept, redacted, captured: is_kept });
+        }
+        self
+    }
+
     /// All of what was captured, as digests take it; nothing when nothing was.
     pub(crate) fn whole_of(captured: Option<&Self>) -> &[u8] {
         captured.map_or(&[], |captured| captured.whole.as_str().as_bytes())

@@ -16,6 +16,7 @@ mod replay;
 mod reported_node;
 mod statistics;
 mod tokens;
+mod upstream;
 mod walk;
 
 pub use allowed::{ExecutionAct, FlowAct};
@@ -35,4 +36,5 @@ pub use recorded::Recorded;
 pub use reported_node::FinishedNode;
 pub use statistics::{StatsPoint, StatsRange};
 pub use tokens::{NewToken, Session};
+pub use upstream::UpstreamTool;
 pub use walk::Walk;

@@ -15,7 +15,7 @@ use crate::access;
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::tracker::deadline;
-use crate::{Ack, StartExecution, Tracker, TrackerError};
+use crate::{Ack, Ending, StartExecution, Tracker, TrackerError};
 
 /// How an execution that is over went on after its start.
 #[derive(Debug, Clone)]
@@ -179,7 +179,7 @@ impl Tracker {
         let capture = inner.capture(start.flow.capture);
         let nodes = new_nodes(&capture, &finished.nodes, started_at);
         let ReportedEnd { outcome, ended_at: told, outputs } = &finished.end;
-        let mut end = new_end(&capture, Told::Reported, outcome.clone(), *outputs, (*told, now), Vec::new());
+        let mut end = new_end(&capture, Told::Reported, ending(outcome, *outputs, *told), now, Vec::new());
         end.ended_at = ended_at;
         // Another record is one that differs anywhere: in its start, in a node, in its end.
         let duration = finished.duration.map_or(u128::MAX, |duration| duration.as_micros()).to_le_bytes();
@@ -252,7 +252,7 @@ impl Tracker {
         check_time("endedAt", end.ended_at, now)?;
         let capture = self.inner.capture(execution.capture_policy);
         let ReportedEnd { outcome, ended_at, outputs } = end;
-        let end = new_end(&capture, Told::Reported, outcome.clone(), *outputs, (*ended_at, now), Vec::new());
+        let end = new_end(&capture, Told::Reported, ending(outcome, *outputs, *ended_at), now, Vec::new());
         let command = Command::End { execution: id, end: Box::new(end) };
         Ok(Ack::new(self.inner.recorder.submit(command, Patience::Refusable), |reply| reply))
     }
@@ -303,7 +303,7 @@ impl Tracker {
         let mut found = differences::of_start(&stored, &new, start.started_at);
         if let Some(finished) = finished {
             let ReportedEnd { outcome, ended_at: told, outputs } = &finished.end;
-            let end = new_end(&capture, Told::Reported, outcome.clone(), *outputs, (*told, now), Vec::new());
+            let end = new_end(&capture, Told::Reported, ending(outcome, *outputs, *told), now, Vec::new());
             found.extend(differences::of_end(&stored, &end, *told));
             let nodes = new_nodes(&capture, &finished.nodes, started_at);
             found.extend(differences::of_nodes(&stored.node_executions, &finished.nodes, nodes));
@@ -360,4 +360,9 @@ fn times(
     }
     check_time("duration", Some(ended), now)?;
     Ok((began, ended))
+}
+
+/// An end as it was told, with all of its outputs.
+fn ending<'a>(outcome: &Outcome, outputs: Option<&'a Value>, ended_at: Option<OffsetDateTime>) -> Ending<'a> {
+    Ending { outputs, ended_at, ..Ending::now(outcome.clone()) }
 }

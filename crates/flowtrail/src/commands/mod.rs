@@ -11,6 +11,7 @@ mod key;
 mod mcp;
 mod migrate;
 mod openapi;
+mod proxy;
 mod prune;
 mod serve;
 mod stats;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(options) => serve::run(&config()?, &options),
         Command::Demo => demo::run(config()?),
         Command::Mcp => mcp::run(&config()?),
+        Command::Proxy(options) => proxy::run(config()?, options),
         Command::Flow(command) => flow::run(&config()?, command),
         Command::Executions(command) => executions::run(&config()?, command),
         Command::Key(command) => key::run(&config()?, command),

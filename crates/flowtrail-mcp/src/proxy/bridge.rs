@@ -1,0 +1,499 @@
+//! Standard input and output on this side, streamable HTTP on the other.
+//!
+//! Messages stay as they are; what differs is how they travel. Of the era of sessions the bridge keeps what HTTP adds: the
+//! session's id, the stream on which the server speaks by itself, taking up streams that broke. In the era of
+//! 2026-07-28 it repeats in headers what a message says, and hangs up on what is cancelled.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::journal::Tap;
+use super::message::id_of;
+use super::sse::SseReader;
+use super::web::{PROTOCOL, Promoted, SESSION, Target, WebError, standard_headers};
+
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+/// The largest message that is passed on.
+const LARGEST: u64 = 256 << 20;
+/// How long a server may take to accept what it need not answer.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
+/// How long what runs may go on once the client is gone, and how long ending a session may take.
+const GRACE: Duration = Duration::from_secs(2);
+/// How often a stream that broke is taken up again without anything having come.
+const TRIES: u32 = 5;
+/// How long to wait before that when the server does not say.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Relays between this process's standard input and output and a server, until the input ends or `stop` is done.
+///
+/// # Errors
+///
+/// When no client for HTTP can be made.
+pub async fn relay_url(target: Target, tap: Tap, stop: impl Future<Output = ()>) -> Result<(), WebError> {
+    let (lines, mut said) = mpsc::channel::<Bytes>(64);
+    let (out, mut to_client) = mpsc::channel::<Bytes>(64);
+    std::thread::spawn(move || read_lines(&lines));
+    let writer = std::thread::spawn(move || {
+        let mut stdout = std::io::stdout();
+        while let Some(line) = to_client.blocking_recv() {
+            if stdout.write_all(&line).and_then(|()| stdout.flush()).is_err() {
+                return;
+            }
+        }
+    });
+    let bridge = Bridge(Arc::new(Inner {
+        http: Target::client()?,
+        target,
+        tap,
+        out,
+        state: Mutex::default(),
+        promoted: Promoted::default(),
+        running: Mutex::default(),
+        over: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    }));
+    tokio::pin!(stop);
+    let is_stopped = loop {
+        tokio::select! {
+            () = &mut stop => break true,
+            line = said.recv() => match line {
+                Some(line) => bridge.client_said(line).await,
+                None => break false,
+            }
+        }
+    };
+    if !is_stopped {
+        // Whoever has said all that they have to say may still be listening.
+        let answered = async {
+            while !bridge.running().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(GRACE, answered).await;
+    }
+    bridge.end().await;
+    drop(bridge);
+    let written = tokio::task::spawn_blocking(move || writer.join().is_ok());
+    let _ = tokio::time::timeout(GRACE, written).await;
+    Ok(())
+}
+
+/// Reads lines until there are none.
+fn read_lines(lines: &mpsc::Sender<Bytes>) {
+    let mut input = std::io::stdin().lock();
+    loop {
+        let mut line = Vec::new();
+        match std::io::Read::take(&mut input, LARGEST).read_until(b'\n', &mut line) {
+            Ok(0) => return,
+            Ok(_) if line.trim_ascii().is_empty() => {}
+            Ok(_) if lines.blocking_send(line.into()).is_ok() => {}
+            Ok(_) => return,
+            Err(error) => return log::warn!("standard input cannot be read: {error}"),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Bridge(Arc<Inner>);
+
+struct Inner {
+    target: Target,
+    http: reqwest::Client,
+    tap: Tap,
+    out: mpsc::Sender<Bytes>,
+    state: Mutex<State>,
+    promoted: Promoted,
+    /// The requests that are not answered, by id.
+    running: Mutex<HashMap<String, Running>>,
+    over: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A request that is not answered.
+struct Running {
+    hang_up: CancellationToken,
+    is_stateless: bool,
+}
+
+/// What HTTP adds to a session.
+#[derive(Default, Clone)]
+struct State {
+    session: Option<HeaderValue>,
+    protocol: Option<HeaderValue>,
+    /// What began the session, to begin another when the server has forgotten this one.
+    initialize: Option<Bytes>,
+}
+
+/// What came of sending something.
+enum Sent {
+    /// All that was to come has come.
+    Done,
+    /// The server has forgotten the session.
+    Forgotten,
+}
+
+impl Bridge {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes on what the client says. What must not be overtaken is waited for.
+    async fn client_said(&self, line: Bytes) {
+        self.0.tap.client_said(line.clone());
+        let message: Value = serde_json::from_slice(&line).unwrap_or_default();
+        let method = message["method"].as_str().unwrap_or_default().to_owned();
+        let id = message.get("id").and_then(|id| id_of(&id.to_string()));
+        let headers = standard_headers(&message, &self.0.promoted);
+        match id.filter(|_| !method.is_empty()) {
+            Some(id) => {
+                let is_stateless = !headers.is_empty();
+                let hang_up = self.0.over.child_token();
+                self.running().insert(id.clone(), Running { hang_up: hang_up.clone(), is_stateless });
+                let is_first = method == "initialize";
+                if is_first {
+                    *self.state() = State { initialize: Some(line.clone()), ..State::default() };
+                }
+                let bridge = self.clone();
+                let request = async move { bridge.ask(id, &method, line, headers, hang_up).await };
+                if is_first {
+                    request.await;
+                } else {
+                    self.0.tasks.spawn(request);
+                }
+            }
+            None if method == "notifications/cancelled" && self.hung_up(&message) => {}
+            None => {
+                let told = self.send(None, "", line, headers);
+                if tokio::time::timeout(ACCEPTED_WITHIN, told).await.is_err() {
+                    log::warn!("the server has not accepted a message in time");
+                }
+                if method == "notifications/initialized" {
+                    let bridge = self.clone();
+                    self.0.tasks.spawn(async move { bridge.listen().await });
+                }
+            }
+        }
+    }
+
+    /// Whether what was cancelled is cancelled by hanging up.
+    fn hung_up(&self, message: &Value) -> bool {
+        let id = message["params"].get("requestId").and_then(|id| id_of(&id.to_string()));
+        let running = self.running();
+        let Some(request) = id.and_then(|id| running.get(&id)).filter(|request| request.is_stateless) else {
+            return false;
+        };
+        request.hang_up.cancel();
+        true
+    }
+
+    /// Sends a request and passes on what comes back, until its answer was among it.
+    async fn ask(
+        &self,
+        id: String,
+        method: &str,
+        line: Bytes,
+        headers: HeaderMap,
+        hang_up: CancellationToken,
+    ) {
+        let asked = async {
+            match self.send(Some(&id), method, line.clone(), headers.clone()).await {
+                Ok(Sent::Forgotten) => {
+                    self.begin_again().await?;
+                    match self.send(Some(&id), method, line, headers).await? {
+                        Sent::Done => Ok(()),
+                        Sent::Forgotten => Err(WebError("the server has forgotten its session".to_owned())),
+                    }
+                }
+                other => other.map(drop),
+            }
+        };
+        let answered = tokio::select! {
+            () = hang_up.cancelled() => Ok(()),
+            answered = asked => answered,
+        };
+        self.running().remove(&id);
+        if let Err(error) = answered {
+            self.refuse(&id, &error.to_string()).await;
+        }
+    }
+
+    /// Answers in the server's place, which cannot.
+    async fn refuse(&self, id: &str, message: &str) {
+        const SERVER_ERROR: i32 = -32_000;
+        let id: Value = serde_json::from_str(id).unwrap_or_default();
+        let answer = json!({"jsonrpc": "2.0", "id": id, "error": {"code": SERVER_ERROR, "message": message}});
+        self.pass_on(answer.to_string().as_bytes()).await;
+    }
+
+    async fn send(
+        &self,
+        id: Option<&str>,
+        method: &str,
+        body: Bytes,
+        mut headers: HeaderMap,
+    ) -> Result<Sent, WebError> {
+        let is_stateless = !headers.is_empty();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let is_in_session = !is_stateless && method != "initialize" && self.add_session(&mut headers);
+        let inner = &self.0;
+        let answer = inner.target.send(&inner.http, Method::POST, headers, Some(body)).await?;
+        let status = answer.status();
+        if status == StatusCode::NOT_FOUND && is_in_session {
+            return Ok(Sent::Forgotten);
+        }
+        if method == "initialize" && status.is_success() {
+            self.state().session = answer.headers().get(SESSION).cloned();
+        }
+        let is_stream = is_kind(&answer, "text/event-stream");
+        if status.is_success() && is_stream {
+            self.pass_stream_on(id, method, answer).await?;
+            return Ok(Sent::Done);
+        }
+        let is_json = is_kind(&answer, "application/json");
+        let Some(id) = id else {
+            // There is nobody to tell.
+            if !status.is_success() {
+                log::warn!("the server does not accept a message: {status}");
+            }
+            return Ok(Sent::Done);
+        };
+        let body = whole(answer).await?;
+        let answered = serde_json::from_slice::<Value>(&body).ok().filter(|_| is_json);
+        match answered.filter(|answer| {
+            answer.get("result").is_some() || answer.get("error").is_some() || answer.is_array()
+        }) {
+            Some(mut message) => {
+                self.learn(method, &message);
+                // What was refused unread is answered without an id, which nobody on this side waits for.
+                if message["id"].is_null() && message.is_object() {
+                    message["id"] = serde_json::from_str(id).unwrap_or_default();
+                    self.pass_on(message.to_string().as_bytes()).await;
+                } else {
+                    self.pass_on(&body).await;
+                }
+                Ok(Sent::Done)
+            }
+            None => Err(WebError(format!("the server answered {status}: {}", beginning(&body)))),
+        }
+    }
+
+    /// Adds what belongs to the session. False when there is none.
+    fn add_session(&self, headers: &mut HeaderMap) -> bool {
+        let state = self.state();
+        if let Some(protocol) = &state.protocol {
+            headers.insert(PROTOCOL, protocol.clone());
+        }
+        if let Some(session) = &state.session {
+            headers.insert(SESSION, session.clone());
+        }
+        state.session.is_some()
+    }
+
+    /// Learns from an answer what later requests need.
+    fn learn(&self, method: &str, message: &Value) {
+        match method {
+            "initialize" => {
+                let version = message["result"]["protocolVersion"].as_str();
+                self.state().protocol = version.and_then(|version| HeaderValue::from_str(version).ok());
+            }
+            "tools/list" => self.0.promoted.learn(message),
+            _ => {}
+        }
+    }
+
+    /// Passes a stream on until the answer was in it, taking it up again where it breaks.
+    async fn pass_stream_on(
+        &self,
+        id: Option<&str>,
+        method: &str,
+        mut answer: reqwest::Response,
+    ) -> Result<(), WebError> {
+        let mut last_event = None;
+        let mut pause = PAUSE;
+        let mut failures = 0;
+        loop {
+            let mut reader = SseReader::default();
+            // A stream that breaks ends like any other: what counts is what has come.
+            while let Ok(Some(piece)) = answer.chunk().await {
+                for event in reader.feed(&piece) {
+                    failures = 0;
+                    pause = event.retry.map_or(pause, Duration::from_millis);
+                    if event.id.is_some() {
+                        last_event = event.id;
+                    }
+                    if event.data.is_empty() {
+                        continue;
+                    }
+                    self.pass_on(event.data.as_bytes()).await;
+                    let message: Value = serde_json::from_str(&event.data).unwrap_or_default();
+                    let is_answer = message.get("method").is_none()
+                        && message.get("id").and_then(|id| id_of(&id.to_string())).as_deref() == id;
+                    if is_answer && id.is_some() {
+                        self.learn(method, &message);
+                        return Ok(());
+                    }
+                }
+            }
+            let lost = || WebError("the server's stream ended before its answer".to_owned());
+            let event = last_event.as_deref().ok_or_else(lost)?;
+            loop {
+                failures += 1;
+                if failures > TRIES {
+                    return Err(lost());
+                }
+                tokio::time::sleep(pause).await;
+                match self.open_stream(Some(event)).await {
+                    Ok(again) if again.status().is_success() => {
+                        answer = again;
+                        break;
+                    }
+                    Ok(refused) if refused.status().is_client_error() => return Err(lost()),
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        }
+    }
+
+    async fn open_stream(&self, after: Option<&str>) -> Result<reqwest::Response, WebError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        self.add_session(&mut headers);
+        if let Some(after) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
+            headers.insert(LAST_EVENT, after);
+        }
+        self.0.target.send(&self.0.http, Method::GET, headers, None).await
+    }
+
+    /// Passes on what the server says by itself, as long as the session lasts.
+    async fn listen(&self) {
+        let session = self.state().session.clone();
+        let mut last_event: Option<String> = None;
+        let mut pause = PAUSE;
+        let mut failures = 0;
+        while failures < TRIES && self.state().session == session {
+            let opened = tokio::select! {
+                () = self.0.over.cancelled() => return,
+                opened = self.open_stream(last_event.as_deref()) => opened,
+            };
+            match opened {
+                Ok(mut stream) if stream.status().is_success() && is_kind(&stream, "text/event-stream") => {
+                    let mut reader = SseReader::default();
+                    loop {
+                        let piece = tokio::select! {
+                            () = self.0.over.cancelled() => return,
+                            piece = stream.chunk() => piece,
+                        };
+                        let Ok(Some(piece)) = piece else { break };
+                        for event in reader.feed(&piece) {
+                            failures = 0;
+                            pause = event.retry.map_or(pause, Duration::from_millis);
+                            last_event = event.id.or(last_event);
+                            if !event.data.is_empty() {
+                                self.pass_on(event.data.as_bytes()).await;
+                            }
+                        }
+                    }
+                }
+                // The server says nothing by itself.
+                Ok(refused) if !refused.status().is_server_error() => return,
+                Ok(_) | Err(_) => {}
+            }
+            failures += 1;
+            tokio::select! {
+                () = self.0.over.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Begins another session as the client has begun the one that the server has forgotten.
+    async fn begin_again(&self) -> Result<(), WebError> {
+        let lost = || WebError("the server has forgotten its session".to_owned());
+        let first = self.state().initialize.clone().ok_or_else(lost)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let send = |headers, body| self.0.target.send(&self.0.http, Method::POST, headers, Some(body));
+        let answer = send(headers.clone(), first).await?;
+        if !answer.status().is_success() {
+            return Err(lost());
+        }
+        self.state().session = answer.headers().get(SESSION).cloned();
+        // Its answer is the client's no more; it is read so that the server may go on.
+        drop(whole(answer).await?);
+        self.add_session(&mut headers);
+        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        send(headers, initialized.to_string().into()).await?;
+        let bridge = self.clone();
+        self.0.tasks.spawn(async move { bridge.listen().await });
+        log::info!("the server had forgotten its session; another one was begun");
+        Ok(())
+    }
+
+    /// Gives the client a message, as one line.
+    async fn pass_on(&self, message: &[u8]) {
+        // Outside of texts, where JSON has none, line ends are white space.
+        let mut line: Vec<u8> =
+            message.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+        line.push(b'\n');
+        let line = Bytes::from(line);
+        // The client may be gone.
+        let _ = self.0.out.send(line.clone()).await;
+        self.0.tap.server_said(line);
+    }
+
+    /// Hangs up on what runs, and ends the session.
+    async fn end(&self) {
+        self.0.over.cancel();
+        self.0.tasks.close();
+        let _ = tokio::time::timeout(GRACE, self.0.tasks.wait()).await;
+        self.0.tap.client_left();
+        let mut headers = HeaderMap::new();
+        if self.add_session(&mut headers) {
+            let deleted = self.0.target.send(&self.0.http, Method::DELETE, headers, None);
+            if !matches!(tokio::time::timeout(GRACE, deleted).await, Ok(Ok(_))) {
+                log::debug!("the session was not ended");
+            }
+        }
+    }
+}
+
+fn is_kind(answer: &reqwest::Response, kind: &str) -> bool {
+    let told = answer.headers().get(CONTENT_TYPE).and_then(|told| told.to_str().ok());
+    told.is_some_and(|told| told.to_ascii_lowercase().starts_with(kind))
+}
+
+/// A body, as far as it is no larger than a message may be.
+async fn whole(mut answer: reqwest::Response) -> Result<Vec<u8>, WebError> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await? {
+        if (body.len() + piece.len()) as u64 > LARGEST {
+            return Err(WebError(format!("the server's answer has more than {LARGEST} bytes")));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+/// The beginning of what a server says that is no message, as one line.
+fn beginning(body: &[u8]) -> String {
+    const LENGTH: usize = 300;
+    let text = String::from_utf8_lossy(body);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(LENGTH).collect()
+}

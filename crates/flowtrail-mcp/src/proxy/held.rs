@@ -1,0 +1,367 @@
+//! A server's process behind HTTP: many requests, one pair of pipes.
+//!
+//! What the process says goes to the request that it answers or tells of the progress of. What it says by itself goes to
+//! whoever listens, or else to the request that came last. A process is either one session's, whose ids it is told as
+//! they are; or it answers requests that stand for themselves, from anybody, whose ids are exchanged so that they differ.
+
+use std::collections::{HashMap, VecDeque};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::child::{self, ChildError};
+use super::journal::Tap;
+use super::message::id_of;
+use super::splice::spliced;
+use super::upstream::Command;
+
+/// The largest message that is passed on.
+const LARGEST: u64 = 256 << 20;
+/// How much may wait to be written to the process.
+const TO_WRITE: usize = 256;
+/// How many messages are kept for a client that does not listen yet.
+const KEPT: usize = 100;
+
+const TOKEN: &[&str] = &["params", "_meta", "progressToken"];
+const TOKEN_TOLD: &[&str] = &["params", "progressToken"];
+const SUBSCRIPTION: &[&str] = &["params", "_meta", "io.modelcontextprotocol/subscriptionId"];
+const SUBSCRIPTION_ANSWERED: &[&str] = &["result", "_meta", "io.modelcontextprotocol/subscriptionId"];
+
+/// A server's process, shared by the requests to it. It is stopped when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct HeldChild(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    input: mpsc::Sender<Bytes>,
+    routes: Mutex<Routes>,
+    tap: Option<Tap>,
+    is_shared: bool,
+    /// Why it answers no more, once it does not.
+    ended: watch::Sender<Option<String>>,
+    /// Fires when nobody holds it any more.
+    _over: DropGuard,
+}
+
+#[derive(Debug, Default)]
+struct Routes {
+    requests: HashMap<String, VecDeque<Route>>,
+    /// By progress token, the id of its request.
+    tokens: HashMap<String, String>,
+    listener: Option<mpsc::UnboundedSender<Bytes>>,
+    unheard: VecDeque<Bytes>,
+    last: Option<String>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Route {
+    to: mpsc::UnboundedSender<Bytes>,
+    /// What it is called on the client's side, where that differs.
+    own: Option<Own>,
+    token: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Own {
+    id: String,
+    token: Option<String>,
+}
+
+/// What comes back for a request: its answer, and before it whatever belongs to it. Dropping it hangs up.
+#[derive(Debug)]
+pub struct Outgoing {
+    messages: mpsc::UnboundedReceiver<Bytes>,
+    child: HeldChild,
+    id: String,
+}
+
+impl HeldChild {
+    /// Starts a server for one session, which begins with `initialize`. What passes is shown to the tap.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn of_session(command: &Command, tap: Tap) -> Result<Self, ChildError> {
+        Self::start(command, Some(tap), false)
+    }
+
+    /// Starts a server for requests that stand for themselves.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn shared(command: &Command) -> Result<Self, ChildError> {
+        Self::start(command, None, true)
+    }
+
+    fn start(command: &Command, tap: Option<Tap>, is_shared: bool) -> Result<Self, ChildError> {
+        let mut process = child::start(command, Stdio::piped(), Stdio::piped())?;
+        let missing = || ChildError::new(command, std::io::Error::other("it has no pipes"));
+        let stdin = process.stdin.take().ok_or_else(missing)?;
+        let stdout = process.stdout.take().ok_or_else(missing)?;
+        let (input, to_write) = mpsc::channel(TO_WRITE);
+        let over = CancellationToken::new();
+        let inner = Inner {
+            _over: over.clone().drop_guard(),
+            input,
+            routes: Mutex::default(),
+            tap,
+            is_shared,
+            ended: watch::Sender::default(),
+        };
+        let held = Self(Arc::new(inner));
+        tokio::spawn(write(stdin, to_write));
+        tokio::spawn(read(stdout, process, Arc::downgrade(&held.0), over));
+        Ok(held)
+    }
+
+    /// Whether it still answers.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.0.ended.borrow().is_none()
+    }
+
+    /// Done when it answers no more; why not.
+    pub async fn ended(&self) -> String {
+        let mut ended = self.0.ended.subscribe();
+        match ended.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Sends a request, whose id is given as JSON writes it. None when the server is gone.
+    pub async fn ask(&self, message: Bytes, id: &str) -> Option<Outgoing> {
+        let (to, messages) = mpsc::unbounded_channel();
+        if let Some(tap) = &self.0.tap {
+            tap.client_said(message.clone());
+        }
+        let (message, id) = {
+            let mut routes = self.routes();
+            let token = text_at(&message, TOKEN);
+            let (message, id, token, own) = if self.0.is_shared {
+                routes.next += 1;
+                let number = routes.next.to_string();
+                let own = Own { id: id.to_owned(), token: token.clone() };
+                let message = spliced(&message, &[(&["id"], &number), (TOKEN, &number)]);
+                (Bytes::from(message), number.clone(), token.map(|_| number), Some(own))
+            } else {
+                (message, id.to_owned(), token, None)
+            };
+            if let Some(token) = &token {
+                routes.tokens.insert(token.clone(), id.clone());
+            }
+            routes.requests.entry(id.clone()).or_default().push_back(Route { to, own, token });
+            routes.last = Some(id.clone());
+            (message, id)
+        };
+        let outgoing = Outgoing { messages, child: self.clone(), id };
+        self.write(message).await.then_some(outgoing)
+    }
+
+    /// Sends what is not answered: a notification, or an answer to what the server has asked. False when it is gone.
+    pub async fn tell(&self, message: Bytes) -> bool {
+        if let Some(tap) = &self.0.tap {
+            tap.client_said(message.clone());
+        }
+        self.write(message).await
+    }
+
+    /// What the server says by itself from now on, and what it has said that nobody was there to hear. Whoever listened
+    /// before hears nothing more.
+    #[must_use]
+    pub fn listen(&self) -> mpsc::UnboundedReceiver<Bytes> {
+        let (to, heard) = mpsc::unbounded_channel();
+        let mut routes = self.routes();
+        for message in routes.unheard.drain(..) {
+            let _ = to.send(message);
+        }
+        routes.listener = Some(to);
+        heard
+    }
+
+    fn routes(&self) -> MutexGuard<'_, Routes> {
+        self.0.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(&self, message: Bytes) -> bool {
+        self.is_alive() && self.0.input.send(one_line(&message)).await.is_ok()
+    }
+}
+
+impl Outgoing {
+    /// The next message; none when the answer was given, or will not come.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        self.messages.recv().await
+    }
+
+    /// Why the answer did not come, if the server is gone.
+    #[must_use]
+    pub fn why_ended(&self) -> Option<String> {
+        self.child.0.ended.borrow().clone()
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let child = &self.child;
+        let mut routes = child.routes();
+        let Some(route) = routes.requests.get(&self.id).and_then(VecDeque::front) else { return };
+        // A session goes on when a connection breaks; a request that stands for itself ends with it.
+        if route.own.is_none() {
+            return;
+        }
+        routes.forget(&self.id);
+        drop(routes);
+        let cancelled = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{}}}}}"#,
+            self.id
+        );
+        if child.0.input.try_send(one_line(cancelled.as_bytes())).is_err() {
+            log::debug!("a server was not told that a request was hung up on");
+        }
+    }
+}
+
+impl Routes {
+    fn forget(&mut self, id: &str) -> Option<Route> {
+        let queue = self.requests.get_mut(id)?;
+        let route = queue.pop_front()?;
+        if queue.is_empty() {
+            self.requests.remove(id);
+        }
+        if let Some(token) = &route.token {
+            self.tokens.remove(token);
+        }
+        Some(route)
+    }
+}
+
+impl Inner {
+    /// Passes on what the server has said.
+    fn server_said(&self, line: Bytes) {
+        if let Some(tap) = &self.tap {
+            tap.server_said(line.clone());
+        }
+        let Ok(message) = serde_json::from_slice::<Value>(&line) else {
+            // HTTP has no place for what is no message.
+            return log::debug!("a server has said something that is no message");
+        };
+        let told = |value: Option<&Value>| value.and_then(|value| id_of(&value.to_string()));
+        let is_answer = message.get("method").is_none();
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = told(message.get("id")).filter(|_| is_answer) {
+            if let Some(route) = routes.forget(&id) {
+                let line = match &route.own {
+                    Some(own) => {
+                        spliced(&line, &[(&["id"], &own.id), (SUBSCRIPTION_ANSWERED, &own.id)]).into()
+                    }
+                    None => line,
+                };
+                let _ = route.to.send(line);
+            }
+            return;
+        }
+        let by_token = told(message.pointer("/params/progressToken"))
+            .and_then(|token| routes.tokens.get(&token).cloned());
+        let by_subscription = told(message["params"]["_meta"].get("io.modelcontextprotocol/subscriptionId"));
+        if let Some(id) = by_token.or(by_subscription)
+            && let Some(route) = routes.requests.get(&id).and_then(VecDeque::front)
+        {
+            let line = match &route.own {
+                Some(own) => {
+                    let token = own.token.as_deref().unwrap_or("null");
+                    spliced(&line, &[(TOKEN_TOLD, token), (SUBSCRIPTION, &own.id)]).into()
+                }
+                None => line,
+            };
+            let _ = route.to.send(line);
+            return;
+        }
+        routes.say_to_anybody(line, self.is_shared);
+    }
+}
+
+impl Routes {
+    fn say_to_anybody(&mut self, line: Bytes, is_shared: bool) {
+        let line = match &self.listener {
+            Some(listener) => match listener.send(line) {
+                Ok(()) => return,
+                Err(unheard) => unheard.0,
+            },
+            None => line,
+        };
+        self.listener = None;
+        let count: usize = self.requests.values().map(VecDeque::len).sum();
+        // Of requests of several people nobody can tell whom it concerns.
+        let last = self.last.as_ref().filter(|_| !is_shared || count == 1);
+        let route = last
+            .and_then(|id| self.requests.get(id))
+            .or_else(|| self.requests.values().next().filter(|_| !is_shared || count == 1));
+        if let Some(route) = route.and_then(VecDeque::back) {
+            let _ = route.to.send(line);
+        } else if !is_shared && self.unheard.len() < KEPT {
+            self.unheard.push_back(line);
+        }
+    }
+}
+
+/// A message as the stdio transport wants it: one line.
+fn one_line(message: &[u8]) -> Bytes {
+    // Outside of texts, where JSON has none, line ends are white space.
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let mut line: Vec<u8> = message.iter().map(|byte| if is_end(byte) { b' ' } else { *byte }).collect();
+    line.push(b'\n');
+    line.into()
+}
+
+/// The value at a path of a message, as an id.
+fn text_at(message: &[u8], path: &[&str]) -> Option<String> {
+    let place = super::splice::place_of(message, path)?;
+    id_of(std::str::from_utf8(&message[place]).ok()?)
+}
+
+async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Bytes>) {
+    while let Some(line) = lines.recv().await {
+        if stdin.write_all(&line).await.and(stdin.flush().await).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads what a server says until it ends, and then sees that it is gone.
+async fn read(stdout: ChildStdout, mut process: Child, held: Weak<Inner>, over: CancellationToken) {
+    let mut stdout = BufReader::new(stdout);
+    loop {
+        let mut line = Vec::new();
+        let mut bounded = (&mut stdout).take(LARGEST);
+        let read = tokio::select! {
+            read = bounded.read_until(b'\n', &mut line) => read,
+            () = over.cancelled() => break,
+        };
+        match (read, held.upgrade()) {
+            (Ok(1..), Some(inner)) => {
+                if !line.trim_ascii().is_empty() {
+                    inner.server_said(line.into());
+                }
+            }
+            _ => break,
+        }
+    }
+    let ended = child::end(&mut process).await.to_string();
+    if let Some(inner) = held.upgrade() {
+        inner.ended.send_replace(Some(ended.clone()));
+        if let Some(tap) = &inner.tap {
+            tap.server_left(&ended);
+        }
+        // Those who wait for an answer are told that none will come.
+        inner.routes.lock().unwrap_or_else(PoisonError::into_inner).requests.clear();
+    }
+}

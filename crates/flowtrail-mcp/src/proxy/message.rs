@@ -1,0 +1,239 @@
+//! Messages as they pass, and what is read from them.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::skim::{Skim, Skimmed};
+
+/// The largest message that is kept as a whole to be looked at.
+const WHOLE: usize = 4 << 20;
+/// What takes no more than this is kept as it is even when there is no room.
+const THIN: usize = 64 << 10;
+
+/// A message that has passed, as far as it was kept.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// All of it.
+    Whole(Bytes),
+    /// What matters of one that is too large.
+    Part(Box<Skimmed>),
+}
+
+impl Kept {
+    /// A message that came in one piece.
+    pub(crate) fn of(message: Bytes) -> Self {
+        if message.len() <= WHOLE {
+            return Self::Whole(message);
+        }
+        Self::skimmed(Skim::default(), &message)
+    }
+
+    /// The same with no more than matters, for when there is no room.
+    pub(crate) fn thin(self) -> Self {
+        match self {
+            Self::Whole(message) if message.len() > THIN => Self::skimmed(Skim::thin(), &message),
+            other => other,
+        }
+    }
+
+    fn skimmed(mut skim: Skim, message: &[u8]) -> Self {
+        skim.feed(message);
+        Self::Part(Box::new(skim.finish()))
+    }
+
+    /// How many bytes it holds.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Whole(message) => message.len(),
+            Self::Part(skimmed) => skimmed.size(),
+        }
+    }
+}
+
+/// Tells lines apart in a stream of bytes. What it holds is bounded, however long a line is.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    line: Vec<u8>,
+    skim: Option<Box<Skim>>,
+}
+
+impl Lines {
+    /// Takes the next piece and gives out the lines that it ends.
+    pub(crate) fn feed(&mut self, mut piece: &[u8], mut out: impl FnMut(Kept)) {
+        while let Some(end) = memchr::memchr(b'\n', piece) {
+            self.add(&piece[..end]);
+            piece = &piece[end + 1..];
+            if let Some(line) = self.end() {
+                out(line);
+            }
+        }
+        self.add(piece);
+    }
+
+    /// The last line, which lacks its end.
+    pub(crate) fn end(&mut self) -> Option<Kept> {
+        if let Some(skim) = self.skim.take() {
+            return Some(Kept::Part(Box::new(skim.finish())));
+        }
+        let line = std::mem::take(&mut self.line);
+        (!line.trim_ascii().is_empty()).then(|| Kept::Whole(line.into()))
+    }
+
+    fn add(&mut self, piece: &[u8]) {
+        if self.skim.is_none() && self.line.len() + piece.len() > WHOLE {
+            let mut skim = Box::<Skim>::default();
+            skim.feed(&std::mem::take(&mut self.line));
+            self.skim = Some(skim);
+        }
+        match &mut self.skim {
+            Some(skim) => skim.feed(piece),
+            None => self.line.extend_from_slice(piece),
+        }
+    }
+}
+
+/// A part of a message: its JSON, and how many bytes all of it has when that is only the beginning.
+#[derive(Debug, Clone)]
+pub(crate) struct Part<'m> {
+    text: Cow<'m, str>,
+    whole_size: Option<u64>,
+}
+
+impl Part<'_> {
+    /// Its value, and as above. What cannot be read (too deep, say) is nothing, of the size that it had.
+    pub(crate) fn value(&self) -> (Value, Option<u64>) {
+        match serde_json::from_str(&self.text) {
+            Ok(value) => (value, self.whole_size),
+            Err(_) => (Value::Null, Some(self.whole_size.unwrap_or(self.text.len() as u64))),
+        }
+    }
+}
+
+/// A JSON-RPC message, as far as it is looked at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen<'m> {
+    /// The id as JSON writes it: `1` and `"1"` are two.
+    pub(crate) id: Option<String>,
+    /// The method of a request or notification.
+    pub(crate) method: Option<Cow<'m, str>>,
+    /// What the method was given.
+    pub(crate) params: Option<Part<'m>>,
+    /// What a response brings.
+    pub(crate) result: Option<Part<'m>>,
+    /// Or why it brings nothing.
+    pub(crate) error: Option<Part<'m>>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'m> {
+    #[serde(borrow)]
+    id: Option<&'m RawValue>,
+    #[serde(borrow)]
+    method: Option<Cow<'m, str>>,
+    #[serde(borrow)]
+    params: Option<&'m RawValue>,
+    #[serde(borrow)]
+    result: Option<&'m RawValue>,
+    #[serde(borrow)]
+    error: Option<&'m RawValue>,
+}
+
+impl<'m> From<Envelope<'m>> for Seen<'m> {
+    fn from(envelope: Envelope<'m>) -> Self {
+        let part = |raw: &'m RawValue| Part { text: Cow::Borrowed(raw.get()), whole_size: None };
+        Self {
+            id: envelope.id.and_then(|raw| id_of(raw.get())),
+            method: envelope.method,
+            params: envelope.params.map(part),
+            result: envelope.result.map(part),
+            error: envelope.error.map(part),
+        }
+    }
+}
+
+impl<'m> Seen<'m> {
+    /// What there is to see in a message: one JSON-RPC message, several in a batch, or none in anything else.
+    pub(crate) fn all_in(message: &'m Kept) -> Vec<Self> {
+        match message {
+            Kept::Whole(bytes) => match bytes.trim_ascii_start().first() {
+                Some(b'{') => serde_json::from_slice::<Envelope<'_>>(bytes).map(|one| vec![one.into()]),
+                Some(b'[') => serde_json::from_slice::<Vec<Envelope<'_>>>(bytes)
+                    .map(|batch| batch.into_iter().map(Self::from).collect()),
+                _ => Ok(Vec::new()),
+            }
+            .unwrap_or_default(),
+            Kept::Part(skimmed) => {
+                let text = |name| skimmed.member(name);
+                let part =
+                    |name| text(name).map(|(text, whole_size)| Part { text: Cow::Owned(text), whole_size });
+                let method = text("method").and_then(|(text, _)| serde_json::from_str::<String>(&text).ok());
+                vec![Self {
+                    id: text("id").and_then(|(text, _)| id_of(&text)),
+                    method: method.map(Cow::Owned),
+                    params: part("params"),
+                    result: part("result"),
+                    error: part("error"),
+                }]
+            }
+        }
+    }
+}
+
+/// An id as JSON writes it, whichever way it came; none when it is neither a text nor a number.
+pub(crate) fn id_of(raw: &str) -> Option<String> {
+    match serde_json::from_str::<Value>(raw).ok()? {
+        id @ (Value::String(_) | Value::Number(_)) => Some(id.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(pieces: &[&str]) -> Vec<String> {
+        let mut lines = Lines::default();
+        let mut found = Vec::new();
+        let text = |kept| match kept {
+            Kept::Whole(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Kept::Part(_) => "large".to_owned(),
+        };
+        for piece in pieces {
+            lines.feed(piece.as_bytes(), |line| found.push(text(line)));
+        }
+        found.extend(lines.end().map(text));
+        found
+    }
+
+    #[test]
+    fn lines_are_found_wherever_they_are_cut() {
+        assert_eq!(lines(&["{}\n{", "\"a\":1}", "\n\n", "x"]), ["{}", "{\"a\":1}", "x"]);
+        let long = "x".repeat(WHOLE);
+        assert_eq!(lines(&["a\n", &long, &long, "\nb\n"]), ["a", "large", "b"]);
+    }
+
+    #[test]
+    fn ids_are_told_apart_by_their_type() {
+        assert_eq!(id_of("1"), Some("1".to_owned()));
+        assert_eq!(id_of("\"1\""), Some("\"1\"".to_owned()));
+        assert_eq!(id_of("\"\\u0041\""), id_of("\"A\""));
+        assert_eq!(id_of("null"), None);
+        assert_eq!(id_of("[1]"), None);
+    }
+
+    #[test]
+    fn a_batch_is_several_and_rubbish_is_none() {
+        let seen = |text: &str| {
+            let kept = Kept::of(Bytes::from(text.to_owned()));
+            Seen::all_in(&kept).into_iter().map(|one| one.id).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(r#"[{"id":1,"method":"a"},{"id":"b","result":{}}]"#).len(), 2);
+        assert_eq!(seen(r#"{"id":1.5,"method":"a"}"#), [Some("1.5".to_owned())]);
+        assert!(seen("Listening on port 1234").is_empty());
+        assert!(seen("").is_empty() && seen("{\"id\":").is_empty() && seen("[1]").is_empty());
+    }
+}

@@ -1,0 +1,109 @@
+//! Server-sent events, as the WHATWG's HTML standard reads them (section 9.2.6).
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Event {
+    /// Its data: the lines of it, joined.
+    pub data: String,
+    /// By which a stream is taken up again after it.
+    pub id: Option<String>,
+    /// How long to wait before that, in milliseconds.
+    pub retry: Option<u64>,
+}
+
+/// The longest event that is put together.
+const LONGEST: usize = 256 << 20;
+
+/// Puts events together from a stream's bytes.
+#[derive(Debug, Default)]
+pub struct SseReader {
+    line: Vec<u8>,
+    /// The last byte was a carriage return: a line feed after it ends the same line.
+    after_return: bool,
+    data: Vec<u8>,
+    has_data: bool,
+    id: Option<String>,
+    retry: Option<u64>,
+}
+
+impl SseReader {
+    /// Takes the next bytes and gives the events that they end. One without data is given for its id.
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
+            let is_rest_of_return = self.after_return && end == 0 && bytes[0] == b'\n';
+            self.after_return = bytes[end] == b'\r';
+            if !is_rest_of_return {
+                self.keep(&bytes[..end]);
+                events.extend(self.end_of_line());
+            }
+            bytes = &bytes[end + 1..];
+        }
+        if !bytes.is_empty() {
+            self.after_return = false;
+            self.keep(bytes);
+        }
+        events
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.line.len() + self.data.len() + bytes.len() <= LONGEST {
+            self.line.extend_from_slice(bytes);
+        }
+    }
+
+    fn end_of_line(&mut self) -> Option<Event> {
+        let line = std::mem::take(&mut self.line);
+        if line.is_empty() {
+            let is_something = self.has_data || self.id.is_some() || self.retry.is_some();
+            self.has_data = false;
+            let data = String::from_utf8_lossy(&std::mem::take(&mut self.data)).into_owned();
+            let (id, retry) = (self.id.take(), self.retry.take());
+            return is_something.then_some(Event { data, id, retry });
+        }
+        let (field, value) = match memchr::memchr(b':', &line) {
+            Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
+            None => (&line[..], &b""[..]),
+        };
+        match field {
+            b"data" => {
+                if self.has_data {
+                    self.data.push(b'\n');
+                }
+                self.has_data = true;
+                self.data.extend_from_slice(value);
+            }
+            b"id" if !value.contains(&0) => self.id = Some(String::from_utf8_lossy(value).into_owned()),
+            b"retry" => self.retry = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events(text: &str, piece: usize) -> Vec<Event> {
+        let mut reader = SseReader::default();
+        text.as_bytes().chunks(piece).flat_map(|piece| reader.feed(piece)).collect()
+    }
+
+    fn data(text: &str) -> Event {
+        Event { data: text.to_owned(), ..Event::default() }
+    }
+
+    #[test]
+    fn events_are_found_wherever_they_are_cut() {
+        let text = ": comment\nid: 7\r\nretry:20\r\ndata: a\r\ndata:b\r\n\r\n\n\ndata: é\rdata\r\rid: 8\n\ndata: lost";
+        let expected = vec![
+            Event { data: "a\nb".to_owned(), id: Some("7".to_owned()), retry: Some(20) },
+            data("é\n"),
+            Event { id: Some("8".to_owned()), ..Event::default() },
+        ];
+        for piece in 1..20 {
+            assert_eq!(events(text, piece), expected, "in pieces of {piece}");
+        }
+    }
+}

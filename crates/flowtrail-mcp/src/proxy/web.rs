@@ -1,0 +1,209 @@
+//! Servers behind an address: requests of streamable HTTP as they are, and what they need of a message.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::Value;
+use url::Url;
+
+/// Where a server is, and what it is sent with every request.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    pub(super) url: Url,
+    /// They may be secrets and are not printed.
+    pub(super) headers: HeaderMap,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}
+
+/// Why a server did not answer at all.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WebError(pub(super) String);
+
+impl From<reqwest::Error> for WebError {
+    fn from(error: reqwest::Error) -> Self {
+        // The address may hold a key.
+        let error = error.without_url();
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self(text)
+    }
+}
+
+// What is said with a request, beside what is configured.
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const PROTOCOL: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+impl Target {
+    /// A client for servers. Redirects are not followed: they could carry what is sent elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When the system lacks what is needed, such as certificates.
+    pub fn client() -> Result<reqwest::Client, WebError> {
+        Ok(reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(std::time::Duration::from_secs(30))
+            .build()?)
+    }
+
+    /// Sends a request and gives the answer as soon as its head is there.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached.
+    pub async fn send(
+        &self,
+        client: &reqwest::Client,
+        method: Method,
+        mut headers: HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<reqwest::Response, WebError> {
+        // What is configured counts for more than what a client says.
+        for name in self.headers.keys() {
+            headers.remove(name);
+        }
+        headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let mut request = client.request(method, self.url.clone()).headers(headers);
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        Ok(request.send().await?)
+    }
+}
+
+/// The schemas of tools by name, as far as a list of them has passed: the era of 2026-07-28 has arguments that are
+/// repeated in headers (its transport page, "Custom headers from tool parameters").
+#[derive(Debug, Clone, Default)]
+pub(super) struct Promoted(Arc<Mutex<HashMap<String, Vec<(Vec<String>, String)>>>>);
+
+impl Promoted {
+    /// Learns from the answer to `tools/list`.
+    pub(super) fn learn(&self, message: &Value) {
+        let Some(tools) = message["result"]["tools"].as_array() else { return };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for tool in tools {
+            let Some(name) = tool["name"].as_str() else { continue };
+            let mut found = Vec::new();
+            annotated(&tool["inputSchema"], &mut Vec::new(), &mut found);
+            if found.is_empty() {
+                known.remove(name);
+            } else {
+                known.insert(name.to_owned(), found);
+            }
+        }
+    }
+
+    fn of(&self, tool: &str) -> Vec<(Vec<String>, String)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(tool).cloned().unwrap_or_default()
+    }
+}
+
+fn annotated(schema: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
+    const DEEPEST: usize = 16;
+    let Some(properties) = schema["properties"].as_object().filter(|_| path.len() < DEEPEST) else { return };
+    for (name, property) in properties {
+        path.push(name.clone());
+        if let Some(header) = property["x-mcp-header"].as_str().filter(|header| !header.is_empty()) {
+            found.push((path.clone(), header.to_owned()));
+        }
+        annotated(property, path, found);
+        path.pop();
+    }
+}
+
+/// The headers of a message of the era of 2026-07-28, by which others can tell what it is without reading it: method,
+/// name, version and arguments. None for messages of older eras.
+pub(super) fn standard_headers(message: &Value, promoted: &Promoted) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let params = &message["params"];
+    let Some(version) = params["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str() else {
+        return headers;
+    };
+    let mut add = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(&encoded(value)) {
+            headers.insert(name, value);
+        }
+    };
+    add(PROTOCOL, version);
+    let method = message["method"].as_str().unwrap_or_default();
+    add(METHOD, method);
+    let name = match method {
+        "tools/call" | "prompts/get" => params["name"].as_str(),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => params["uri"].as_str(),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => params["taskId"].as_str(),
+        _ => None,
+    };
+    if let Some(name) = name {
+        add(NAME, name);
+    }
+    for (path, header) in
+        name.filter(|_| method == "tools/call").map(|tool| promoted.of(tool)).unwrap_or_default()
+    {
+        let argument = path.iter().try_fold(&params["arguments"], |value, key| value.get(key));
+        let text = match argument {
+            Some(Value::String(text)) => text.clone(),
+            Some(scalar @ (Value::Bool(_) | Value::Number(_))) => scalar.to_string(),
+            _ => continue,
+        };
+        if let Ok(name) = format!("mcp-param-{header}").to_ascii_lowercase().parse() {
+            add(name, &text);
+        }
+    }
+    headers
+}
+
+/// A value as it may stand in a header.
+fn encoded(value: &str) -> String {
+    let is_plain = value.chars().all(|c| (' '..='~').contains(&c)) && value.trim() == value;
+    let looks_encoded = value.starts_with("=?base64?") && value.ends_with("?=");
+    if is_plain && !looks_encoded {
+        value.to_owned()
+    } else {
+        format!("=?base64?{}?=", BASE64_STANDARD.encode(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_tells_in_its_headers_what_it_is() {
+        let promoted = Promoted::default();
+        let schema = json!({"properties": {"region": {"type": "string", "x-mcp-header": "Region"},
+            "deep": {"properties": {"n": {"type": "integer", "x-mcp-header": "N"}}}}});
+        promoted.learn(&json!({"result": {"tools": [{"name": "wörld", "inputSchema": schema}]}}));
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+        let message = json!({"method": "tools/call", "params": {
+            "name": "wörld", "arguments": {"region": " eu", "deep": {"n": 4}}, "_meta": meta}});
+        let headers = standard_headers(&message, &promoted);
+        let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+        assert_eq!(text("mcp-method"), "tools/call");
+        assert_eq!(text("mcp-name"), "=?base64?d8O2cmxk?=");
+        assert_eq!(text("mcp-protocol-version"), "2026-07-28");
+        assert_eq!(text("mcp-param-region"), "=?base64?IGV1?=");
+        assert_eq!(text("mcp-param-n"), "4");
+        let old = json!({"method": "tools/call", "params": {"name": "a"}});
+        assert!(standard_headers(&old, &promoted).is_empty());
+    }
+}

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, web};
+use flowtrail_mcp::proxy::Upstream;
 use flowtrail_mcp::{Caller as McpCaller, FlowServer};
 use flowtrail_runner::Runner;
 use flowtrail_tracker::Tracker;
 use flowtrail_types::Principal;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
 use crate::mcp::{Doors, McpService};
 use crate::operate::{Limits, Metrics, RequestIds};
-use crate::{ApiError, ErrorCode, mcp, openapi, operate, routes, ui};
+use crate::upstreams::Upstreams;
+use crate::{ApiError, ErrorCode, mcp, openapi, operate, routes, ui, upstreams};
 
 /// What can be chosen about the application.
 #[derive(Debug, Clone)]
@@ -27,6 +30,10 @@ pub struct AppOptions {
     pub allowed_origins: Vec<String>,
     /// How many requests a second each key may send; any number when absent.
     pub rate_limit: Option<NonZeroU32>,
+    /// Other MCP servers, to stand in front of at `/mcp/{name}`.
+    pub upstreams: Vec<Upstream>,
+    /// On which runtime their processes are looked after; on that of a worker when absent.
+    pub runtime: Option<Handle>,
 }
 
 impl Default for AppOptions {
@@ -36,6 +43,8 @@ impl Default for AppOptions {
             allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             allowed_origins: Vec::new(),
             rate_limit: None,
+            upstreams: Vec::new(),
+            runtime: None,
         }
     }
 }
@@ -56,6 +65,7 @@ pub struct App {
     mcp: McpService,
     doors: web::Data<Doors>,
     around: Arc<Around>,
+    upstreams: Arc<Upstreams>,
     /// Fires when the server is about to stop.
     shutdown: CancellationToken,
     /// Ends every stream that is still open.
@@ -65,7 +75,9 @@ pub struct App {
 impl App {
     /// An application that runs flows with this runner.
     #[must_use]
-    pub fn new(runner: Runner, options: AppOptions) -> Self {
+    pub fn new(runner: Runner, mut options: AppOptions) -> Self {
+        let upstreams = std::mem::take(&mut options.upstreams);
+        let upstreams = Upstreams::new(upstreams, runner.tracker().clone(), options.runtime.clone());
         let shutdown = CancellationToken::new();
         let hang_up = CancellationToken::new();
         let server = FlowServer::new(runner.clone(), McpCaller::OfRequest, shutdown.clone());
@@ -76,6 +88,7 @@ impl App {
             answers: Answers::default(),
         };
         Self {
+            upstreams: Arc::new(upstreams),
             around: Arc::new(around),
             mcp: mcp::service(server, &options, hang_up.clone()),
             doors: web::Data::new(Doors::new(&options)),
@@ -100,6 +113,7 @@ impl App {
                     .configure(routes::configure)
                     .configure(ui::configure)
                     .configure(openapi::configure)
+                    .service(upstreams::scope())
                     .service(mcp::scope(self.mcp.clone()))
                     .default_service(web::to(nothing_here))
                     .wrap(operate::cors(&self.options.allowed_origins))
@@ -121,6 +135,10 @@ impl App {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.around.metrics
+    }
+
+    pub(crate) fn upstreams(&self) -> &Arc<Upstreams> {
+        &self.upstreams
     }
 
     pub(crate) fn answers(&self) -> &Answers {

@@ -34,6 +34,7 @@ mod routes;
 mod server;
 mod session;
 mod ui;
+mod upstreams;
 
 pub use app::{App, AppOptions};
 pub use auth::Caller;

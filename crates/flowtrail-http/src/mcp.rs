@@ -166,12 +166,32 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The doors in their order.
+/// What was posted, as it came, but unpacked.
+#[derive(Debug, Clone)]
+pub(crate) struct Posted(pub(crate) Bytes);
+
+/// The doors in their order, before Flowtrail's own service.
 async fn pass(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    pass_if(is_json_rpc, request, next).await
+}
+
+/// The same before another server, which decides itself what it takes.
+pub(crate) async fn pass_upstream(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    pass_if(|_| true, request, next).await
+}
+
+async fn pass_if(
+    is_taken: fn(&Value) -> bool,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    match admit(&mut request).await {
+    match admit(&mut request, is_taken).await {
         Ok((doors, principal)) => {
             let response = next.call(request).await?;
             if let Some(session) = header_text(response.headers().get(SESSION_HEADER)) {
@@ -197,7 +217,16 @@ struct AsLongAs<B> {
 
 impl<B> AsLongAs<B> {
     fn new(body: B, request: HttpRequest) -> Self {
-        Self { body: Box::pin(body), until: Box::pin(auth::until_refused(request)) }
+        let app = request.app_data::<web::Data<App>>().cloned();
+        let until = async move {
+            // A server that stops does not wait for those who listen.
+            let hang_up = app.map(|app| app.hang_up().clone()).unwrap_or_default();
+            tokio::select! {
+                () = auth::until_refused(request) => {}
+                () = hang_up.cancelled() => {}
+            }
+        };
+        Self { body: Box::pin(body), until: Box::pin(until) }
     }
 }
 
@@ -224,7 +253,10 @@ fn header_text(value: Option<&header::HeaderValue>) -> Option<&str> {
     value.and_then(|value| value.to_str().ok())
 }
 
-async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Principal), HttpResponse> {
+async fn admit(
+    request: &mut ServiceRequest,
+    is_taken: fn(&Value) -> bool,
+) -> Result<(web::Data<Doors>, Principal), HttpResponse> {
     let refuse = |error: ApiError| error.error_response();
     let missing = || refuse(ApiError::internal("MCP without an application"));
     let doors = request.app_data::<web::Data<Doors>>().cloned().ok_or_else(missing)?;
@@ -243,12 +275,13 @@ async fn admit(request: &mut ServiceRequest) -> Result<(web::Data<Doors>, Princi
         // Parsed as the SDK will do it, so that what is nested too deeply for it is refused here, too.
         match serde_json::from_slice::<Value>(&bytes) {
             Err(error) => return Err(json_rpc_error(-32700, format!("Parse error: {error}"))),
-            Ok(message) if !is_json_rpc(&message) => {
+            Ok(message) if !is_taken(&message) => {
                 let expected = "Invalid Request: expected one JSON-RPC 2.0 message, an object with `jsonrpc` and `method`";
                 return Err(json_rpc_error(-32600, expected.to_owned()));
             }
             Ok(_) => {}
         }
+        request.extensions_mut().insert(Posted(bytes.clone()));
         request.set_payload(payload_of(bytes));
     }
     request.extensions_mut().insert(principal.clone());

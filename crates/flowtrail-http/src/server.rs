@@ -94,9 +94,12 @@ pub async fn serve(
         log::warn!("the server did not stop as it should");
     }
     let ended = ended_by_itself(serving.await);
-    let tracker = app.tracker().clone();
     // What is waiting is written; that blocks.
-    let closed = tokio::task::spawn_blocking(move || tracker.close()).await;
+    let closed = tokio::task::spawn_blocking(move || {
+        app.upstreams().close();
+        app.tracker().close();
+    })
+    .await;
     if closed.is_err() {
         log::error!("the last records may not have been written");
     }

@@ -22,6 +22,8 @@ pub struct Wiring {
     pub runner: Runner,
     /// The first administrator's key, if it was made just now.
     pub new_admin_key: Option<String>,
+    /// On which runtime flows run, when that was told.
+    runtime: Option<Handle>,
 }
 
 /// What the process is going to do with the database.
@@ -48,20 +50,21 @@ impl Wiring {
     /// When the database cannot be used, or a configured value cannot.
     pub fn open(config: &Config, access: Access) -> Result<Self, Failure> {
         let (tracker, new_admin_key) = open_tracker(config, &access)?;
+        let runtime = match access {
+            Access::Serve { runtime, .. } => Some(runtime),
+            Access::Command | Access::Watch => None,
+        };
         let runner = Runner::new(
             tracker.clone(),
             RunnerOptions {
                 secrets: Secrets::new(config.secrets.clone()),
                 allow_private_addresses: config.allow_private_addresses,
                 default_timeout: config.execution_timeout,
-                runtime: match access {
-                    Access::Serve { runtime, .. } => Some(runtime),
-                    Access::Command | Access::Watch => None,
-                },
+                runtime: runtime.clone(),
                 ..RunnerOptions::default()
             },
         );
-        Ok(Self { tracker, runner, new_admin_key })
+        Ok(Self { tracker, runner, new_admin_key, runtime })
     }
 
     /// The HTTP application over this.
@@ -74,6 +77,8 @@ impl Wiring {
                 allowed_hosts: config.allowed_hosts.clone(),
                 allowed_origins: config.allowed_origins.clone(),
                 rate_limit: config.rate_limit,
+                upstreams: config.upstreams.clone(),
+                runtime: self.runtime.clone(),
             },
         )
     }

@@ -129,6 +129,14 @@ pub(super) async fn handle(
         limited,
     )
     .map_err(ApiError::internal)?;
+    single(
+        &mut text,
+        "proxy_gaps_total",
+        "counter",
+        "Calls that passed to other servers without being recorded",
+        app.upstreams().gaps(),
+    )
+    .map_err(ApiError::internal)?;
     encode(&mut text, &app.metrics().registry).map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")

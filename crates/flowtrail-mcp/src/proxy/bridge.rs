@@ -20,11 +20,11 @@ use tokio_util::task::TaskTracker;
 use super::journal::Tap;
 use super::message::id_of;
 use super::sse::SseReader;
-use super::web::{PROTOCOL, Promoted, SESSION, Target, WebError, standard_headers};
+use super::web::{Answer, PROTOCOL, Promoted, SESSION, Target, WebClient, WebError, standard_headers};
 
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 /// The largest message that is passed on.
-const LARGEST: u64 = 256 << 20;
+const LARGEST: usize = 256 << 20;
 /// How long a server may take to accept what it need not answer.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(30);
 /// How long what runs may go on once the client is gone, and how long ending a session may take.
@@ -52,7 +52,7 @@ pub async fn relay_url(target: Target, tap: Tap, stop: impl Future<Output = ()>)
         }
     });
     let bridge = Bridge(Arc::new(Inner {
-        http: Target::client()?,
+        http: WebClient::new()?,
         target,
         tap,
         out,
@@ -93,7 +93,7 @@ fn read_lines(lines: &mpsc::Sender<Bytes>) {
     let mut input = std::io::stdin().lock();
     loop {
         let mut line = Vec::new();
-        match std::io::Read::take(&mut input, LARGEST).read_until(b'\n', &mut line) {
+        match std::io::Read::take(&mut input, LARGEST as u64).read_until(b'\n', &mut line) {
             Ok(0) => return,
             Ok(_) if line.trim_ascii().is_empty() => {}
             Ok(_) if lines.blocking_send(line.into()).is_ok() => {}
@@ -108,7 +108,7 @@ struct Bridge(Arc<Inner>);
 
 struct Inner {
     target: Target,
-    http: reqwest::Client,
+    http: WebClient,
     tap: Tap,
     out: mpsc::Sender<Bytes>,
     state: Mutex<State>,
@@ -251,7 +251,7 @@ impl Bridge {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let is_in_session = !is_stateless && method != "initialize" && self.add_session(&mut headers);
         let inner = &self.0;
-        let answer = inner.target.send(&inner.http, Method::POST, headers, Some(body)).await?;
+        let answer = inner.http.send(&inner.target, Method::POST, headers, Some(body)).await?;
         let status = answer.status();
         if status == StatusCode::NOT_FOUND && is_in_session {
             return Ok(Sent::Forgotten);
@@ -259,12 +259,12 @@ impl Bridge {
         if method == "initialize" && status.is_success() {
             self.state().session = answer.headers().get(SESSION).cloned();
         }
-        let is_stream = is_kind(&answer, "text/event-stream");
+        let is_stream = answer.is("text/event-stream");
         if status.is_success() && is_stream {
             self.pass_stream_on(id, method, answer).await?;
             return Ok(Sent::Done);
         }
-        let is_json = is_kind(&answer, "application/json");
+        let is_json = answer.is("application/json");
         let Some(id) = id else {
             // There is nobody to tell.
             if !status.is_success() {
@@ -272,7 +272,7 @@ impl Bridge {
             }
             return Ok(Sent::Done);
         };
-        let body = whole(answer).await?;
+        let body = answer.whole(LARGEST).await?;
         let answered = serde_json::from_slice::<Value>(&body).ok().filter(|_| is_json);
         match answered.filter(|answer| {
             answer.get("result").is_some() || answer.get("error").is_some() || answer.is_array()
@@ -321,7 +321,7 @@ impl Bridge {
         &self,
         id: Option<&str>,
         method: &str,
-        mut answer: reqwest::Response,
+        mut answer: Answer,
     ) -> Result<(), WebError> {
         let mut last_event = None;
         let mut pause = PAUSE;
@@ -329,7 +329,7 @@ impl Bridge {
         loop {
             let mut reader = SseReader::default();
             // A stream that breaks ends like any other: what counts is what has come.
-            while let Ok(Some(piece)) = answer.chunk().await {
+            while let Ok(Some(piece)) = answer.piece().await {
                 for event in reader.feed(&piece) {
                     failures = 0;
                     pause = event.retry.map_or(pause, Duration::from_millis);
@@ -369,14 +369,14 @@ impl Bridge {
         }
     }
 
-    async fn open_stream(&self, after: Option<&str>) -> Result<reqwest::Response, WebError> {
+    async fn open_stream(&self, after: Option<&str>) -> Result<Answer, WebError> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         self.add_session(&mut headers);
         if let Some(after) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
             headers.insert(LAST_EVENT, after);
         }
-        self.0.target.send(&self.0.http, Method::GET, headers, None).await
+        self.0.http.send(&self.0.target, Method::GET, headers, None).await
     }
 
     /// Passes on what the server says by itself, as long as the session lasts.
@@ -391,12 +391,12 @@ impl Bridge {
                 opened = self.open_stream(last_event.as_deref()) => opened,
             };
             match opened {
-                Ok(mut stream) if stream.status().is_success() && is_kind(&stream, "text/event-stream") => {
+                Ok(mut stream) if stream.status().is_success() && stream.is("text/event-stream") => {
                     let mut reader = SseReader::default();
                     loop {
                         let piece = tokio::select! {
                             () = self.0.over.cancelled() => return,
-                            piece = stream.chunk() => piece,
+                            piece = stream.piece() => piece,
                         };
                         let Ok(Some(piece)) = piece else { break };
                         for event in reader.feed(&piece) {
@@ -428,14 +428,14 @@ impl Bridge {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let send = |headers, body| self.0.target.send(&self.0.http, Method::POST, headers, Some(body));
+        let send = |headers, body| self.0.http.send(&self.0.target, Method::POST, headers, Some(body));
         let answer = send(headers.clone(), first).await?;
         if !answer.status().is_success() {
             return Err(lost());
         }
         self.state().session = answer.headers().get(SESSION).cloned();
         // Its answer is the client's no more; it is read so that the server may go on.
-        drop(whole(answer).await?);
+        drop(answer.whole(LARGEST).await?);
         self.add_session(&mut headers);
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         send(headers, initialized.to_string().into()).await?;
@@ -465,29 +465,12 @@ impl Bridge {
         self.0.tap.client_left();
         let mut headers = HeaderMap::new();
         if self.add_session(&mut headers) {
-            let deleted = self.0.target.send(&self.0.http, Method::DELETE, headers, None);
+            let deleted = self.0.http.send(&self.0.target, Method::DELETE, headers, None);
             if !matches!(tokio::time::timeout(GRACE, deleted).await, Ok(Ok(_))) {
                 log::debug!("the session was not ended");
             }
         }
     }
-}
-
-fn is_kind(answer: &reqwest::Response, kind: &str) -> bool {
-    let told = answer.headers().get(CONTENT_TYPE).and_then(|told| told.to_str().ok());
-    told.is_some_and(|told| told.to_ascii_lowercase().starts_with(kind))
-}
-
-/// A body, as far as it is no larger than a message may be.
-async fn whole(mut answer: reqwest::Response) -> Result<Vec<u8>, WebError> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await? {
-        if (body.len() + piece.len()) as u64 > LARGEST {
-            return Err(WebError(format!("the server's answer has more than {LARGEST} bytes")));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }
 
 /// The beginning of what a server says that is no message, as one line.

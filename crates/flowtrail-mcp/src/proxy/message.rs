@@ -83,7 +83,8 @@ impl Lines {
         (!line.trim_ascii().is_empty()).then(|| Kept::Whole(line.into()))
     }
 
-    fn add(&mut self, piece: &[u8]) {
+    /// Takes more of the line that has begun, whatever line ends are in it.
+    pub(crate) fn add(&mut self, piece: &[u8]) {
         if self.skim.is_none() && self.line.len() + piece.len() > WHOLE {
             let mut skim = Box::<Skim>::default();
             skim.feed(&std::mem::take(&mut self.line));

@@ -17,6 +17,7 @@ mod held;
 mod journal;
 mod mend;
 mod message;
+mod passing;
 mod skim;
 mod splice;
 mod sse;
@@ -24,12 +25,14 @@ mod stdio;
 mod upstream;
 mod web;
 
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
 pub use bridge::relay_url;
 pub use child::{ChildError, Ended};
 pub use connection::About;
 pub use held::{HeldChild, Outgoing};
 pub use journal::{Journal, Tap};
-pub use sse::{Event, SseReader};
+pub use passing::Passing;
 pub use stdio::relay_command;
 pub use upstream::{Command, InvalidUpstream, Reach, Upstream, derived_name};
-pub use web::{Target, WebError};
+pub use web::{Answer, Target, WebClient, WebError};

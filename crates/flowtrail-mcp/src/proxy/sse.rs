@@ -2,13 +2,13 @@
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Event {
+pub(crate) struct Event {
     /// Its data: the lines of it, joined.
-    pub data: String,
+    pub(crate) data: String,
     /// By which a stream is taken up again after it.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// How long to wait before that, in milliseconds.
-    pub retry: Option<u64>,
+    pub(crate) retry: Option<u64>,
 }
 
 /// The longest event that is put together.
@@ -16,7 +16,7 @@ const LONGEST: usize = 256 << 20;
 
 /// Puts events together from a stream's bytes.
 #[derive(Debug, Default)]
-pub struct SseReader {
+pub(crate) struct SseReader {
     line: Vec<u8>,
     /// The last byte was a carriage return: a line feed after it ends the same line.
     after_return: bool,
@@ -28,7 +28,7 @@ pub struct SseReader {
 
 impl SseReader {
     /// Takes the next bytes and gives the events that they end. One without data is given for its id.
-    pub fn feed(&mut self, mut bytes: &[u8]) -> Vec<Event> {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
             let is_rest_of_return = self.after_return && end == 0 && bytes[0] == b'\n';

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use url::Url;
 
@@ -50,41 +52,98 @@ pub(super) const PROTOCOL: HeaderName = HeaderName::from_static("mcp-protocol-ve
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
-impl Target {
-    /// A client for servers. Redirects are not followed: they could carry what is sent elsewhere.
+/// A client for servers. Cheap to clone; all clones share their connections. Redirects are not followed: they could carry
+/// what is sent elsewhere.
+#[derive(Debug, Clone)]
+pub struct WebClient(reqwest::Client);
+
+/// What a server has answered, as soon as the head of it is there. Dropping it hangs up.
+#[derive(Debug)]
+pub struct Answer(reqwest::Response);
+
+impl WebClient {
+    /// A client.
     ///
     /// # Errors
     ///
     /// When the system lacks what is needed, such as certificates.
-    pub fn client() -> Result<reqwest::Client, WebError> {
-        Ok(reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(std::time::Duration::from_secs(30))
-            .build()?)
+    pub fn new() -> Result<Self, WebError> {
+        const REACHED_WITHIN: Duration = Duration::from_secs(30);
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        Ok(Self(builder.connect_timeout(REACHED_WITHIN).build()?))
     }
 
-    /// Sends a request and gives the answer as soon as its head is there.
+    /// Sends a request.
     ///
     /// # Errors
     ///
     /// When the server cannot be reached.
     pub async fn send(
         &self,
-        client: &reqwest::Client,
+        target: &Target,
         method: Method,
         mut headers: HeaderMap,
         body: Option<Bytes>,
-    ) -> Result<reqwest::Response, WebError> {
+    ) -> Result<Answer, WebError> {
         // What is configured counts for more than what a client says.
-        for name in self.headers.keys() {
+        for name in target.headers.keys() {
             headers.remove(name);
         }
-        headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let mut request = client.request(method, self.url.clone()).headers(headers);
+        headers.extend(target.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let mut request = self.0.request(method, target.url.clone()).headers(headers);
         if let Some(body) = body {
             request = request.body(body);
         }
-        Ok(request.send().await?)
+        Ok(Answer(request.send().await?))
+    }
+}
+
+impl Answer {
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// Its headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+
+    /// Its content type; nothing when it tells none.
+    #[must_use]
+    pub fn content_type(&self) -> &str {
+        self.headers().get(CONTENT_TYPE).and_then(|told| told.to_str().ok()).unwrap_or_default()
+    }
+
+    pub(super) fn is(&self, kind: &str) -> bool {
+        self.content_type().to_ascii_lowercase().starts_with(kind)
+    }
+
+    /// The next piece of its body; none after the last one.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, WebError> {
+        Ok(self.0.chunk().await?)
+    }
+
+    /// All of its body, as far as that has no more bytes than this.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks, or it has more.
+    pub async fn whole(mut self, most: usize) -> Result<Vec<u8>, WebError> {
+        let mut body = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            if body.len() + piece.len() > most {
+                return Err(WebError(format!("the server's answer has more than {most} bytes")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
     }
 }
 

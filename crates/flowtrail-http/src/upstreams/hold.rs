@@ -1,0 +1,240 @@
+//! To a server that is a process: HTTP ends here.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use flowtrail_mcp::proxy::{Command, HeldChild, Outgoing, Tap};
+use futures_util::stream;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::sessions::{Place, Session};
+use super::{Asked, INVALID_REQUEST, SERVER_ERROR};
+
+/// How long an answer may take before it becomes a stream, so that nobody on the way takes the connection for dead.
+const SOON: Duration = Duration::from_secs(1);
+/// How often a silent stream shows that it is there.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Where the protocol has a number of its own for a header that is not what the body says (2026-07-28).
+const HEADER_MISMATCH: i32 = -32_020;
+
+pub(super) async fn post(asked: Asked<'_>, command: &Command) -> HttpResponse {
+    if !asked.message.is_object() {
+        let message = "expected one message; batches are of an older revision than this transport speaks";
+        return asked.refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, message);
+    }
+    let version = asked.message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
+    match (version, asked.session()) {
+        (Some(_), None) => alone(asked, command).await,
+        (_, None) if asked.message["method"] == "initialize" => begin(asked, command).await,
+        (_, None) => {
+            let message = "expected the header Mcp-Session-Id, as the answer to initialize has it";
+            asked.refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, message)
+        }
+        (_, Some(session)) => match held(&asked, session) {
+            Some(child) => speak(asked, child, None).await,
+            None => no_session(&asked),
+        },
+    }
+}
+
+/// What the server says by itself.
+pub(super) fn get(asked: &Asked<'_>) -> HttpResponse {
+    match asked.session().and_then(|session| held(asked, session)) {
+        Some(child) => events(Source::Heard(child.listen(), child), None),
+        None => no_session(asked),
+    }
+}
+
+/// The end of a session.
+pub(super) fn delete(asked: &Asked<'_>) -> HttpResponse {
+    let place = asked.session().map(|session| Place::Session(asked.name.to_owned(), session.to_owned()));
+    match place.and_then(|place| asked.upstreams.sessions.remove(&place)) {
+        Some(_) => HttpResponse::NoContent().finish(),
+        None => no_session(asked),
+    }
+}
+
+fn held(asked: &Asked<'_>, session: &str) -> Option<HeldChild> {
+    match asked.upstreams.sessions.lookup(&Place::Session(asked.name.to_owned(), session.to_owned()))? {
+        Session::Held(child) => Some(child),
+        Session::Watched(_) => None,
+    }
+}
+
+fn no_session(asked: &Asked<'_>) -> HttpResponse {
+    let message = "there is no such session; begin one with initialize";
+    asked.refuse(StatusCode::NOT_FOUND, INVALID_REQUEST, message)
+}
+
+/// A session begins: it has a process of its own.
+async fn begin(asked: Asked<'_>, command: &Command) -> HttpResponse {
+    let id = Uuid::new_v4().simple().to_string();
+    let tap = asked.tap(Some(&id));
+    let _runtime = asked.upstreams.runtime.as_ref().map(tokio::runtime::Handle::enter);
+    let child = match HeldChild::of_session(command, tap) {
+        Ok(child) => child,
+        Err(error) => return not_started(&asked, &error.to_string()),
+    };
+    drop(_runtime);
+    let place = Place::Session(asked.name.to_owned(), id.clone());
+    asked.upstreams.sessions.add(place, Session::Held(child.clone()));
+    speak(asked, child, Some(id)).await
+}
+
+fn not_started(asked: &Asked<'_>, error: &str) -> HttpResponse {
+    log::warn!("upstream {}: {error}", asked.name);
+    asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &format!("{}: {error}", asked.name))
+}
+
+/// A request that stands for itself. The user's requests share a process.
+async fn alone(asked: Asked<'_>, command: &Command) -> HttpResponse {
+    let method = asked.message["method"].as_str().unwrap_or_default();
+    if let Some(told) = asked.header("mcp-method").filter(|told| *told != method) {
+        let message = format!("the header Mcp-Method says {told:?}, the body {method:?}");
+        return asked.refuse(StatusCode::BAD_REQUEST, HEADER_MISMATCH, &message);
+    }
+    let place = Place::User(asked.name.to_owned(), asked.principal.id);
+    let child = match asked.upstreams.sessions.lookup(&place) {
+        Some(Session::Held(child)) => child,
+        _ => {
+            let runtime = asked.upstreams.runtime.as_ref().map(tokio::runtime::Handle::enter);
+            let started = HeldChild::shared(command);
+            drop(runtime);
+            match started {
+                Ok(child) => {
+                    asked.upstreams.sessions.add(place, Session::Held(child.clone()));
+                    child
+                }
+                Err(error) => return not_started(&asked, &error.to_string()),
+            }
+        }
+    };
+    speak(asked, child, None).await
+}
+
+/// Passes a message on, and what comes back for it.
+async fn speak(asked: Asked<'_>, child: HeldChild, new_session: Option<String>) -> HttpResponse {
+    let Some(body) = asked.body.clone() else { return no_session(&asked) };
+    let id = asked.message.get("id").filter(|id| id.is_string() || id.is_number());
+    let (Some(id), true) = (id, asked.message["method"].is_string()) else {
+        return if child.tell(body).await { HttpResponse::Accepted().finish() } else { no_session(&asked) };
+    };
+    // What stands for itself is seen by itself: ids of different clients may be the same.
+    let tap = (asked.session().is_none() && new_session.is_none()).then(|| asked.tap(None));
+    if let Some(tap) = &tap {
+        tap.client_said(body.clone());
+    }
+    let gone = |why: Option<String>| {
+        let why = why.unwrap_or_else(|| "the server has closed its output".to_owned());
+        if let Some(tap) = &tap {
+            tap.server_left(&why);
+        }
+        asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &format!("{}: {why}", asked.name))
+    };
+    let Some(mut outgoing) = child.ask(body, &id.to_string()).await else {
+        return gone(Some(child.ended().await));
+    };
+    let first = tokio::time::timeout(SOON, outgoing.next()).await;
+    let first = match first {
+        Ok(None) => return gone(outgoing.why_ended()),
+        Ok(Some(message)) if is_answer(&message) => {
+            if let Some(tap) = &tap {
+                tap.server_said(message.clone());
+            }
+            return with_session(HttpResponse::Ok(), new_session.as_deref())
+                .content_type("application/json")
+                .body(message);
+        }
+        Ok(Some(message)) => Some(message),
+        Err(_) => None,
+    };
+    events_from(Source::Asked(outgoing, tap, id.clone()), first, new_session.as_deref())
+}
+
+fn is_answer(message: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(message).is_ok_and(|message| message.get("method").is_none())
+}
+
+fn with_session(
+    mut response: actix_web::HttpResponseBuilder,
+    session: Option<&str>,
+) -> actix_web::HttpResponseBuilder {
+    if let Some(session) = session {
+        response.insert_header(("mcp-session-id", session));
+    }
+    response
+}
+
+/// Where the messages of a stream come from.
+enum Source {
+    /// A request, until its answer; with the place where it is seen, if it has one, and its id.
+    Asked(Outgoing, Option<Tap>, Value),
+    /// What the server says by itself; the process is held as long as somebody listens.
+    Heard(mpsc::UnboundedReceiver<Bytes>, HeldChild),
+}
+
+impl Source {
+    async fn next(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Asked(outgoing, tap, id) => match outgoing.next().await {
+                Some(message) => {
+                    if let Some(tap) = tap {
+                        tap.server_said(message.clone());
+                    }
+                    Some(message)
+                }
+                // Whoever waits for an answer is told why none comes.
+                None if !id.is_null() => {
+                    let why = outgoing.why_ended()?;
+                    if let Some(tap) = tap {
+                        tap.server_left(&why);
+                    }
+                    let error = serde_json::json!({"code": SERVER_ERROR, "message": why});
+                    let answer = serde_json::json!({"jsonrpc": "2.0", "id": id.take(), "error": error});
+                    Some(answer.to_string().into())
+                }
+                None => None,
+            },
+            Self::Heard(messages, child) => {
+                tokio::select! {
+                    message = messages.recv() => message,
+                    _ = child.ended() => None,
+                }
+            }
+        }
+    }
+}
+
+fn events(source: Source, first: Option<Bytes>) -> HttpResponse {
+    events_from(source, first, None)
+}
+
+fn events_from(source: Source, first: Option<Bytes>, session: Option<&str>) -> HttpResponse {
+    if let (Source::Asked(_, Some(tap), _), Some(first)) = (&source, &first) {
+        tap.server_said(first.clone());
+    }
+    let begun = first.map(|message| event(&message));
+    let body = stream::unfold((begun, source), async |(begun, mut source)| {
+        if let Some(begun) = begun {
+            return Some((Ok::<_, std::convert::Infallible>(begun), (None, source)));
+        }
+        match tokio::time::timeout(SIGN_OF_LIFE, source.next()).await {
+            Ok(Some(message)) => Some((Ok(event(&message)), (None, source))),
+            Ok(None) => None,
+            Err(_) => Some((Ok(Bytes::from_static(b":\n\n")), (None, source))),
+        }
+    });
+    with_session(HttpResponse::Ok(), session)
+        .content_type("text/event-stream")
+        .insert_header(("cache-control", "no-store"))
+        .streaming(Box::pin(body))
+}
+
+/// A message as an event. It is one line.
+fn event(message: &[u8]) -> Bytes {
+    [b"event: message\ndata: ", message.trim_ascii(), b"\n\n"].concat().into()
+}

@@ -10,6 +10,7 @@
 
 mod answer;
 mod call;
+mod history;
 mod progress;
 pub mod proxy;
 mod server;

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use flowtrail_runner::Runner;
+use flowtrail_tracker::Tracker;
 use flowtrail_types::Principal;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, Extensions,
-    Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
-    SubscriptionFilter,
+    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CustomRequest,
+    CustomResult, ErrorCode, Extensions, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, Peer, RoleServer, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{call, tools};
+use crate::{call, history, tools};
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -33,8 +35,9 @@ pub struct FlowServer {
     shutdown: CancellationToken,
 }
 
-const INSTRUCTIONS: &str = "Each tool is a flow. Every call is recorded: the answer's \
-    _meta[\"flowtrail/executionId\"] names its record, which shows what each node of the flow did.";
+const INSTRUCTIONS: &str = "Each tool is a flow, but for those that begin with flowtrail_, which ask for history. Every \
+    call of a flow is recorded: the answer's _meta[\"flowtrail/executionId\"] names its record, which shows what each node \
+    of the flow did; flowtrail_get_execution reads it, and so does the resource flowtrail://executions/{id}.";
 
 /// How long a client may take to take a notification.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -52,6 +55,21 @@ impl FlowServer {
         &self.runner
     }
 
+    /// Asks the database, which blocks.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        context: &RequestContext<RoleServer>,
+        look: impl FnOnce(&Tracker, &Principal) -> Result<T, ErrorData> + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let principal = self.principal(&context.extensions)?;
+        let tracker = self.runner.tracker().clone();
+        let looked = tokio::task::spawn_blocking(move || look(&tracker, &principal)).await;
+        looked.unwrap_or_else(|error| {
+            log::error!("a look at the history broke off: {error}");
+            Err(ErrorData::internal_error("something went wrong inside Flowtrail", None))
+        })
+    }
+
     fn principal(&self, extensions: &Extensions) -> Result<Principal, ErrorData> {
         match &self.caller {
             Caller::Fixed(principal) => Ok(principal.clone()),
@@ -66,9 +84,17 @@ impl FlowServer {
     }
 }
 
+fn unknown_method(name: &str) -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("Unknown method: {name}"), None)
+}
+
 impl ServerHandler for FlowServer {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources()
+            .build();
         ServerConfig::new(capabilities)
             .with_server_info(
                 Implementation::new("flowtrail", env!("CARGO_PKG_VERSION")).with_title("Flowtrail"),
@@ -83,7 +109,8 @@ impl ServerHandler for FlowServer {
     ) -> Result<ListToolsResult, ErrorData> {
         let principal = self.principal(&context.extensions)?;
         let flows = self.runner.tracker().tools(&principal);
-        Ok(ListToolsResult::with_all_items(flows.iter().filter_map(|flow| tools::tool(flow)).collect()))
+        let flows = flows.iter().filter_map(|flow| tools::tool(flow));
+        Ok(ListToolsResult::with_all_items(flows.chain(history::tools()).collect()))
     }
 
     async fn call_tool(
@@ -92,24 +119,87 @@ impl ServerHandler for FlowServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let principal = self.principal(&context.extensions)?;
+        if request.name.starts_with(history::PREFIX) {
+            let tracker = self.runner.tracker();
+            let arguments = request.arguments.unwrap_or_default();
+            let answer = history::ask(tracker, principal, &request.name, arguments).await;
+            let unknown = || ErrorData::invalid_params(format!("Unknown tool: {}", request.name), None);
+            return answer.map(CallToolResponse::from).ok_or_else(unknown);
+        }
         call::call(self, principal, request, &context).await.map(CallToolResponse::from)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        self.look_up(&context, move |tracker, principal| {
+            history::listed(tracker, principal, cursor.as_deref())
+        })
+        .await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(history::templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let uri = request.uri;
+        let read = self.look_up(&context, move |tracker, principal| history::read(tracker, principal, &uri));
+        read.await.map(ReadResourceResponse::from)
+    }
+
+    /// The SDK would answer with an empty list what is not offered.
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(unknown_method("prompts/list"))
+    }
+
+    async fn complete(
+        &self,
+        _request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(unknown_method("completion/complete"))
     }
 
     /// The SDK sends requests here that it knows by name but whose parameters it could not read.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let known = ["tools/call", "tools/list", "initialize", "ping"];
-        if known.contains(&request.method.as_str()) {
-            let message = format!(
-                "Malformed parameters of {}: expected an object with a string `name` and an object `arguments`",
-                request.method
-            );
-            return Err(ErrorData::invalid_params(message, None));
-        }
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("Unknown method: {}", request.method), None))
+        let is_stateless = context.protocol_version().is_some_and(|version| !version.has_initialize());
+        let expected = match request.method.as_str() {
+            // Without sessions there is nothing to begin and nothing to keep alive.
+            "initialize" | "ping" if is_stateless => None,
+            "initialize" => Some("`protocolVersion`, `capabilities` and `clientInfo`"),
+            "ping" => Some("no more than `_meta`"),
+            "tools/call" => Some("a string `name` and an object `arguments`"),
+            "tools/list" | "resources/list" | "resources/templates/list" => {
+                Some("no more than a string `cursor`")
+            }
+            "resources/read" => Some("a string `uri`"),
+            "subscriptions/listen" if is_stateless => Some("an object `notifications`"),
+            _ => None,
+        };
+        let Some(expected) = expected else { return Err(unknown_method(&request.method)) };
+        let message =
+            format!("Malformed parameters of {}: expected an object with {expected}", request.method);
+        Err(ErrorData::invalid_params(message, None))
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {

@@ -17,7 +17,7 @@ use crate::duration::spoken;
 use crate::finished::Finished;
 use crate::nodes::{NodeContext, NodeError, Output};
 use crate::plan::Plan;
-use crate::progress::Progress;
+use crate::progress::{Entry, Progress};
 use crate::runner::Runner;
 use crate::template::{Scope, Shared};
 
@@ -107,7 +107,7 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
         let arguments = Shared::new(Value::Object(self.call.arguments.clone()));
         let trigger = self.plan.trigger();
         self.progress.begin(trigger);
-        running.push(self.start(trigger, arguments));
+        running.push(self.start(trigger, Entry { input: arguments, arrived: Vec::new() }));
         let cancelled = self.handle.cancelled();
         let deadline = tokio::time::sleep(timeout);
         tokio::pin!(deadline);
@@ -124,8 +124,8 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
                     let Some(ended) = ended else { break Outcome::Fulfilled };
                     match self.take(ended) {
                         Ok(ready) => for node in ready {
-                            let input = self.progress.begin(node);
-                            running.push(self.start(node, input));
+                            let entry = self.progress.begin(node);
+                            running.push(self.start(node, entry));
                         },
                         Err(error) => break Outcome::Error(error),
                     }
@@ -146,7 +146,8 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
     }
 
     /// Begins a node. What is returned runs it, within its time, and never panics.
-    fn start(&self, index: usize, input: Shared) -> BoxFuture<'e, Ended> {
+    fn start(&self, index: usize, entry: Entry) -> BoxFuture<'e, Ended> {
+        let Entry { input, arrived } = entry;
         let node: &'e Node = &self.plan.definition().nodes[index];
         let kind = self.plan.kind(index);
         let outputs = self.progress.outputs_before(index);
@@ -158,6 +159,7 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
         let context = NodeContext {
             node,
             scope,
+            arrived,
             runner: self.runner,
             call: self.call,
             execution: self.handle.id(),

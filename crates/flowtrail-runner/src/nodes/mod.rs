@@ -7,6 +7,7 @@ mod conditional;
 mod context;
 mod interface;
 mod link;
+mod merge;
 mod returns;
 mod transform;
 mod user_intent;
@@ -33,19 +34,20 @@ pub(crate) const ERROR: &str = "error";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All kinds.
-static KINDS: [&dyn NodeKind; 8] = [
+static KINDS: [&dyn NodeKind; 9] = [
     &user_intent::UserIntent,
     &transform::Transform,
     &api_call::ApiCall,
     &call_flow::CallFlow,
     &conditional::Conditional,
+    &merge::Merge,
     &interface::Interface,
     &link::Link,
     &returns::Return,
 ];
 
 /// Kinds that flow files may have one day.
-const LATER: [&str; 4] = ["Model", "McpTool", "Loop", "Merge"];
+const LATER: [&str; 3] = ["Model", "McpTool", "Loop"];
 
 /// What a node of one kind is and does.
 pub(crate) trait NodeKind: Send + Sync {

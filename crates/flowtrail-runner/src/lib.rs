@@ -11,6 +11,7 @@
 //! A node has a timeout, can be stopped at any time, and cannot take the process down.
 
 mod arguments;
+mod attempt;
 mod call;
 mod duration;
 mod execution;
@@ -23,6 +24,7 @@ mod parameter;
 mod plan;
 mod problem;
 mod progress;
+mod retry;
 mod runner;
 mod sandbox;
 mod secrets;

@@ -367,10 +367,7 @@ fn parameters_of_api_calls() {
             json!({"method": "GET", "url": url, "acceptStatus": [99]}),
             "parameters.acceptStatus: must be an array",
         ),
-        (
-            json!({"method": "GET", "url": url, "retry": 3}),
-            "parameters.retry: is not available in this version",
-        ),
+        (json!({"method": "GET", "url": url, "retry": 3}), "parameters.retry: must be an object"),
         (json!({"method": "GET", "url": url, "header": {}}), "did you mean \"headers\"?"),
     ] {
         let problems = problems_of(file(&[("a", "ApiCall", parameters.clone())], "ask>a"));

@@ -5,11 +5,13 @@ mod client;
 mod failure;
 mod redirect;
 mod resolver;
+mod retry_after;
 
 pub(crate) use address::{anywhere, public_only};
 pub(crate) use client::{HttpClient, Received, Request, spoken};
 pub(crate) use failure::HttpError;
 pub(crate) use redirect::is_credential;
+pub(crate) use retry_after::retry_after;
 
 #[cfg(test)]
 mod tests;

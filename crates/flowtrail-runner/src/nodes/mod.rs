@@ -14,12 +14,15 @@ mod user_intent;
 
 use std::time::Duration;
 
+use flowtrail_tracker::NodeHandle;
 use flowtrail_types::{ErrorKind, Node};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::Returned;
 use crate::duration::parse_timeout;
+use crate::http::HttpError;
+use crate::retry::{Cause, Retry, Transient};
 use crate::sandbox::ScriptError;
 use crate::suggest::suggestion;
 use crate::template::TemplateError;
@@ -69,6 +72,11 @@ pub(crate) trait NodeKind: Send + Sync {
         Some(own_timeout(node).unwrap_or(DEFAULT_TIMEOUT))
     }
 
+    /// How often this node is tried when it fails; absent when once has to be enough.
+    fn retry(&self, _: &Node) -> Option<Retry> {
+        None
+    }
+
     /// Checks a node's parameters, as far as that is possible without running it.
     fn check(&self, check: &mut Check<'_, '_>);
 
@@ -96,6 +104,18 @@ pub(crate) fn kind_named(name: &str) -> Result<&'static dyn NodeKind, UnknownKin
 /// The timeout that a node sets for itself. What cannot be read was refused when the flow was checked.
 fn own_timeout(node: &Node) -> Option<Duration> {
     node.timeout.as_deref().and_then(|text| parse_timeout(text).ok())
+}
+
+/// How long a node may take that has a parameter `timeout` besides: the shorter of the two, or 30 seconds.
+fn asking_timeout(node: &Node) -> Duration {
+    let parameter = node.parameters.get("timeout").and_then(Value::as_str);
+    let parameter = parameter.and_then(|text| parse_timeout(text).ok());
+    own_timeout(node).into_iter().chain(parameter).min().unwrap_or(DEFAULT_TIMEOUT)
+}
+
+/// The parameter `retry` of a node. What cannot be read was refused when the flow was checked.
+fn own_retry(node: &Node) -> Option<Retry> {
+    node.parameters.get("retry").and_then(|retry| Retry::read(retry).ok())
 }
 
 /// What a node gives when it ends as it should.
@@ -130,12 +150,27 @@ pub(crate) struct NodeError {
     pub(crate) kind: ErrorKind,
     /// What it had produced by then.
     pub(crate) output: Option<Value>,
+    /// Whether it may pass by itself, and why.
+    pub(crate) transient: Option<Transient>,
 }
 
 impl NodeError {
     /// An error without output.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind, output: None }
+        Self { message: message.into(), kind, output: None, transient: None }
+    }
+
+    /// The same, which may pass by itself.
+    pub(crate) fn transient(self, transient: impl Into<Transient>) -> Self {
+        Self { transient: Some(transient.into()), ..self }
+    }
+
+    /// Records it as the end of a node.
+    pub(crate) fn record(&self, recorded: NodeHandle) {
+        match &self.output {
+            Some(output) => recorded.fail_with_output(self.kind, &self.message, output),
+            None => recorded.fail(self.kind, &self.message),
+        }
     }
 
     /// The parameters are not what they were when the flow was checked.
@@ -147,6 +182,12 @@ impl NodeError {
 impl From<TemplateError> for NodeError {
     fn from(error: TemplateError) -> Self {
         Self::new(error.kind, error.message)
+    }
+}
+
+impl From<HttpError> for NodeError {
+    fn from(HttpError { message, kind, is_transient }: HttpError) -> Self {
+        Self { transient: is_transient.then_some(Cause::Network.into()), ..Self::new(kind, message) }
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     Full(&'static str, String, Vec<u8>),
     /// Nothing, ever.
     Never,
+    /// Nothing, and the connection is closed.
+    HangUp,
 }
 
 impl Answer {
@@ -87,6 +89,7 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
     log.lock().unwrap().push(received.clone());
     match handler(received).await {
         Answer::Never => std::future::pending().await,
+        Answer::HangUp => None,
         Answer::Full(status, headers, body) => {
             let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
             let length = body.len();

@@ -5,7 +5,6 @@ use url::Url;
 
 use super::super::Check;
 use super::request::{METHODS, OWN_HEADERS};
-use crate::duration::parse_timeout;
 use crate::http::is_credential;
 use crate::suggest::suggestion;
 use crate::template::has_template;
@@ -29,13 +28,9 @@ pub(super) fn check(check: &mut Check<'_, '_>) {
     }
     check_fields(check, "headers");
     check_fields(check, "query");
-    if let Some(Err(message)) = check.text("timeout").map(parse_timeout) {
-        check.problem("timeout", message);
-    }
+    check.timeout();
+    check.retry();
     check_accepted(check);
-    if check.parameter("retry").is_some() {
-        check.problem("retry", "is not available in this version");
-    }
     for parameter in ["url", "headers", "query", "body"] {
         check.templates(parameter);
     }

@@ -7,6 +7,7 @@ mod conditional;
 mod context;
 mod interface;
 mod link;
+mod mcp_tool;
 mod merge;
 mod returns;
 mod transform;
@@ -37,10 +38,11 @@ pub(crate) const ERROR: &str = "error";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All kinds.
-static KINDS: [&dyn NodeKind; 9] = [
+static KINDS: [&dyn NodeKind; 10] = [
     &user_intent::UserIntent,
     &transform::Transform,
     &api_call::ApiCall,
+    &mcp_tool::McpTool,
     &call_flow::CallFlow,
     &conditional::Conditional,
     &merge::Merge,
@@ -50,7 +52,7 @@ static KINDS: [&dyn NodeKind; 9] = [
 ];
 
 /// Kinds that flow files may have one day.
-const LATER: [&str; 3] = ["Model", "McpTool", "Loop"];
+const LATER: [&str; 2] = ["Model", "Loop"];
 
 /// What a node of one kind is and does.
 pub(crate) trait NodeKind: Send + Sync {

@@ -49,7 +49,7 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     if status.as_u16() < 400 || accepted.contains(&status.as_u16()) {
         return Ok(Output::of(output));
     }
-    let message = format!("{spoken} answered {status}{}", response::excerpt(&output));
+    let message = format!("{spoken} answered {status}{}", response::beginning(&output));
     let transient = is_transient_status(status.as_u16()).then_some(Transient { cause: Cause::Status, after });
     Err(NodeError { output: Some(output), transient, ..NodeError::new(ErrorKind::Failed, message) })
 }

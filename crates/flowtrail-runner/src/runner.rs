@@ -38,6 +38,8 @@ pub struct RunnerOptions {
     pub max_running: usize,
     /// The MCP servers whose tools `McpTool` nodes call. None by default.
     pub upstreams: Option<Arc<dyn Upstreams>>,
+    /// How long the stream of a `Model` may say nothing. 30 seconds by default.
+    pub stream_idle_timeout: Duration,
     /// On which tokio runtime flows run. By default on that of whoever starts them; a server whose workers have
     /// runtimes of their own wants one that outlives them.
     pub runtime: Option<Handle>,
@@ -53,6 +55,7 @@ impl Default for RunnerOptions {
             script_timeout: Duration::from_secs(5),
             max_running: 1_024,
             upstreams: None,
+            stream_idle_timeout: Duration::from_secs(30),
             runtime: None,
         }
     }
@@ -166,6 +169,14 @@ impl Runner {
 
     pub(crate) fn sandbox(&self) -> &Sandbox {
         &self.0.sandbox
+    }
+
+    pub(crate) fn stream_idle_timeout(&self) -> Duration {
+        self.0.options.stream_idle_timeout
+    }
+
+    pub(crate) fn max_response_bytes(&self) -> usize {
+        self.0.options.max_response_bytes
     }
 
     pub(crate) fn upstreams(&self) -> Option<&dyn Upstreams> {

@@ -244,7 +244,6 @@ fn there_is_one_trigger() {
 #[test]
 fn kinds_are_known() {
     for (kind, expected) in [
-        ("Model", "type: Model is not available in this version"),
         ("Loop", "type: Loop is not available in this version"),
         ("", "type: is missing, known are UserIntent, Transform"),
         ("apicall", "did you mean \"ApiCall\"?"),

@@ -9,27 +9,26 @@ mod interface;
 mod link;
 mod mcp_tool;
 mod merge;
+mod model;
+mod outcome;
+mod request_fields;
 mod returns;
 mod transform;
 mod user_intent;
 
 use std::time::Duration;
 
-use flowtrail_tracker::NodeHandle;
-use flowtrail_types::{ErrorKind, Node};
+use flowtrail_types::Node;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use crate::Returned;
 use crate::duration::parse_timeout;
-use crate::http::HttpError;
-use crate::retry::{Cause, Retry, Transient};
-use crate::sandbox::ScriptError;
+use crate::retry::Retry;
 use crate::suggest::suggestion;
-use crate::template::TemplateError;
 
 pub(crate) use check::Check;
 pub(crate) use context::NodeContext;
+pub(crate) use outcome::{NodeError, Output};
 
 /// The way out of a node that failed.
 pub(crate) const ERROR: &str = "error";
@@ -38,10 +37,11 @@ pub(crate) const ERROR: &str = "error";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All kinds.
-static KINDS: [&dyn NodeKind; 10] = [
+static KINDS: [&dyn NodeKind; 11] = [
     &user_intent::UserIntent,
     &transform::Transform,
     &api_call::ApiCall,
+    &model::Model,
     &mcp_tool::McpTool,
     &call_flow::CallFlow,
     &conditional::Conditional,
@@ -52,7 +52,7 @@ static KINDS: [&dyn NodeKind; 10] = [
 ];
 
 /// Kinds that flow files may have one day.
-const LATER: [&str; 2] = ["Model", "Loop"];
+const LATER: [&str; 1] = ["Loop"];
 
 /// What a node of one kind is and does.
 pub(crate) trait NodeKind: Send + Sync {
@@ -118,83 +118,4 @@ fn asking_timeout(node: &Node) -> Duration {
 /// The parameter `retry` of a node. What cannot be read was refused when the flow was checked.
 fn own_retry(node: &Node) -> Option<Retry> {
     node.parameters.get("retry").and_then(|retry| Retry::read(retry).ok())
-}
-
-/// What a node gives when it ends as it should.
-#[derive(Debug)]
-pub(crate) struct Output {
-    /// What the nodes after it are given.
-    pub(crate) value: Value,
-    /// Which of its branches it takes.
-    pub(crate) branch: Option<&'static str>,
-    /// What it answers to whoever called the flow.
-    pub(crate) returned: Option<Returned>,
-}
-
-impl Output {
-    /// A value, by the normal way.
-    fn of(value: Value) -> Self {
-        Self { value, branch: None, returned: None }
-    }
-
-    /// A value that is also an answer.
-    fn answering(value: Value, returned: Returned) -> Self {
-        Self { value, branch: None, returned: Some(returned) }
-    }
-}
-
-/// Why a node failed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NodeError {
-    /// What happened, for people and for models.
-    pub(crate) message: String,
-    /// The same in one word.
-    pub(crate) kind: ErrorKind,
-    /// What it had produced by then.
-    pub(crate) output: Option<Value>,
-    /// Whether it may pass by itself, and why.
-    pub(crate) transient: Option<Transient>,
-}
-
-impl NodeError {
-    /// An error without output.
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind, output: None, transient: None }
-    }
-
-    /// The same, which may pass by itself.
-    pub(crate) fn transient(self, transient: impl Into<Transient>) -> Self {
-        Self { transient: Some(transient.into()), ..self }
-    }
-
-    /// Records it as the end of a node.
-    pub(crate) fn record(&self, recorded: NodeHandle) {
-        match &self.output {
-            Some(output) => recorded.fail_with_output(self.kind, &self.message, output),
-            None => recorded.fail(self.kind, &self.message),
-        }
-    }
-
-    /// The parameters are not what they were when the flow was checked.
-    fn malformed(field: &str, message: &str) -> Self {
-        Self::new(ErrorKind::InvalidInput, format!("parameters.{field}: {message}"))
-    }
-}
-
-impl From<TemplateError> for NodeError {
-    fn from(error: TemplateError) -> Self {
-        Self::new(error.kind, error.message)
-    }
-}
-
-impl From<HttpError> for NodeError {
-    fn from(HttpError { message, kind, is_transient }: HttpError) -> Self {
-        Self { transient: is_transient.then_some(Cause::Network.into()), ..Self::new(kind, message) }
-    }
-}
-
-impl From<ScriptError> for NodeError {
-    fn from(error: ScriptError) -> Self {
-        Self::new(error.kind, error.message)
-    }
 }

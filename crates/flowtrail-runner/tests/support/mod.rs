@@ -15,7 +15,7 @@ use flowtrail_types::{Execution, Flow, NodeExecution, NodeStatus, Principal, Sou
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-pub(crate) use server::{Answer, Received, Server};
+pub(crate) use server::{Answer, End, Received, Server};
 
 /// A runner, and who uses it.
 pub(crate) struct World {

@@ -1,28 +1,27 @@
 //! One execution: the loop that runs node after node and records them.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use flowtrail_tracker::{ExecutionHandle, NodeHandle, NodeStart};
+use flowtrail_tracker::{ExecutionHandle, NodeStart};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorInfo, ErrorKind, Node, NodeStatus};
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::attempt::{self, Attempted};
 use crate::call::Call;
 use crate::duration::spoken;
 use crate::finished::Finished;
-use crate::nodes::{NodeContext, NodeError, Output};
+use crate::nodes::NodeContext;
 use crate::plan::Plan;
-use crate::progress::Progress;
+use crate::progress::{Entry, Progress};
 use crate::runner::Runner;
 use crate::template::{Scope, Shared};
 
-/// How a node ended, and which.
-type Ended = (usize, NodeHandle, Shared, Result<Output, NodeError>);
+/// Which node ended, what it was given, and how it ended.
+type Ended = (usize, Shared, Attempted);
 
 /// Runs a planned flow to its end and records it.
 pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
@@ -107,7 +106,7 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
         let arguments = Shared::new(Value::Object(self.call.arguments.clone()));
         let trigger = self.plan.trigger();
         self.progress.begin(trigger);
-        running.push(self.start(trigger, arguments));
+        running.push(self.start(trigger, Entry { input: arguments, arrived: Vec::new() }));
         let cancelled = self.handle.cancelled();
         let deadline = tokio::time::sleep(timeout);
         tokio::pin!(deadline);
@@ -124,8 +123,8 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
                     let Some(ended) = ended else { break Outcome::Fulfilled };
                     match self.take(ended) {
                         Ok(ready) => for node in ready {
-                            let input = self.progress.begin(node);
-                            running.push(self.start(node, input));
+                            let entry = self.progress.begin(node);
+                            running.push(self.start(node, entry));
                         },
                         Err(error) => break Outcome::Error(error),
                     }
@@ -145,48 +144,38 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
         Outcome::Aborted(Some(reason))
     }
 
-    /// Begins a node. What is returned runs it, within its time, and never panics.
-    fn start(&self, index: usize, input: Shared) -> BoxFuture<'e, Ended> {
+    /// Begins a node. What is returned runs it, and never panics.
+    fn start(&self, index: usize, entry: Entry) -> BoxFuture<'e, Ended> {
+        let Entry { input, arrived } = entry;
         let node: &'e Node = &self.plan.definition().nodes[index];
         let kind = self.plan.kind(index);
         let outputs = self.progress.outputs_before(index);
         let scope = Scope::new(outputs, input.clone(), self.runner.secrets().clone());
-        let recorded = self.handle.begin_node(NodeStart {
-            node_name: node.label(),
-            ..NodeStart::new(&node.id, &node.kind, input.json())
-        });
+        let handle = self.handle;
+        let begin = move |attempt: i32, input: &Value| {
+            let start = NodeStart::new(&node.id, &node.kind, input);
+            handle.begin_node(NodeStart { node_name: node.label(), attempt, ..start })
+        };
+        // Now, and not when it is first polled: nodes are numbered in the order in which they are begun.
+        let recorded = begin(1, input.json());
         let context = NodeContext {
             node,
             scope,
+            arrived,
             runner: self.runner,
             call: self.call,
             execution: self.handle.id(),
             stop: self.stop,
         };
-        Box::pin(async move {
-            let run = async {
-                match kind.timeout(node) {
-                    None => kind.run(&context).await,
-                    Some(limit) => match tokio::time::timeout(limit, kind.run(&context)).await {
-                        Ok(result) => result,
-                        Err(_) => Err(NodeError::new(
-                            ErrorKind::Timeout,
-                            format!("took longer than {}", spoken(limit)),
-                        )),
-                    },
-                }
-            };
-            let result = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
-                log::error!("node {} of kind {} panicked", node.id, node.kind);
-                Err(NodeError::new(ErrorKind::Internal, "something went wrong inside Flowtrail"))
-            });
-            (index, recorded, input, result)
-        })
+        Box::pin(async move { (index, input, attempt::run(kind, context, recorded, begin).await) })
     }
 
     /// Takes what a node has come to, and returns the nodes that can run now. A failure that no way goes on
     /// from is the execution's.
-    fn take(&mut self, (index, recorded, input, result): Ended) -> Result<Vec<usize>, ErrorInfo> {
+    fn take(
+        &mut self,
+        (index, input, Attempted { recorded, result }): Ended,
+    ) -> Result<Vec<usize>, ErrorInfo> {
         let node = &self.plan.definition().nodes[index];
         let (status, (ready, skipped)) = match result {
             Ok(output) => {
@@ -194,10 +183,7 @@ impl<'e, 'p: 'e> Execution<'e, 'p> {
                 (NodeStatus::Completed, self.progress.complete(index, output))
             }
             Err(error) => {
-                match &error.output {
-                    Some(output) => recorded.fail_with_output(error.kind, &error.message, output),
-                    None => recorded.fail(error.kind, &error.message),
-                }
+                error.record(recorded);
                 if !self.progress.goes_on_after_failure(index) {
                     self.observe(self.progress.done() + 1, node, NodeStatus::Error);
                     return Err(ErrorInfo::new(error.kind, error.message).at_node(&node.id, node.label()));

@@ -8,11 +8,14 @@
 //!
 //! Inside, a kind of node is one file in `nodes` with one trait to implement, `NodeKind`. What kinds need to be
 //! harmless stands beside it: `template` renders `{{ … }}`, `sandbox` runs JavaScript, `http` makes requests.
+//! What the runner does not know is asked of others: tools of MCP servers through [`Upstreams`].
 //! A node has a timeout, can be stopped at any time, and cannot take the process down.
 
 mod arguments;
+mod attempt;
 mod call;
 mod duration;
+mod excerpt;
 mod execution;
 mod finished;
 mod flow_file;
@@ -23,11 +26,13 @@ mod parameter;
 mod plan;
 mod problem;
 mod progress;
+mod retry;
 mod runner;
 mod sandbox;
 mod secrets;
 mod suggest;
 mod template;
+mod upstreams;
 mod validate;
 
 pub use arguments::{check_arguments, first_parameter, input_schema};
@@ -37,6 +42,7 @@ pub use flow_file::{parse_flow, parse_flow_file, write_flow_file};
 pub use problem::{Problem, Problems};
 pub use runner::{Runner, RunnerOptions, Running};
 pub use secrets::Secrets;
+pub use upstreams::{UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams};
 pub use validate::validate;
 
 /// How deep flows may call each other.

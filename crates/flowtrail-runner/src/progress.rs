@@ -23,6 +23,14 @@ enum Standing {
     Skipped,
 }
 
+/// What a node is given when it begins.
+pub(crate) struct Entry {
+    /// Its input: the output before it, or of several by id.
+    pub(crate) input: Shared,
+    /// The same one by one, in the order of the connections by which they came.
+    pub(crate) arrived: Vec<Shared>,
+}
+
 /// How far an execution is.
 pub(crate) struct Progress<'p, 'd> {
     plan: &'p Plan<'d>,
@@ -46,26 +54,29 @@ impl<'p, 'd> Progress<'p, 'd> {
         self.done
     }
 
-    /// A node begins. Returns its input: the output before it, or of several by id.
-    pub(crate) fn begin(&mut self, node: usize) -> Shared {
+    /// A node begins. Returns what it is given.
+    pub(crate) fn begin(&mut self, node: usize) -> Entry {
         self.standing[node] = Standing::Running;
-        let mut before: BTreeMap<usize, &Shared> = BTreeMap::new();
+        let nodes = &self.plan.definition().nodes;
+        let mut by_id: BTreeMap<usize, &Shared> = BTreeMap::new();
+        let mut arrived = Vec::new();
         for edge in self.plan.incoming(node) {
             if let Standing::Ended { way, value } = &self.standing[edge.source]
                 && *way == edge.handle
             {
-                before.insert(edge.source, value);
+                by_id.insert(edge.source, value);
+                arrived.push(value.clone());
             }
         }
-        match before.len() {
-            1 => before.into_values().next().cloned().unwrap_or_else(|| Shared::new(Value::Null)),
+        let input = match arrived.as_slice() {
+            [one] => one.clone(),
             _ => {
-                let nodes = &self.plan.definition().nodes;
                 let by_id =
-                    before.into_iter().map(|(node, value)| (nodes[node].id.clone(), value.json().clone()));
+                    by_id.into_iter().map(|(node, value)| (nodes[node].id.clone(), value.json().clone()));
                 Shared::new(Value::Object(by_id.collect()))
             }
-        }
+        };
+        Entry { input, arrived }
     }
 
     /// The outputs of the nodes before this one that have ended, by id.

@@ -18,7 +18,7 @@ use crate::finished::{Finished, RunError};
 use crate::http::{HttpClient, anywhere, public_only};
 use crate::plan::Plan;
 use crate::sandbox::Sandbox;
-use crate::{MAX_DEPTH, Secrets};
+use crate::{MAX_DEPTH, Secrets, Upstreams};
 
 /// How a runner works. The default is right for most.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ pub struct RunnerOptions {
     /// How many calls may run at the same time; a call beyond that is refused as busy. The flows that they call
     /// are not counted. 1,024 by default.
     pub max_running: usize,
+    /// The MCP servers whose tools `McpTool` nodes call. None by default.
+    pub upstreams: Option<Arc<dyn Upstreams>>,
+    /// How long the stream of a `Model` may say nothing. 30 seconds by default.
+    pub stream_idle_timeout: Duration,
     /// On which tokio runtime flows run. By default on that of whoever starts them; a server whose workers have
     /// runtimes of their own wants one that outlives them.
     pub runtime: Option<Handle>,
@@ -50,6 +54,8 @@ impl Default for RunnerOptions {
             default_timeout: Duration::from_mins(5),
             script_timeout: Duration::from_secs(5),
             max_running: 1_024,
+            upstreams: None,
+            stream_idle_timeout: Duration::from_secs(30),
             runtime: None,
         }
     }
@@ -163,6 +169,18 @@ impl Runner {
 
     pub(crate) fn sandbox(&self) -> &Sandbox {
         &self.0.sandbox
+    }
+
+    pub(crate) fn stream_idle_timeout(&self) -> Duration {
+        self.0.options.stream_idle_timeout
+    }
+
+    pub(crate) fn max_response_bytes(&self) -> usize {
+        self.0.options.max_response_bytes
+    }
+
+    pub(crate) fn upstreams(&self) -> Option<&dyn Upstreams> {
+        self.0.options.upstreams.as_deref()
     }
 
     pub(crate) fn http(&self) -> &HttpClient {

@@ -244,7 +244,6 @@ fn there_is_one_trigger() {
 #[test]
 fn kinds_are_known() {
     for (kind, expected) in [
-        ("Model", "type: Model is not available in this version"),
         ("Loop", "type: Loop is not available in this version"),
         ("", "type: is missing, known are UserIntent, Transform"),
         ("apicall", "did you mean \"ApiCall\"?"),
@@ -367,10 +366,7 @@ fn parameters_of_api_calls() {
             json!({"method": "GET", "url": url, "acceptStatus": [99]}),
             "parameters.acceptStatus: must be an array",
         ),
-        (
-            json!({"method": "GET", "url": url, "retry": 3}),
-            "parameters.retry: is not available in this version",
-        ),
+        (json!({"method": "GET", "url": url, "retry": 3}), "parameters.retry: must be an object"),
         (json!({"method": "GET", "url": url, "header": {}}), "did you mean \"headers\"?"),
     ] {
         let problems = problems_of(file(&[("a", "ApiCall", parameters.clone())], "ask>a"));

@@ -3,7 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowtrail_runner::{Call, Observer, Returned, RunError, RunnerOptions, Secrets};
@@ -11,8 +11,8 @@ use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorKind, ExecutionStatus, NodeStatus, Source};
 use serde_json::json;
 use support::{
-    Answer, Server, World, code, failure, file, file_asking, hanging, nothing, order, output_of, statuses,
-    text,
+    Answer, Log, Server, World, code, failure, file, file_asking, hanging, nothing, order, output_of,
+    statuses, text,
 };
 use tokio::sync::{Barrier, Notify};
 
@@ -323,13 +323,6 @@ async fn a_node_has_a_timeout_of_its_own() {
 
 #[tokio::test]
 async fn an_observer_is_told_of_every_node() {
-    #[derive(Default)]
-    struct Log(Mutex<Vec<String>>);
-    impl Observer for Log {
-        fn node_ended(&self, done: usize, total: usize, node: &str, status: NodeStatus) {
-            self.0.lock().unwrap().push(format!("{done}/{total} {node} {}", status.as_str()));
-        }
-    }
     let world = World::new();
     let nodes = [
         ("is", "Conditional", json!({"expression": "true"})),
@@ -343,8 +336,10 @@ async fn an_observer_is_told_of_every_node() {
     let mut call: Call = world.call(&flow, nothing());
     call.observer = Some(log.clone());
     world.runner.run(call).await.unwrap();
-    let lines = log.0.lock().unwrap().clone();
-    assert_eq!(lines, ["1/4 ask completed", "2/4 is completed", "3/4 no skipped", "4/4 Say yes completed"]);
+    assert_eq!(
+        log.lines(),
+        ["1/4 ask completed", "2/4 is completed", "3/4 no skipped", "4/4 Say yes completed"]
+    );
 }
 
 #[tokio::test]

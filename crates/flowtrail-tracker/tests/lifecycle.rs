@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowtrail_store::MemoryStore;
-use flowtrail_tracker::{NodeStart, Options, StartExecution, Tracker, TrackerError};
+use flowtrail_tracker::{NodeStart, Options, RecorderLimits, StartExecution, Tracker, TrackerError};
 use flowtrail_types::{
     ErrorInfo, ErrorKind, Execution, ExecutionFilter, ExecutionStatus, Flow, ManualClock, NodeStatus,
     PageRequest, Principal, SequentialIds, Source,
@@ -19,11 +19,16 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
+    fixture_with(RecorderLimits::default())
+}
+
+fn fixture_with(limits: RecorderLimits) -> Fixture {
     let clock = Arc::new(ManualClock::default());
     let options = Options {
         clock: clock.clone(),
         ids: Arc::new(SequentialIds::default()),
         housekeeping: None,
+        limits,
         ..Options::default()
     };
     let tracker = Tracker::with_options(MemoryStore::new(), options).unwrap();
@@ -209,4 +214,50 @@ fn when_the_process_ends_what_begins_is_told_so_at_once() {
         assert_eq!(execution.stop_reason(), ErrorKind::Shutdown);
         execution.abort(None).wait().unwrap();
     }
+}
+
+#[test]
+fn who_keeps_pace_has_little_waiting_and_loses_nothing() {
+    // So few may wait that most nodes are refused at first.
+    let f = fixture_with(RecorderLimits { max_waiting: 16, ..RecorderLimits::default() });
+    let execution = f.start();
+    let id = execution.id();
+    for number in 0..2_000 {
+        let node = execution.begin_node(NodeStart::new("add", "step", &json!(number)));
+        node.complete(&json!(number));
+        pollster::block_on(execution.keep_pace());
+        if number == 1_000 {
+            assert!(f.read(id).node_executions.len() > 500, "they are written while it runs");
+        }
+    }
+    execution.fulfil(None).wait().unwrap();
+    let outputs = f.read(id).node_executions.into_iter().map(|node| node.output_data.unwrap().to_value());
+    assert!(outputs.eq((0..2_000).map(|number| json!(number))));
+}
+
+#[test]
+fn keeping_pace_does_not_wait_for_what_is_never_written() {
+    let f = fixture();
+    let execution = f.start();
+    f.tracker.close();
+    for _ in 0..300 {
+        execution.begin_node(NodeStart::new("add", "step", &Value::Null)).complete(&Value::Null);
+    }
+    pollster::block_on(execution.keep_pace());
+    assert_eq!(
+        execution.fulfil(None).wait().map_err(|error| error.to_string()),
+        Err("the server is shutting down".to_owned())
+    );
+}
+
+#[test]
+fn a_node_may_be_stopped_while_its_execution_goes_on() {
+    let f = fixture();
+    let execution = f.start();
+    let id = execution.id();
+    execution.begin_node(NodeStart::new("first", "step", &Value::Null)).abort();
+    execution.begin_node(NodeStart::new("second", "step", &Value::Null)).complete(&json!(2));
+    execution.fulfil(None).wait().unwrap();
+    let statuses: Vec<NodeStatus> = f.read(id).node_executions.iter().map(|node| node.status).collect();
+    assert_eq!(statuses, [NodeStatus::Aborted, NodeStatus::Completed]);
 }

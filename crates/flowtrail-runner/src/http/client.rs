@@ -13,6 +13,7 @@ use url::{Host, Url};
 
 use super::address::Policy;
 use super::failure::{Forbidden, HttpError};
+use super::opened::{Opened, Received};
 use super::redirect;
 use super::resolver::CheckedResolver;
 
@@ -29,16 +30,6 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Vec<u8>>,
-}
-
-/// A response, read to its end.
-#[derive(Debug)]
-pub(crate) struct Received {
-    /// The URL that answered, after redirects.
-    pub(crate) url: Url,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
 }
 
 /// An HTTP client that goes only where flows may go. Cheap to clone.
@@ -66,17 +57,30 @@ impl HttpClient {
         Self { client, policy, max_body }
     }
 
-    /// Sends a request, follows redirects unless `stays` says that their status is wanted as it is, and reads
-    /// the response to its end. Has no time limit of its own.
+    /// Sends a request, and reads the response to its end. As [`open`](Self::open) otherwise.
     ///
     /// # Errors
     ///
-    /// When there is no answer, it is too large, or it would come from where flows may not go.
+    /// Those of [`open`](Self::open), and when the response is too large or breaks off.
     pub(crate) async fn send(
+        &self,
+        request: Request,
+        stays: impl Fn(StatusCode) -> bool,
+    ) -> Result<Received, HttpError> {
+        self.open(request, stays).await?.read().await
+    }
+
+    /// Sends a request, and follows redirects unless `stays` says that their status is wanted as it is. Has no time
+    /// limit of its own.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or it would come from where flows may not go.
+    pub(crate) async fn open(
         &self,
         mut request: Request,
         stays: impl Fn(StatusCode) -> bool,
-    ) -> Result<Received, HttpError> {
+    ) -> Result<Opened, HttpError> {
         for _ in 0..=MAX_REDIRECTS {
             let spoken = spoken(&request.method, &request.url);
             let response = self.send_once(&request, &spoken).await?;
@@ -85,7 +89,7 @@ impl HttpClient {
                 .map_err(|problem| HttpError::new(ErrorKind::Network, format!("{spoken}: {problem}")))?;
             match target.filter(|_| !stays(status)) {
                 Some(target) => redirect::follow(&mut request, status, target),
-                None => return self.read(request.url, response, &spoken).await,
+                None => return Ok(Opened::new(request.url, response, spoken, self.max_body)),
             }
         }
         let message = format!("{} was redirected more than {MAX_REDIRECTS} times", host(&request.url));
@@ -121,25 +125,6 @@ impl HttpClient {
             Some(reason) => Err(HttpError::from(&Forbidden { host: host(url), reason })),
             None => Ok(()),
         }
-    }
-
-    async fn read(&self, url: Url, mut response: Response, spoken: &str) -> Result<Received, HttpError> {
-        let too_large = || {
-            let message = format!("{spoken} answered with more than {} bytes", self.max_body);
-            HttpError::new(ErrorKind::Limit, message)
-        };
-        let announced = response.content_length().unwrap_or_default();
-        if usize::try_from(announced).map_or(true, |announced| announced > self.max_body) {
-            return Err(too_large());
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| HttpError::of(spoken, error))? {
-            if body.len() + chunk.len() > self.max_body {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Received { url, status: response.status(), headers: response.headers().clone(), body })
     }
 }
 

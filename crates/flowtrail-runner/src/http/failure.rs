@@ -19,11 +19,13 @@ pub(crate) struct HttpError {
     pub(crate) message: String,
     /// The same in one word.
     pub(crate) kind: ErrorKind,
+    /// Whether the same request may well be answered the next time.
+    pub(crate) is_transient: bool,
 }
 
 impl HttpError {
     pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind }
+        Self { message: message.into(), kind, is_transient: false }
     }
 
     /// What an error of the client means, in one line.
@@ -43,7 +45,8 @@ impl HttpError {
             cause = error.source();
         }
         let kind = if error.is_builder() { ErrorKind::InvalidInput } else { ErrorKind::Network };
-        Self::new(kind, format!("{request} failed: {}", causes.join(": ")))
+        let is_transient = kind == ErrorKind::Network;
+        Self { is_transient, ..Self::new(kind, format!("{request} failed: {}", causes.join(": "))) }
     }
 }
 

@@ -3,13 +3,17 @@
 mod address;
 mod client;
 mod failure;
+mod opened;
 mod redirect;
 mod resolver;
+mod retry_after;
 
 pub(crate) use address::{anywhere, public_only};
-pub(crate) use client::{HttpClient, Received, Request, spoken};
+pub(crate) use client::{HttpClient, Request, spoken};
 pub(crate) use failure::HttpError;
+pub(crate) use opened::{Opened, Received};
 pub(crate) use redirect::is_credential;
+pub(crate) use retry_after::retry_after;
 
 #[cfg(test)]
 mod tests;

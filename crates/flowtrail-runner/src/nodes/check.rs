@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use flowtrail_types::Node;
 use serde_json::Value;
 
+use crate::duration::parse_timeout;
 use crate::graph::Graph;
 use crate::problem::Problems;
+use crate::retry::Retry;
 use crate::sandbox::Script;
 use crate::suggest::suggestion;
 use crate::template;
@@ -83,6 +85,22 @@ impl<'g, 'p> Check<'g, 'p> {
     pub(super) fn templates(&mut self, name: &str) {
         if let Some(value) = self.parameter(name) {
             self.templates_in(name, value);
+        }
+    }
+
+    /// Checks a parameter that says how long the node may take.
+    pub(super) fn timeout(&mut self) {
+        if let Some(Err(message)) = self.text("timeout").map(parse_timeout) {
+            self.problem("timeout", message);
+        }
+    }
+
+    /// Checks a parameter that says how often the node is tried.
+    pub(super) fn retry(&mut self) {
+        if let Some(Err(problems)) = self.parameter("retry").map(Retry::read) {
+            for (path, message) in problems {
+                self.problem(&format!("retry{path}"), message);
+            }
         }
     }
 

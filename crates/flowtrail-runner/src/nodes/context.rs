@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::NodeError;
 use crate::call::Call;
 use crate::runner::Runner;
-use crate::template::{self, Scope};
+use crate::template::{self, Scope, Shared};
 
 /// A node that runs: itself, what it can name, and who runs it.
 pub(crate) struct NodeContext<'c> {
@@ -15,6 +15,8 @@ pub(crate) struct NodeContext<'c> {
     pub(crate) node: &'c Node,
     /// Its input, the outputs before it and the secrets.
     pub(crate) scope: Scope,
+    /// What came in, one by one, in the order of the connections.
+    pub(crate) arrived: Vec<Shared>,
     /// Who runs it.
     pub(crate) runner: &'c Runner,
     /// The call that it is part of.

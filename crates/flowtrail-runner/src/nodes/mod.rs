@@ -7,24 +7,28 @@ mod conditional;
 mod context;
 mod interface;
 mod link;
+mod mcp_tool;
+mod merge;
+mod model;
+mod outcome;
+mod request_fields;
 mod returns;
 mod transform;
 mod user_intent;
 
 use std::time::Duration;
 
-use flowtrail_types::{ErrorKind, Node};
+use flowtrail_types::Node;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use crate::Returned;
 use crate::duration::parse_timeout;
-use crate::sandbox::ScriptError;
+use crate::retry::Retry;
 use crate::suggest::suggestion;
-use crate::template::TemplateError;
 
 pub(crate) use check::Check;
 pub(crate) use context::NodeContext;
+pub(crate) use outcome::{NodeError, Output};
 
 /// The way out of a node that failed.
 pub(crate) const ERROR: &str = "error";
@@ -33,19 +37,22 @@ pub(crate) const ERROR: &str = "error";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All kinds.
-static KINDS: [&dyn NodeKind; 8] = [
+static KINDS: [&dyn NodeKind; 11] = [
     &user_intent::UserIntent,
     &transform::Transform,
     &api_call::ApiCall,
+    &model::Model,
+    &mcp_tool::McpTool,
     &call_flow::CallFlow,
     &conditional::Conditional,
+    &merge::Merge,
     &interface::Interface,
     &link::Link,
     &returns::Return,
 ];
 
 /// Kinds that flow files may have one day.
-const LATER: [&str; 4] = ["Model", "McpTool", "Loop", "Merge"];
+const LATER: [&str; 1] = ["Loop"];
 
 /// What a node of one kind is and does.
 pub(crate) trait NodeKind: Send + Sync {
@@ -65,6 +72,11 @@ pub(crate) trait NodeKind: Send + Sync {
     /// How long this node may take; absent when only the flow's timeout bounds it.
     fn timeout(&self, node: &Node) -> Option<Duration> {
         Some(own_timeout(node).unwrap_or(DEFAULT_TIMEOUT))
+    }
+
+    /// How often this node is tried when it fails; absent when once has to be enough.
+    fn retry(&self, _: &Node) -> Option<Retry> {
+        None
     }
 
     /// Checks a node's parameters, as far as that is possible without running it.
@@ -96,60 +108,14 @@ fn own_timeout(node: &Node) -> Option<Duration> {
     node.timeout.as_deref().and_then(|text| parse_timeout(text).ok())
 }
 
-/// What a node gives when it ends as it should.
-#[derive(Debug)]
-pub(crate) struct Output {
-    /// What the nodes after it are given.
-    pub(crate) value: Value,
-    /// Which of its branches it takes.
-    pub(crate) branch: Option<&'static str>,
-    /// What it answers to whoever called the flow.
-    pub(crate) returned: Option<Returned>,
+/// How long a node may take that has a parameter `timeout` besides: the shorter of the two, or 30 seconds.
+fn asking_timeout(node: &Node) -> Duration {
+    let parameter = node.parameters.get("timeout").and_then(Value::as_str);
+    let parameter = parameter.and_then(|text| parse_timeout(text).ok());
+    own_timeout(node).into_iter().chain(parameter).min().unwrap_or(DEFAULT_TIMEOUT)
 }
 
-impl Output {
-    /// A value, by the normal way.
-    fn of(value: Value) -> Self {
-        Self { value, branch: None, returned: None }
-    }
-
-    /// A value that is also an answer.
-    fn answering(value: Value, returned: Returned) -> Self {
-        Self { value, branch: None, returned: Some(returned) }
-    }
-}
-
-/// Why a node failed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct NodeError {
-    /// What happened, for people and for models.
-    pub(crate) message: String,
-    /// The same in one word.
-    pub(crate) kind: ErrorKind,
-    /// What it had produced by then.
-    pub(crate) output: Option<Value>,
-}
-
-impl NodeError {
-    /// An error without output.
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind, output: None }
-    }
-
-    /// The parameters are not what they were when the flow was checked.
-    fn malformed(field: &str, message: &str) -> Self {
-        Self::new(ErrorKind::InvalidInput, format!("parameters.{field}: {message}"))
-    }
-}
-
-impl From<TemplateError> for NodeError {
-    fn from(error: TemplateError) -> Self {
-        Self::new(error.kind, error.message)
-    }
-}
-
-impl From<ScriptError> for NodeError {
-    fn from(error: ScriptError) -> Self {
-        Self::new(error.kind, error.message)
-    }
+/// The parameter `retry` of a node. What cannot be read was refused when the flow was checked.
+fn own_retry(node: &Node) -> Option<Retry> {
+    node.parameters.get("retry").and_then(|retry| Retry::read(retry).ok())
 }

@@ -8,6 +8,7 @@ use rquickjs::{Ctx, Error, Value};
 
 use super::source::FILE;
 use crate::duration::spoken;
+use crate::excerpt::excerpt;
 
 /// How many characters of a thrown value are told.
 const MAX_MESSAGE: usize = 2_000;
@@ -72,7 +73,7 @@ pub(super) fn of(ctx: &Ctx<'_>, error: &Error) -> ScriptError {
             let place = exception.stack().as_deref().and_then(place).unwrap_or_default();
             let hint = if message.contains("'await'") { ": the code must not be asynchronous" } else { "" };
             let text = if message.is_empty() { name } else { format!("{name}: {message}") };
-            ScriptError::new(ErrorKind::Failed, format!("{}{hint}{place}", cut(&text)))
+            ScriptError::new(ErrorKind::Failed, format!("{}{hint}{place}", excerpt(&text, MAX_MESSAGE)))
         }
     }
 }
@@ -90,12 +91,5 @@ fn place(stack: &str) -> Option<String> {
 /// A thrown value that is no error.
 fn shown<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> String {
     let json = ctx.json_stringify(thrown.clone()).ok().flatten().and_then(|json| json.to_string().ok());
-    json.map_or_else(|| format!("a {}", thrown.type_name()), |json| cut(&json))
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_MESSAGE) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
+    json.map_or_else(|| format!("a {}", thrown.type_name()), |json| excerpt(&json, MAX_MESSAGE))
 }

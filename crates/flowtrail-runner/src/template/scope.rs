@@ -55,6 +55,11 @@ impl Scope {
         Self { outputs, input, secrets, meter: Arc::default() }
     }
 
+    /// The same, of which nothing has been processed yet.
+    pub(crate) fn anew(&self) -> Self {
+        Self { meter: Arc::default(), ..self.clone() }
+    }
+
     pub(super) fn to_operand(&self) -> Operand {
         Operand::from_object(self.clone())
     }

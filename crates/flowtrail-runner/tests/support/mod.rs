@@ -4,18 +4,18 @@
 
 mod server;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use flowtrail_runner::{Call, Finished, RunError, Runner, RunnerOptions, parse_flow};
+use flowtrail_runner::{Call, Finished, Observer, RunError, Runner, RunnerOptions, parse_flow};
 use flowtrail_store::MemoryStore;
 use flowtrail_tracker::Tracker;
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{Execution, Flow, Principal, Source};
+use flowtrail_types::{Execution, Flow, NodeExecution, NodeStatus, Principal, Source};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-pub(crate) use server::{Answer, Received, Server};
+pub(crate) use server::{Answer, End, Received, Server};
 
 /// A runner, and who uses it.
 pub(crate) struct World {
@@ -102,6 +102,30 @@ pub(crate) fn statuses(execution: &Execution) -> Vec<(String, &'static str)> {
     let mut statuses: Vec<_> = nodes.map(|node| (node.node_id.clone(), node.status.as_str())).collect();
     statuses.sort();
     statuses
+}
+
+/// The attempts that are recorded of a node: which, how they ended, and what went wrong.
+pub(crate) fn attempts(execution: &Execution, id: &str) -> Vec<(i32, &'static str, String)> {
+    let of_node = execution.node_executions.iter().filter(|node| node.node_id == id);
+    let attempt =
+        |node: &NodeExecution| (node.attempt, node.status.as_str(), node.error.clone().unwrap_or_default());
+    of_node.map(attempt).collect()
+}
+
+/// Keeps what an observer is told, a line a node.
+#[derive(Default)]
+pub(crate) struct Log(Mutex<Vec<String>>);
+
+impl Log {
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Observer for Log {
+    fn node_ended(&self, done: usize, total: usize, node: &str, status: NodeStatus) {
+        self.0.lock().unwrap().push(format!("{done}/{total} {node} {}", status.as_str()));
+    }
 }
 
 /// The output that is recorded of a node.

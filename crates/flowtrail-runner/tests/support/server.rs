@@ -21,8 +21,22 @@ pub(crate) struct Received {
 pub(crate) enum Answer {
     /// Status line, headers, body.
     Full(&'static str, String, Vec<u8>),
+    /// Headers, and a body that comes in pieces.
+    Pieces(&'static str, Vec<String>, End),
     /// Nothing, ever.
     Never,
+    /// Nothing, and the connection is closed.
+    HangUp,
+}
+
+/// How a body in pieces ends.
+pub(crate) enum End {
+    /// As it should.
+    Done,
+    /// The connection is closed in the middle of it.
+    Broken,
+    /// Never.
+    Stalled,
 }
 
 impl Answer {
@@ -86,7 +100,23 @@ async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<
     let received = read(&mut stream).await?;
     log.lock().unwrap().push(received.clone());
     match handler(received).await {
+        Answer::Pieces(headers, pieces, end) => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\n{headers}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.ok()?;
+            for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+                let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());
+                stream.write_all(chunk.as_bytes()).await.ok()?;
+            }
+            match end {
+                End::Done => stream.write_all(b"0\r\n\r\n").await.ok(),
+                End::Broken => None,
+                End::Stalled => std::future::pending().await,
+            }
+        }
         Answer::Never => std::future::pending().await,
+        Answer::HangUp => None,
         Answer::Full(status, headers, body) => {
             let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
             let length = body.len();

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 
 use flowtrail_types::{ErrorKind, Node};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 
-use super::{Check, DEFAULT_TIMEOUT, NodeContext, NodeError, NodeKind, Output, own_timeout};
-use crate::duration::parse_timeout;
-use crate::http::{HttpError, spoken};
+use super::{Check, NodeContext, NodeError, NodeKind, Output, asking_timeout, own_retry};
+use crate::http::{retry_after, spoken};
+use crate::retry::{Cause, Retry, Transient, is_transient_status};
 
 pub(super) struct ApiCall;
 
@@ -22,9 +21,11 @@ impl NodeKind for ApiCall {
     }
 
     fn timeout(&self, node: &Node) -> Option<Duration> {
-        let parameter = node.parameters.get("timeout").and_then(Value::as_str);
-        let parameter = parameter.and_then(|text| parse_timeout(text).ok());
-        Some(own_timeout(node).into_iter().chain(parameter).min().unwrap_or(DEFAULT_TIMEOUT))
+        Some(asking_timeout(node))
+    }
+
+    fn retry(&self, node: &Node) -> Option<Retry> {
+        own_retry(node)
     }
 
     fn check(&self, check: &mut Check<'_, '_>) {
@@ -41,17 +42,14 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     let accepted = request::accepted(context);
     let spoken = spoken(&request.method, &request.url);
     let begun = Instant::now();
-    let received = context
-        .runner
-        .http()
-        .send(request, |status| accepted.contains(&status.as_u16()))
-        .await
-        .map_err(|HttpError { message, kind }| NodeError::new(kind, message))?;
+    let received = context.runner.http().send(request, |status| accepted.contains(&status.as_u16())).await?;
     let status = received.status;
+    let after = retry_after(&received.headers, context.runner.tracker().clock().now());
     let output = response::output(received, begun.elapsed());
     if status.as_u16() < 400 || accepted.contains(&status.as_u16()) {
         return Ok(Output::of(output));
     }
-    let message = format!("{spoken} answered {status}{}", response::excerpt(&output));
-    Err(NodeError { output: Some(output), ..NodeError::new(ErrorKind::Failed, message) })
+    let message = format!("{spoken} answered {status}{}", response::beginning(&output));
+    let transient = is_transient_status(status.as_u16()).then_some(Transient { cause: Cause::Status, after });
+    Err(NodeError { output: Some(output), transient, ..NodeError::new(ErrorKind::Failed, message) })
 }

@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 
 use flowtrail_types::ErrorKind;
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
+use super::super::request_fields::{self, plain};
 use super::super::{NodeContext, NodeError};
 use crate::http::Request;
 
 /// The methods that can be used.
 pub(super) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-
-/// Headers that the client sets by itself. Wrong ones would confuse servers, or whoever stands before them.
-pub(super) const OWN_HEADERS: [&str; 6] =
-    ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"];
 
 /// The statuses that are no failure although they are 400 or more.
 pub(super) fn accepted(context: &NodeContext<'_>) -> BTreeSet<u16> {
@@ -32,7 +29,7 @@ pub(super) fn build(context: &NodeContext<'_>) -> Result<Request, NodeError> {
         true => method.parse().map_err(|_| NodeError::malformed("method", "is no method"))?,
         false => return Err(NodeError::malformed("method", "is no method")),
     };
-    let mut headers = headers(context)?;
+    let mut headers = request_fields::headers(context)?;
     let body = body(context, &mut headers)?;
     Ok(Request { method, url: url(context)?, headers, body })
 }
@@ -58,29 +55,6 @@ fn url(context: &NodeContext<'_>) -> Result<Url, NodeError> {
     Ok(url)
 }
 
-fn headers(context: &NodeContext<'_>) -> Result<HeaderMap, NodeError> {
-    let mut headers = HeaderMap::new();
-    let fields = match context.rendered("headers")? {
-        None => return Ok(headers),
-        Some(Value::Object(fields)) => fields,
-        Some(_) => return Err(NodeError::malformed("headers", "must be an object")),
-    };
-    for (name, value) in &fields {
-        // The value may be a secret, so only the name is told.
-        let path = format!("headers.{name}");
-        let header = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| NodeError::malformed(&path, "is no name of a header"))?;
-        if OWN_HEADERS.contains(&header.as_str()) {
-            return Err(NodeError::malformed(&path, "is set by itself"));
-        }
-        let mut value = HeaderValue::from_str(&plain(value))
-            .map_err(|_| NodeError::malformed(&path, "has characters that no header may have"))?;
-        value.set_sensitive(crate::http::is_credential(name));
-        headers.insert(header, value);
-    }
-    Ok(headers)
-}
-
 /// The body: a string as it is, everything else as JSON.
 fn body(context: &NodeContext<'_>, headers: &mut HeaderMap) -> Result<Option<Vec<u8>>, NodeError> {
     let (body, content_type) = match context.rendered("body")? {
@@ -94,12 +68,4 @@ fn body(context: &NodeContext<'_>, headers: &mut HeaderMap) -> Result<Option<Vec
     };
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
     Ok(Some(body))
-}
-
-/// A value as it stands in a header or a query: a string without quotes.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
 use serde_json::{Map, Value, json};
 
+use crate::excerpt::excerpt;
 use crate::http::Received;
 
 /// How many characters of a body are told in the message of a failure.
@@ -33,18 +34,14 @@ pub(super) fn output(received: Received, took: Duration) -> Value {
 }
 
 /// The body's beginning, to be told after a failure's status.
-pub(super) fn excerpt(output: &Value) -> String {
+pub(super) fn beginning(output: &Value) -> String {
     let text = match &output["body"] {
         Value::String(_) if output.get("bodyEncoding").is_some() => return String::new(),
         Value::String(text) => text.trim().to_owned(),
         Value::Null => return String::new(),
         other => other.to_string(),
     };
-    match text.char_indices().nth(MAX_EXCERPT) {
-        _ if text.is_empty() => String::new(),
-        Some((end, _)) => format!(": {}...", &text[..end]),
-        None => format!(": {text}"),
-    }
+    if text.is_empty() { text } else { format!(": {}", excerpt(&text, MAX_EXCERPT)) }
 }
 
 fn headers(headers: &HeaderMap) -> Value {

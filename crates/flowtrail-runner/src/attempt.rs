@@ -1,0 +1,68 @@
+//! Running one node: within its time, once or as often as it is to be tried, each attempt recorded.
+
+use std::panic::AssertUnwindSafe;
+
+use flowtrail_tracker::NodeHandle;
+use flowtrail_types::ErrorKind;
+use futures_util::FutureExt;
+use serde_json::Value;
+
+use crate::duration::spoken;
+use crate::nodes::{NodeContext, NodeError, NodeKind, Output};
+use crate::retry::{self, Cause};
+
+/// How a node ended: the record of its last attempt, and what that gave.
+pub(crate) struct Attempted {
+    /// Its record, which is not ended yet.
+    pub(crate) recorded: NodeHandle,
+    /// What it gave.
+    pub(crate) result: Result<Output, NodeError>,
+}
+
+/// Runs a node that has begun, and begins it again as often as its `retry` says. Attempts that others follow are
+/// recorded as failed here. Never panics.
+pub(crate) async fn run(
+    kind: &'static dyn NodeKind,
+    mut context: NodeContext<'_>,
+    mut recorded: NodeHandle,
+    begin: impl Fn(i32, &Value) -> NodeHandle,
+) -> Attempted {
+    let retry = kind.retry(context.node);
+    let mut attempt = 1;
+    loop {
+        let result = once(kind, &context).await;
+        let delay = match (&retry, &result) {
+            (Some(retry), Err(NodeError { transient: Some(transient), .. })) => {
+                let jitter = retry::jitter(context.execution, recorded.seq());
+                retry.delay_after(attempt, transient, jitter)
+            }
+            _ => None,
+        };
+        let (delay, error) = match (delay, result) {
+            (Some(delay), Err(error)) => (delay, error),
+            (_, result) => return Attempted { recorded, result },
+        };
+        error.record(recorded);
+        tokio::time::sleep(delay).await;
+        attempt += 1;
+        // What templates may process is a budget of each attempt.
+        context.scope = context.scope.anew();
+        recorded = begin(attempt, context.scope.input.json());
+    }
+}
+
+/// One attempt, within the node's time.
+async fn once(kind: &'static dyn NodeKind, context: &NodeContext<'_>) -> Result<Output, NodeError> {
+    let node = context.node;
+    let run = async {
+        let Some(limit) = kind.timeout(node) else { return kind.run(context).await };
+        tokio::time::timeout(limit, kind.run(context)).await.unwrap_or_else(|_| {
+            let message = format!("took longer than {}", spoken(limit));
+            Err(NodeError::new(ErrorKind::Timeout, message).transient(Cause::Timeout))
+        })
+    };
+    AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
+        log::error!("node {} of kind {} panicked", node.id, node.kind);
+        Err(NodeError::new(ErrorKind::Internal, "something went wrong inside Flowtrail"))
+    })
+}

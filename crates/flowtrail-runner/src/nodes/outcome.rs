@@ -1,0 +1,90 @@
+//! What comes of a node.
+
+use flowtrail_tracker::NodeHandle;
+use flowtrail_types::ErrorKind;
+use serde_json::Value;
+
+use crate::Returned;
+use crate::http::HttpError;
+use crate::retry::{Cause, Transient};
+use crate::sandbox::ScriptError;
+use crate::template::TemplateError;
+
+/// What a node gives when it ends as it should.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// What the nodes after it are given.
+    pub(crate) value: Value,
+    /// Which of its branches it takes.
+    pub(crate) branch: Option<&'static str>,
+    /// What it answers to whoever called the flow.
+    pub(crate) returned: Option<Returned>,
+}
+
+impl Output {
+    /// A value, by the normal way.
+    pub(super) fn of(value: Value) -> Self {
+        Self { value, branch: None, returned: None }
+    }
+
+    /// A value that is also an answer.
+    pub(super) fn answering(value: Value, returned: Returned) -> Self {
+        Self { value, branch: None, returned: Some(returned) }
+    }
+}
+
+/// Why a node failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NodeError {
+    /// What happened, for people and for models.
+    pub(crate) message: String,
+    /// The same in one word.
+    pub(crate) kind: ErrorKind,
+    /// What it had produced by then.
+    pub(crate) output: Option<Value>,
+    /// Whether it may pass by itself, and why.
+    pub(crate) transient: Option<Transient>,
+}
+
+impl NodeError {
+    /// An error without output.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { message: message.into(), kind, output: None, transient: None }
+    }
+
+    /// The same, which may pass by itself.
+    pub(crate) fn transient(self, transient: impl Into<Transient>) -> Self {
+        Self { transient: Some(transient.into()), ..self }
+    }
+
+    /// Records it as the end of a node.
+    pub(crate) fn record(&self, recorded: NodeHandle) {
+        match &self.output {
+            Some(output) => recorded.fail_with_output(self.kind, &self.message, output),
+            None => recorded.fail(self.kind, &self.message),
+        }
+    }
+
+    /// The parameters are not what they were when the flow was checked.
+    pub(super) fn malformed(field: &str, message: &str) -> Self {
+        Self::new(ErrorKind::InvalidInput, format!("parameters.{field}: {message}"))
+    }
+}
+
+impl From<TemplateError> for NodeError {
+    fn from(error: TemplateError) -> Self {
+        Self::new(error.kind, error.message)
+    }
+}
+
+impl From<HttpError> for NodeError {
+    fn from(HttpError { message, kind, is_transient }: HttpError) -> Self {
+        Self { transient: is_transient.then_some(Cause::Network.into()), ..Self::new(kind, message) }
+    }
+}
+
+impl From<ScriptError> for NodeError {
+    fn from(error: ScriptError) -> Self {
+        Self::new(error.kind, error.message)
+    }
+}

@@ -10,6 +10,7 @@
 
 mod answer;
 mod call;
+mod caller;
 mod history;
 mod progress;
 pub mod proxy;
@@ -17,5 +18,6 @@ mod server;
 mod stdio;
 mod tools;
 
+pub use caller::UpstreamCaller;
 pub use server::{Caller, FlowServer};
 pub use stdio::{StdioError, serve_stdio};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use flowtrail_http::{App, AppOptions};
+use flowtrail_mcp::UpstreamCaller;
 use flowtrail_runner::{Runner, RunnerOptions, Secrets};
 use flowtrail_store_diesel::open_store;
 use flowtrail_tracker::{Options, Redactor, Tracker};
@@ -61,6 +62,7 @@ impl Wiring {
                 allow_private_addresses: config.allow_private_addresses,
                 default_timeout: config.execution_timeout,
                 runtime: runtime.clone(),
+                upstreams: Some(std::sync::Arc::new(UpstreamCaller::new(config.upstreams.clone()))),
                 ..RunnerOptions::default()
             },
         );

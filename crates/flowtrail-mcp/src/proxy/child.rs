@@ -42,7 +42,7 @@ impl std::fmt::Display for Ended {
 }
 
 /// Starts a server with these ends of its pipes. It is killed when what is returned is dropped.
-pub(super) fn start(
+pub(crate) fn start(
     command: &Command,
     stdin: Stdio,
     stdout: Stdio,

@@ -28,6 +28,7 @@ mod web;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 pub use bridge::relay_url;
+pub(crate) use child::start as start_child;
 pub use child::{ChildError, Ended};
 pub use connection::About;
 pub use held::{HeldChild, Outgoing};

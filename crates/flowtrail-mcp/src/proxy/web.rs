@@ -52,6 +52,16 @@ pub(super) const PROTOCOL: HeaderName = HeaderName::from_static("mcp-protocol-ve
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
+impl Target {
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
 /// A client for servers. Cheap to clone; all clones share their connections. Redirects are not followed: they could carry
 /// what is sent elsewhere.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use crate::answers::Answers;
 use crate::mcp::{Doors, McpService};
 use crate::operate::{Limits, Metrics, RequestIds};
 use crate::upstreams::Upstreams;
-use crate::{ApiError, ErrorCode, mcp, openapi, operate, routes, ui, upstreams};
+use crate::{ApiError, ErrorCode, mcp, openapi, operate, protected, routes, ui, upstreams};
 
 /// What can be chosen about the application.
 #[derive(Debug, Clone)]
@@ -113,6 +113,7 @@ impl App {
                     .configure(routes::configure)
                     .configure(ui::configure)
                     .configure(openapi::configure)
+                    .configure(protected::configure)
                     .service(upstreams::scope())
                     .service(mcp::scope(self.mcp.clone()))
                     .default_service(web::to(nothing_here))

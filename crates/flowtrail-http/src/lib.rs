@@ -29,6 +29,7 @@ mod openapi;
 mod openwebui;
 mod operate;
 mod people;
+mod protected;
 mod query;
 mod routes;
 mod server;

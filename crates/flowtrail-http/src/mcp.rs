@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::AppOptions;
 use crate::incoming::Incoming;
-use crate::{ApiError, App, Caller, ErrorCode, auth, body};
+use crate::{ApiError, App, Caller, ErrorCode, auth, body, protected};
 
 /// How long a session may be silent before it is forgotten. Calls of flows may be silent for minutes.
 const SESSION_IDLE: Duration = Duration::from_secs(3600);
@@ -262,7 +262,13 @@ async fn admit(
     let doors = request.app_data::<web::Data<Doors>>().cloned().ok_or_else(missing)?;
     let app = request.app_data::<web::Data<App>>().cloned().ok_or_else(missing)?;
     doors.check_host(request.request()).map_err(refuse)?;
-    let Caller(principal) = request.extract::<Caller>().await.map_err(|error| error.error_response())?;
+    let Caller(principal) = request.extract::<Caller>().await.map_err(|error| {
+        let mut refused = error.error_response();
+        if refused.status() == StatusCode::UNAUTHORIZED {
+            protected::challenge(request.request(), &doors, &mut refused);
+        }
+        refused
+    })?;
     if let Some(session) = header_text(request.headers().get(SESSION_HEADER)) {
         doors.check_session(session, &principal).map_err(refuse)?;
     }

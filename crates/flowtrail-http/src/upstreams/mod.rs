@@ -48,6 +48,11 @@ impl Upstreams {
         Self { by_name, tracker, journal: OnceLock::new(), client: OnceLock::new(), sessions, runtime }
     }
 
+    /// Whether there is a server of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// How many calls have passed without being recorded.
     pub(crate) fn gaps(&self) -> u64 {
         self.journal.get().map_or(0, Journal::gaps)

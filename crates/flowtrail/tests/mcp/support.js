@@ -172,7 +172,7 @@ export class Server {
       server.#child.on("exit", (code) => reject(new Error(`the server ended (${code}): ${said}`)));
     });
     server.base = await inTime(listens, "the server");
-    server.key = readFileSync(path.join(server.data, "admin.key"), "utf8").trim();
+    server.key = environment.FLOWTRAIL_ADMIN_KEY ?? readFileSync(path.join(server.data, "admin.key"), "utf8").trim();
     t.after(() => server.#child.kill("SIGKILL"));
     return server;
   }

@@ -2,7 +2,7 @@
 
 use crate::command::{cargo, has, program, skipped};
 use crate::postgres::Postgres;
-use crate::{client, tidy, tools, ui};
+use crate::{client, mcp, tidy, tools, ui};
 
 /// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses. PostgreSQL and
 /// Node and Chromium it installs, where it can.
@@ -24,6 +24,7 @@ pub(crate) fn test() -> Result<(), String> {
     postgres.say_what_is_skipped();
     tested?;
     client::test()?;
+    mcp::test()?;
     ui::test()
 }
 

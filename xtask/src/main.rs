@@ -5,6 +5,7 @@
 //! * `cargo xtask ci` is the same and what takes longer or needs more tools: licences, the documentation's links.
 //! * `cargo xtask client` is the part of it that checks and tests the TypeScript client.
 //! * `cargo xtask ui` is the part of it that tries the web UI in a browser; `cargo xtask ui screenshots` makes pictures of its pages.
+//! * `cargo xtask mcp` is the part of it that tries other people's MCP servers and clients, and the protocol's conformance suite.
 //! * `cargo xtask openapi` writes the API's description into the documentation, and the client's types.
 //! * `cargo xtask tls` tries TLS to PostgreSQL; it needs OpenSSL's headers.
 //! * `cargo xtask vendor` brings the browser libraries that are served.
@@ -17,6 +18,7 @@ mod checks;
 mod client;
 mod command;
 mod debian;
+mod mcp;
 mod node;
 mod openapi;
 mod postgres;
@@ -32,7 +34,7 @@ mod vendor;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | test | ci | client | ui [screenshots] | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
+const USAGE: &str = "usage: cargo xtask tidy | test | ci | client | ui [screenshots] | mcp | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["client"] => client::test(),
         ["ui"] => ui::test(),
         ["ui", "screenshots"] => ui::screenshots(),
+        ["mcp"] => mcp::test(),
         ["openapi"] => openapi::run(),
         ["tls"] => tls::run(),
         ["vendor"] => vendor::run(),

@@ -26,9 +26,15 @@ pub(crate) fn bring() -> Vec<(&'static str, String)> {
     }
 }
 
-/// An environment of its own below the target folder, so that nothing else is touched.
+/// The environment of those packages.
 fn python() -> Result<PathBuf, String> {
-    let folder = target().join("python");
+    environment("python", &REQUIREMENTS)
+}
+
+/// An environment of its own below the target folder, so that nothing else is touched, with these packages. Gives the
+/// path of its Python.
+pub(crate) fn environment(name: &str, requirements: &[&str]) -> Result<PathBuf, String> {
+    let folder = target().join(name);
     let python = folder.join("bin").join("python");
     let folder_path = folder.clone();
     let folder = folder.display().to_string();
@@ -41,7 +47,7 @@ fn python() -> Result<PathBuf, String> {
     }
     let path = python.display().to_string();
     let mut install = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    for file in REQUIREMENTS {
+    for file in requirements {
         install.extend(["--requirement", file]);
     }
     program(&path, &install, &[])?;

@@ -60,12 +60,15 @@ export class Peer {
     this.#child.stderr.on("data", (data) => (this.stderr += data));
     this.ended = new Promise((resolve) => this.#child.on("close", (code) => resolve(code)));
     this.#child.stdin.on("error", () => {});
-    let rest = "";
+    let pieces = [];
     this.#child.stdout.setEncoding("utf8");
     this.#child.stdout.on("data", (data) => {
-      const lines = (rest + data).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) this.#take(line);
+      const lines = data.split("\n");
+      pieces.push(lines[0]);
+      for (const line of lines.slice(1)) {
+        this.#take(pieces.join(""));
+        pieces = [line];
+      }
     });
   }
 

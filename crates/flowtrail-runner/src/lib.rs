@@ -54,8 +54,11 @@ pub use validate::validate;
 /// How deep flows may call each other.
 const MAX_DEPTH: u8 = 8;
 
-/// The most bytes that the results of a loop, and the answers given in loops, may have as JSON.
+/// The most bytes that the results of a loop, the answers given in loops, and what is merged may have as JSON.
 const MAX_REPEATED: usize = 16 * 1024 * 1024;
+
+/// How deep JSON may be nested that is made again and again.
+const MAX_NESTING: usize = 128;
 
 /// How many flows may be called by flows because of one call.
 const MAX_DESCENDANTS: usize = 1_000;

@@ -111,6 +111,28 @@ async fn what_loops_give_is_bounded() {
 }
 
 #[tokio::test]
+async fn results_do_not_grow_into_each_other_without_end() {
+    let world = World::new();
+    let nodes = [
+        ("l", "Loop", json!({"until": "false", "maxIterations": 10_000})),
+        ("b", "Merge", json!({"strategy": "array"})),
+    ];
+    let finished = world.run(&file(&nodes, "ask>l l:each>b"), nothing()).await;
+    let expected = "the result of iteration 127 is nested deeper than 128 levels";
+    assert_eq!(failure(&finished), ("limit", expected.to_owned()));
+    let twice = [
+        ("l", "Loop", json!({"until": "false"})),
+        ("a", "Merge", json!({"strategy": "concat"})),
+        ("b", "Merge", json!({"strategy": "concat"})),
+        ("c", "Merge", json!({"strategy": "concat"})),
+    ];
+    let mut doubling = file(&twice, "ask>l l:each>a l:each>b a>c b>c");
+    doubling["capture"] = json!("none");
+    let (kind, message) = failure(&world.run(&doubling, nothing()).await);
+    assert!(kind == "limit" && message.ends_with("have more than 16 MiB as JSON"), "{message}");
+}
+
+#[tokio::test]
 async fn ten_thousand_iterations_are_no_trouble() {
     let world = World::new();
     let nodes = [

@@ -4,9 +4,9 @@ use flowtrail_types::ErrorKind;
 use serde_json::{Value, json};
 
 use super::super::NodeError;
-use crate::MAX_REPEATED;
-use crate::size::json_size;
+use crate::size::{is_deeper_than, json_size};
 use crate::template::Shared;
+use crate::{MAX_NESTING, MAX_REPEATED};
 
 /// The results so far.
 #[derive(Default)]
@@ -37,6 +37,14 @@ impl Results {
         if self.bytes > MAX_REPEATED {
             let count = self.count() + 1;
             let message = format!("the results of {count} iterations have more than 16 MiB as JSON");
+            return Err(NodeError::new(ErrorKind::Limit, message));
+        }
+        // One iteration may put what the last one gave into an array, and so may the next.
+        if is_deeper_than(result.json(), MAX_NESTING) {
+            let message = format!(
+                "the result of iteration {} is nested deeper than {MAX_NESTING} levels",
+                self.count()
+            );
             return Err(NodeError::new(ErrorKind::Limit, message));
         }
         self.values.push(result.json().clone());

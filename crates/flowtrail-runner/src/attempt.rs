@@ -11,10 +11,49 @@ use crate::duration::spoken;
 use crate::nodes::{NodeContext, NodeError, NodeKind, Output};
 use crate::retry::{self, Cause};
 
+/// The record of a node that runs. Dropped, it says that the node was stopped: then nobody waits for it any more.
+pub(crate) struct Recorded(Option<NodeHandle>);
+
+impl Recorded {
+    /// The record of a node that has begun.
+    pub(crate) fn new(handle: NodeHandle) -> Self {
+        Self(Some(handle))
+    }
+
+    /// Its number within the execution.
+    pub(crate) fn seq(&self) -> i32 {
+        self.0.as_ref().map_or(0, NodeHandle::seq)
+    }
+
+    /// It ended as it should.
+    pub(crate) fn complete(mut self, output: &Value) {
+        if let Some(handle) = self.0.take() {
+            handle.complete(output);
+        }
+    }
+
+    /// It failed.
+    pub(crate) fn fail(mut self, error: &NodeError) {
+        let Some(handle) = self.0.take() else { return };
+        match &error.output {
+            Some(output) => handle.fail_with_output(error.kind, &error.message, output),
+            None => handle.fail(error.kind, &error.message),
+        }
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            handle.abort();
+        }
+    }
+}
+
 /// How a node ended: the record of its last attempt, and what that gave.
 pub(crate) struct Attempted {
     /// Its record, which is not ended yet.
-    pub(crate) recorded: NodeHandle,
+    pub(crate) recorded: Recorded,
     /// What it gave.
     pub(crate) result: Result<Output, NodeError>,
 }
@@ -24,8 +63,8 @@ pub(crate) struct Attempted {
 pub(crate) async fn run(
     kind: &'static dyn NodeKind,
     mut context: NodeContext<'_>,
-    mut recorded: NodeHandle,
-    begin: impl Fn(i32, &Value) -> NodeHandle,
+    mut recorded: Recorded,
+    begin: impl Fn(i32, &Value) -> Recorded,
 ) -> Attempted {
     let retry = kind.retry(context.node);
     let mut attempt = 1;
@@ -42,7 +81,7 @@ pub(crate) async fn run(
             (Some(delay), Err(error)) => (delay, error),
             (_, result) => return Attempted { recorded, result },
         };
-        error.record(recorded);
+        recorded.fail(&error);
         tokio::time::sleep(delay).await;
         attempt += 1;
         // What templates may process is a budget of each attempt.

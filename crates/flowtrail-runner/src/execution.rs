@@ -1,27 +1,23 @@
-//! One execution: the loop that runs node after node and records them.
+//! One execution: a flow run from its trigger to its end, and the end recorded.
 
 use std::time::Duration;
 
-use flowtrail_tracker::{ExecutionHandle, NodeStart};
+use flowtrail_tracker::ExecutionHandle;
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind, Node, NodeStatus};
-use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use serde_json::{Value, json};
+use flowtrail_types::{ErrorInfo, ErrorKind};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::{self, Attempted};
+use crate::answers::Answers;
 use crate::call::Call;
+use crate::course::{Course, Execution, Failed, Place};
 use crate::duration::spoken;
 use crate::finished::Finished;
-use crate::nodes::NodeContext;
 use crate::plan::Plan;
 use crate::progress::{Entry, Progress};
 use crate::runner::Runner;
-use crate::template::{Scope, Shared};
-
-/// Which node ended, what it was given, and how it ended.
-type Ended = (usize, Shared, Attempted);
+use crate::tally::Tally;
+use crate::template::Shared;
 
 /// Runs a planned flow to its end and records it.
 pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
@@ -47,19 +43,59 @@ async fn run_openly(runner: &Runner, call: &Call, handle: ExecutionHandle, timeo
     let stop = CancellationToken::new();
     // Whatever ends this future, what it has begun elsewhere stops.
     let _stop_all = stop.clone().drop_guard();
-    let (progress, skipped) = Progress::new(&plan);
-    let execution = Execution { runner, call, plan: &plan, handle: &handle, stop: &stop, progress };
+    let tally = Tally::new(plan.definition(), call.observer.clone());
+    let answers = Answers::default();
+    let execution = Execution { runner, call, plan: &plan, handle: &handle, stop: &stop, tally, answers };
     log::debug!("execution {id} of flow {} begins", flow.id);
-    let (outcome, progress) = execution.run(skipped, timeout).await;
-    for node in progress.skipped().map(|node| &plan.definition().nodes[node]) {
-        handle.record_skipped(&node.id, node.label(), &node.kind);
-    }
+    let (mut progress, next) = Progress::of_flow(&plan);
+    execution.tell_skipped(&next.skipped);
+    progress.begin(plan.trigger());
+    let mut course = Course::new(&execution, Place::default(), progress);
+    let outcome = run_to_end(&execution, &mut course, timeout).await;
+    course.record_skipped();
+    let answered = execution.answers.values();
     let outputs = match outcome {
-        Outcome::Fulfilled => progress.outputs(),
-        _ if progress.has_answers() => progress.outputs(),
-        _ => Value::Null,
+        Outcome::Fulfilled => answered.unwrap_or_else(|| course.progress.last_outputs()),
+        _ => answered.unwrap_or_default(),
     };
-    end(handle, outcome, outputs, progress.into_answers(), timeout).await
+    drop(course);
+    let returns = execution.answers.into_returned();
+    end(handle, outcome, outputs, returns, timeout).await
+}
+
+/// Runs the whole flow, until nothing is left to run, it fails, is told to stop, or takes too long.
+async fn run_to_end<'e>(execution: &Execution<'e>, course: &mut Course<'_>, timeout: Duration) -> Outcome {
+    let Execution { call, plan, handle, .. } = execution;
+    let arguments = Shared::new(Value::Object(call.arguments.clone()));
+    let trigger = (plan.trigger(), Entry { input: arguments, arrived: Vec::new() });
+    let cancelled = handle.cancelled();
+    tokio::select! {
+        biased;
+        () = call.cancel.cancelled() => stopped(handle, "the caller cancelled it"),
+        () = cancelled.cancelled() => stopped(handle, "it was asked to stop"),
+        () = tokio::time::sleep(timeout) => {
+            let message = format!("it took longer than {} and was given up", spoken(timeout));
+            Outcome::Error(ErrorInfo::new(ErrorKind::Timeout, message))
+        }
+        ended = course.run(vec![trigger]) => match ended {
+            Ok(()) => Outcome::Fulfilled,
+            Err(Failed { node, error }) => {
+                let node = &plan.definition().nodes[node];
+                let blamed = error.blamed.unwrap_or_else(|| (node.id.clone(), node.label().to_owned()));
+                Outcome::Error(ErrorInfo::new(error.kind, error.message).at_node(blamed.0, blamed.1))
+            }
+        },
+    }
+}
+
+/// The end of an execution that was told to stop. A process that ends tells everybody to stop, by all ways; then that
+/// is the reason.
+fn stopped(handle: &ExecutionHandle, message: &str) -> Outcome {
+    let reason = match handle.stop_reason() {
+        ErrorKind::Shutdown => ErrorInfo::new(ErrorKind::Shutdown, "the server is shutting down"),
+        kind => ErrorInfo::new(kind, message),
+    };
+    Outcome::Aborted(Some(reason))
 }
 
 /// Records the end, and waits until it is durable.
@@ -87,133 +123,4 @@ async fn end(
 /// Whether it is the flow that took too long, and not one of its nodes.
 fn is_flow_timeout(error: &ErrorInfo) -> bool {
     error.kind == ErrorKind::Timeout && error.node_id.is_none()
-}
-
-/// An execution that is under way.
-struct Execution<'e, 'p> {
-    runner: &'e Runner,
-    call: &'e Call,
-    plan: &'p Plan<'p>,
-    handle: &'e ExecutionHandle,
-    stop: &'e CancellationToken,
-    progress: Progress<'p, 'p>,
-}
-
-impl<'e, 'p: 'e> Execution<'e, 'p> {
-    async fn run(mut self, skipped: Vec<usize>, timeout: Duration) -> (Outcome, Progress<'p, 'p>) {
-        let mut running = FuturesUnordered::new();
-        self.observe_skipped(&skipped);
-        let arguments = Shared::new(Value::Object(self.call.arguments.clone()));
-        let trigger = self.plan.trigger();
-        self.progress.begin(trigger);
-        running.push(self.start(trigger, Entry { input: arguments, arrived: Vec::new() }));
-        let cancelled = self.handle.cancelled();
-        let deadline = tokio::time::sleep(timeout);
-        tokio::pin!(deadline);
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                () = self.call.cancel.cancelled() => break self.stopped("the caller cancelled it"),
-                () = cancelled.cancelled() => break self.stopped("it was asked to stop"),
-                () = &mut deadline => {
-                    let message = format!("it took longer than {} and was given up", spoken(timeout));
-                    break Outcome::Error(ErrorInfo::new(ErrorKind::Timeout, message));
-                }
-                ended = running.next() => {
-                    let Some(ended) = ended else { break Outcome::Fulfilled };
-                    match self.take(ended) {
-                        Ok(ready) => for node in ready {
-                            let entry = self.progress.begin(node);
-                            running.push(self.start(node, entry));
-                        },
-                        Err(error) => break Outcome::Error(error),
-                    }
-                }
-            }
-        };
-        (outcome, self.progress)
-    }
-
-    /// The end of an execution that was told to stop. A process that ends tells everybody to stop, by all ways;
-    /// then that is the reason.
-    fn stopped(&self, message: &str) -> Outcome {
-        let reason = match self.handle.stop_reason() {
-            ErrorKind::Shutdown => ErrorInfo::new(ErrorKind::Shutdown, "the server is shutting down"),
-            kind => ErrorInfo::new(kind, message),
-        };
-        Outcome::Aborted(Some(reason))
-    }
-
-    /// Begins a node. What is returned runs it, and never panics.
-    fn start(&self, index: usize, entry: Entry) -> BoxFuture<'e, Ended> {
-        let Entry { input, arrived } = entry;
-        let node: &'e Node = &self.plan.definition().nodes[index];
-        let kind = self.plan.kind(index);
-        let outputs = self.progress.outputs_before(index);
-        let scope = Scope::new(outputs, input.clone(), self.runner.secrets().clone());
-        let handle = self.handle;
-        let begin = move |attempt: i32, input: &Value| {
-            let start = NodeStart::new(&node.id, &node.kind, input);
-            handle.begin_node(NodeStart { node_name: node.label(), attempt, ..start })
-        };
-        // Now, and not when it is first polled: nodes are numbered in the order in which they are begun.
-        let recorded = begin(1, input.json());
-        let context = NodeContext {
-            node,
-            scope,
-            arrived,
-            runner: self.runner,
-            call: self.call,
-            execution: self.handle.id(),
-            stop: self.stop,
-        };
-        Box::pin(async move { (index, input, attempt::run(kind, context, recorded, begin).await) })
-    }
-
-    /// Takes what a node has come to, and returns the nodes that can run now. A failure that no way goes on
-    /// from is the execution's.
-    fn take(
-        &mut self,
-        (index, input, Attempted { recorded, result }): Ended,
-    ) -> Result<Vec<usize>, ErrorInfo> {
-        let node = &self.plan.definition().nodes[index];
-        let (status, (ready, skipped)) = match result {
-            Ok(output) => {
-                recorded.complete(&output.value);
-                (NodeStatus::Completed, self.progress.complete(index, output))
-            }
-            Err(error) => {
-                error.record(recorded);
-                if !self.progress.goes_on_after_failure(index) {
-                    self.observe(self.progress.done() + 1, node, NodeStatus::Error);
-                    return Err(ErrorInfo::new(error.kind, error.message).at_node(&node.id, node.label()));
-                }
-                let value = json!({
-                    "message": error.message,
-                    "kind": error.kind,
-                    "nodeId": node.id,
-                    "nodeName": node.label(),
-                    "input": input.json(),
-                });
-                (NodeStatus::Error, self.progress.fail(index, value))
-            }
-        };
-        self.observe(self.progress.done() - skipped.len(), node, status);
-        self.observe_skipped(&skipped);
-        Ok(ready)
-    }
-
-    fn observe_skipped(&self, skipped: &[usize]) {
-        let before = self.progress.done() - skipped.len();
-        for (count, index) in skipped.iter().enumerate() {
-            let node = &self.plan.definition().nodes[*index];
-            self.observe(before + count + 1, node, NodeStatus::Skipped);
-        }
-    }
-
-    fn observe(&self, done: usize, node: &Node, status: NodeStatus) {
-        if let Some(observer) = &self.call.observer {
-            observer.node_ended(done, self.plan.definition().nodes.len(), node.label(), status);
-        }
-    }
 }

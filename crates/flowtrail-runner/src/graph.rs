@@ -77,6 +77,35 @@ impl<'d> Graph<'d> {
         (0..seen.len()).filter(|ancestor| seen[*ancestor]).collect()
     }
 
+    /// The connections that lead back to a node from which a way led there, by their places in `edges`: without them
+    /// there are no circles. Ways are followed from where nothing leads to first, so that it is the last connection of a
+    /// circle that leads back, as whoever drew it sees it.
+    pub(crate) fn leading_back(&self) -> Vec<bool> {
+        let nodes = self.definition.nodes.len();
+        let mut back = vec![false; self.edges.len()];
+        let (mut seen, mut on_path) = (vec![false; nodes], vec![false; nodes]);
+        let (first, others): (Vec<usize>, Vec<usize>) =
+            (0..nodes).partition(|node| self.incoming(*node).is_empty());
+        for root in first.into_iter().chain(others) {
+            let mut path = if seen[root] { Vec::new() } else { vec![(root, 0)] };
+            while let Some((node, tried)) = path.last_mut() {
+                (seen[*node], on_path[*node]) = (true, true);
+                let Some(edge) = self.outgoing(*node).get(*tried) else {
+                    on_path[*node] = false;
+                    path.pop();
+                    continue;
+                };
+                *tried += 1;
+                let target = self.edges[*edge].target;
+                back[*edge] = on_path[target];
+                if !seen[target] {
+                    path.push((target, 0));
+                }
+            }
+        }
+        back
+    }
+
     /// Circles, each as its nodes in order with the first one once more at the end; at most so many. None
     /// are found only when there are none. A connection from a node to itself is not told here.
     pub(crate) fn cycles(&self, most: usize) -> Vec<Vec<usize>> {

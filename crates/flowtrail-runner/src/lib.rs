@@ -11,9 +11,13 @@
 //! What the runner does not know is asked of others: tools of MCP servers through [`Upstreams`].
 //! A node has a timeout, can be stopped at any time, and cannot take the process down.
 
+mod answers;
 mod arguments;
 mod attempt;
+mod bodies;
+mod body;
 mod call;
+mod course;
 mod duration;
 mod excerpt;
 mod execution;
@@ -30,7 +34,9 @@ mod retry;
 mod runner;
 mod sandbox;
 mod secrets;
+mod size;
 mod suggest;
+mod tally;
 mod template;
 mod upstreams;
 mod validate;
@@ -47,6 +53,12 @@ pub use validate::validate;
 
 /// How deep flows may call each other.
 const MAX_DEPTH: u8 = 8;
+
+/// The most bytes that the results of a loop, the answers given in loops, and what is merged may have as JSON.
+const MAX_REPEATED: usize = 16 * 1024 * 1024;
+
+/// How deep JSON may be nested that is made again and again.
+const MAX_NESTING: usize = 128;
 
 /// How many flows may be called by flows because of one call.
 const MAX_DESCENDANTS: usize = 1_000;

@@ -1,19 +1,30 @@
 //! A definition prepared for running.
 
+use std::collections::BTreeMap;
+
 use flowtrail_types::FlowDefinition;
 
+use crate::bodies::{Bodies, MAX_NESTED};
 use crate::graph::{Edge, Graph};
 use crate::nodes::{NodeKind, UnknownKind, kind_named};
 use crate::parameter::TRIGGER;
 use crate::problem::Problems;
 
-/// A definition that can be run: one trigger, known kinds, no circles. It has no order of its own, because
-/// the connections decide, at run time, which node is next.
+/// A definition that can be run: one trigger, known kinds, no circles, bodies that are apart. It has no order of its
+/// own, because the connections decide, at run time, which node is next.
+///
+/// It consists of parts: what the trigger begins, and the body of each loop. A part is run by itself, the same way
+/// whichever it is.
 pub(crate) struct Plan<'d> {
     graph: Graph<'d>,
     kinds: Vec<&'static dyn NodeKind>,
     ancestors: Vec<Vec<usize>>,
     trigger: usize,
+    bodies: Bodies,
+    /// The nodes of each part, by the loop whose body it is.
+    parts: BTreeMap<Option<usize>, Vec<usize>>,
+    /// Where each node stands within its part.
+    places: Vec<usize>,
 }
 
 impl<'d> Plan<'d> {
@@ -46,9 +57,24 @@ impl<'d> Plan<'d> {
                 None
             }
         };
-        let ancestors = (0..definition.nodes.len()).map(|node| graph.ancestors(node)).collect();
+        let bodies = Bodies::of(&graph);
+        if graph.edges.iter().any(|edge| bodies.strays(edge)) {
+            problems.add("connections", "lead into or out of the body of a loop");
+        }
+        let nodes = 0..definition.nodes.len();
+        if nodes.clone().any(|node| bodies.way(node).is_some() && bodies.depth(node) >= MAX_NESTED) {
+            problems.add("nodes", "loops are nested too deeply");
+        }
+        let mut parts: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        let mut places = Vec::with_capacity(nodes.len());
+        for node in nodes.clone() {
+            let part = parts.entry(bodies.owner(node)).or_default();
+            places.push(part.len());
+            part.push(node);
+        }
+        let ancestors = nodes.map(|node| graph.ancestors(node)).collect();
         match trigger {
-            Some(trigger) => problems.or(Self { graph, kinds, ancestors, trigger }),
+            Some(trigger) => problems.or(Self { graph, kinds, ancestors, trigger, bodies, parts, places }),
             None => Err(problems),
         }
     }
@@ -68,6 +94,32 @@ impl<'d> Plan<'d> {
         self.kinds[node]
     }
 
+    /// The nodes of a part in the definition's order: of the body of a loop, or of the whole outside of bodies.
+    pub(crate) fn part(&self, owner: Option<usize>) -> &[usize] {
+        self.parts.get(&owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// The loop in whose body a node is: the innermost.
+    pub(crate) fn owner(&self, node: usize) -> Option<usize> {
+        self.bodies.owner(node)
+    }
+
+    /// The nodes in the body of a loop and in the bodies of loops in it, in the definition's order. Of a node that is no
+    /// loop there are none.
+    pub(crate) fn all_within(&self, owner: usize) -> impl Iterator<Item = usize> {
+        self.bodies.within(owner)
+    }
+
+    /// The way by which a loop repeats its body; nothing for a node that is none.
+    pub(crate) fn repeats_by(&self, node: usize) -> Option<&'static str> {
+        self.bodies.way(node)
+    }
+
+    /// Where a node stands within its part.
+    pub(crate) fn place(&self, node: usize) -> usize {
+        self.places[node]
+    }
+
     /// The nodes from which a way leads to this one.
     pub(crate) fn ancestors(&self, node: usize) -> &[usize] {
         &self.ancestors[node]
@@ -78,8 +130,9 @@ impl<'d> Plan<'d> {
         self.graph.incoming(node).iter().map(|edge| &self.graph.edges[*edge])
     }
 
-    /// The connections that leave a node.
+    /// The connections that leave a node within its part. Those that begin a body are none of them.
     pub(crate) fn outgoing(&self, node: usize) -> impl Iterator<Item = &Edge<'d>> {
-        self.graph.outgoing(node).iter().map(|edge| &self.graph.edges[*edge])
+        let edges = self.graph.outgoing(node).iter().map(|edge| &self.graph.edges[*edge]);
+        edges.filter(move |edge| self.owner(edge.target) == self.owner(node))
     }
 }

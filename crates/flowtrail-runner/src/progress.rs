@@ -1,4 +1,4 @@
-//! How far an execution is: what each node has come to, and which can run next. Pure, so that what runs when
+//! How far a part of a flow is: what each node has come to, and which can run next. Pure, so that what runs when
 //! can be seen without running anything.
 
 use std::collections::BTreeMap;
@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::Returned;
-use crate::nodes::{ERROR, Output};
+use crate::nodes::ERROR;
 use crate::plan::Plan;
 use crate::template::Shared;
 
 /// What a node has come to.
+#[derive(Clone)]
 enum Standing {
     /// Not all ways to it are decided.
     Waiting,
@@ -31,37 +31,60 @@ pub(crate) struct Entry {
     pub(crate) arrived: Vec<Shared>,
 }
 
-/// How far an execution is.
-pub(crate) struct Progress<'p, 'd> {
-    plan: &'p Plan<'d>,
-    standing: Vec<Standing>,
-    returned: BTreeMap<usize, (Value, Returned)>,
-    done: usize,
+/// What is decided by what a node has come to.
+#[derive(Default)]
+pub(crate) struct Next {
+    /// The nodes that can run now.
+    pub(crate) ready: Vec<usize>,
+    /// Those that turned out not to be needed.
+    pub(crate) skipped: Vec<usize>,
 }
 
-impl<'p, 'd> Progress<'p, 'd> {
-    /// Nothing has been run yet. The nodes that no way will ever lead to are skipped at once.
-    pub(crate) fn new(plan: &'p Plan<'d>) -> (Self, Vec<usize>) {
-        let standing = plan.definition().nodes.iter().map(|_| Standing::Waiting).collect();
-        let mut progress = Self { plan, standing, returned: BTreeMap::new(), done: 0 };
-        let unreachable = (0..progress.standing.len()).filter(|node| *node != plan.trigger());
-        let (_, skipped) = progress.decide(unreachable.collect());
-        (progress, skipped)
+/// How far a part of a flow is: the whole of it, or an iteration of a loop's body.
+pub(crate) struct Progress<'p> {
+    plan: &'p Plan<'p>,
+    /// The loop whose body this is; for those in it, it has ended by the way that repeats them.
+    owner: Option<(usize, Standing)>,
+    /// The outputs from outside that every node of the part can name.
+    outside: Arc<BTreeMap<String, Shared>>,
+    /// By the node's place within the part.
+    standing: Vec<Standing>,
+}
+
+impl<'p> Progress<'p> {
+    /// Nothing of the flow has been run yet, and the trigger is what begins. The nodes that no way will ever lead to
+    /// are skipped at once.
+    pub(crate) fn of_flow(plan: &'p Plan<'p>) -> (Self, Next) {
+        let standing = vec![Standing::Waiting; plan.part(None).len()];
+        let mut progress = Self { plan, owner: None, outside: Arc::default(), standing };
+        let others = plan.part(None).iter().copied().filter(|node| *node != plan.trigger());
+        let next = progress.decide(others.collect());
+        (progress, next)
     }
 
-    /// How many nodes are done, those that were skipped among them.
-    pub(crate) fn done(&self) -> usize {
-        self.done
+    /// Nothing of an iteration has been run yet. The first nodes of the body can run: they are given `item`.
+    pub(crate) fn of_body(
+        plan: &'p Plan<'p>,
+        owner: usize,
+        item: Shared,
+        outside: Arc<BTreeMap<String, Shared>>,
+    ) -> (Self, Next) {
+        let nodes = plan.part(Some(owner));
+        let owner = (owner, Standing::Ended { way: plan.repeats_by(owner), value: item });
+        let standing = vec![Standing::Waiting; nodes.len()];
+        let mut progress = Self { plan, owner: Some(owner), outside, standing };
+        let next = progress.decide(nodes.to_vec());
+        (progress, next)
     }
 
     /// A node begins. Returns what it is given.
     pub(crate) fn begin(&mut self, node: usize) -> Entry {
-        self.standing[node] = Standing::Running;
+        self.standing[self.plan.place(node)] = Standing::Running;
         let nodes = &self.plan.definition().nodes;
         let mut by_id: BTreeMap<usize, &Shared> = BTreeMap::new();
         let mut arrived = Vec::new();
         for edge in self.plan.incoming(node) {
-            if let Standing::Ended { way, value } = &self.standing[edge.source]
+            if let Some(Standing::Ended { way, value }) = self.standing(edge.source)
                 && *way == edge.handle
             {
                 by_id.insert(edge.source, value);
@@ -81,21 +104,18 @@ impl<'p, 'd> Progress<'p, 'd> {
 
     /// The outputs of the nodes before this one that have ended, by id.
     pub(crate) fn outputs_before(&self, node: usize) -> Arc<BTreeMap<String, Shared>> {
-        let nodes = &self.plan.definition().nodes;
-        let ended = self.plan.ancestors(node).iter().filter_map(|ancestor| match &self.standing[*ancestor] {
-            Standing::Ended { value, .. } => Some((nodes[*ancestor].id.clone(), value.clone())),
-            _ => None,
-        });
-        Arc::new(ended.collect())
+        self.with_outputs_of(self.plan.ancestors(node))
     }
 
-    /// A node has ended as it should. Returns the nodes that can run now, and those that turned out not to be
-    /// needed.
-    pub(crate) fn complete(&mut self, node: usize, output: Output) -> (Vec<usize>, Vec<usize>) {
-        if let Some(returned) = output.returned {
-            self.returned.insert(node, (output.value.clone(), returned));
-        }
-        self.end(node, output.branch, output.value)
+    /// The outputs of all nodes that have ended, by id.
+    pub(crate) fn outputs(&self) -> Arc<BTreeMap<String, Shared>> {
+        self.with_outputs_of(self.nodes())
+    }
+
+    /// A node has ended as it should, and goes on by this way.
+    pub(crate) fn complete(&mut self, node: usize, way: Option<&'static str>, value: Value) -> Next {
+        self.standing[self.plan.place(node)] = Standing::Ended { way, value: Shared::new(value) };
+        self.decide(self.plan.outgoing(node).map(|edge| edge.target).collect())
     }
 
     /// Whether there is a way on from a node that fails.
@@ -103,84 +123,102 @@ impl<'p, 'd> Progress<'p, 'd> {
         self.plan.outgoing(node).any(|edge| edge.handle == Some(ERROR))
     }
 
-    /// A node has failed, and goes on by its way for that with a value that says so. Returns as
-    /// [`complete`](Self::complete).
-    pub(crate) fn fail(&mut self, node: usize, value: Value) -> (Vec<usize>, Vec<usize>) {
-        self.end(node, Some(ERROR), value)
+    /// A node has failed, and goes on by its way for that with a value that says so.
+    pub(crate) fn fail(&mut self, node: usize, value: Value) -> Next {
+        self.complete(node, Some(ERROR), value)
     }
 
-    /// The nodes that were never begun, because no way led to them or the execution ended before, in the flow's order.
+    /// The nodes that were never begun, because no way led to them or all ended before, in the flow's order.
     pub(crate) fn skipped(&self) -> impl Iterator<Item = usize> {
-        let never_begun =
-            |node: &usize| matches!(self.standing[*node], Standing::Skipped | Standing::Waiting);
-        (0..self.standing.len()).filter(never_begun)
+        let never_begun = |standing: &Standing| matches!(standing, Standing::Skipped | Standing::Waiting);
+        let nodes = self.nodes().iter().zip(&self.standing);
+        nodes.filter(move |(_, standing)| never_begun(standing)).map(|(node, _)| *node)
     }
 
-    /// The execution's outputs so far, as they are recorded.
-    pub(crate) fn outputs(&self) -> Value {
-        match self.returned.len() {
-            0 => self.last_outputs(),
-            1 => self.returned.values().next().map_or(Value::Null, |(value, _)| value.clone()),
-            _ => self.returned.values().map(|(value, _)| value.clone()).collect(),
+    /// The outputs of the nodes after which nothing came, by id, but for the trigger's.
+    pub(crate) fn last_outputs(&self) -> Value {
+        let last = self.last().filter(|(node, _)| *node != self.plan.trigger());
+        let outputs: Map<String, Value> = last.map(|(node, value)| self.by_id(node, value)).collect();
+        if outputs.is_empty() { Value::Null } else { Value::Object(outputs) }
+    }
+
+    /// What an iteration has given: the output of its last node, or those of several by id.
+    pub(crate) fn result(&self) -> Shared {
+        let last: Vec<_> = self.last().collect();
+        match last.as_slice() {
+            [] => Shared::new(Value::Null),
+            [(_, one)] => (*one).clone(),
+            several => {
+                let outputs = several.iter().map(|(node, value)| self.by_id(*node, value));
+                Shared::new(Value::Object(outputs.collect()))
+            }
         }
     }
 
-    /// Whether a node has answered.
-    pub(crate) fn has_answers(&self) -> bool {
-        !self.returned.is_empty()
+    fn nodes(&self) -> &'p [usize] {
+        self.plan.part(self.owner.as_ref().map(|(owner, _)| *owner))
     }
 
-    /// The answers, in the flow's order.
-    pub(crate) fn into_answers(self) -> Vec<Returned> {
-        self.returned.into_values().map(|(_, returned)| returned).collect()
+    /// What a node has come to that is of this part, or the loop whose body it is.
+    fn standing(&self, node: usize) -> Option<&Standing> {
+        match &self.owner {
+            Some((owner, standing)) if *owner == node => Some(standing),
+            owner if self.plan.owner(node) == owner.as_ref().map(|(owner, _)| *owner) => {
+                Some(&self.standing[self.plan.place(node)])
+            }
+            _ => None,
+        }
     }
 
-    fn end(&mut self, node: usize, way: Option<&'static str>, value: Value) -> (Vec<usize>, Vec<usize>) {
-        self.standing[node] = Standing::Ended { way, value: Shared::new(value) };
-        self.done += 1;
-        self.decide(self.plan.outgoing(node).map(|edge| edge.target).collect())
+    fn with_outputs_of(&self, nodes: &[usize]) -> Arc<BTreeMap<String, Shared>> {
+        let mut outputs = BTreeMap::clone(&self.outside);
+        for node in nodes.iter().filter(|node| self.owner.as_ref().is_none_or(|(owner, _)| owner != *node)) {
+            if let Some(Standing::Ended { value, .. }) = self.standing(*node) {
+                outputs.insert(self.plan.definition().nodes[*node].id.clone(), value.clone());
+            }
+        }
+        Arc::new(outputs)
+    }
+
+    /// The nodes after which nothing came, in the flow's order.
+    fn last(&self) -> impl Iterator<Item = (usize, &Shared)> {
+        self.nodes().iter().zip(&self.standing).filter_map(|(node, standing)| {
+            let Standing::Ended { way, value } = standing else { return None };
+            let goes_on = self.plan.outgoing(*node).any(|edge| edge.handle == *way);
+            (!goes_on).then_some((*node, value))
+        })
+    }
+
+    fn by_id(&self, node: usize, value: &Shared) -> (String, Value) {
+        (self.plan.definition().nodes[node].id.clone(), value.json().clone())
     }
 
     /// Looks at nodes, some of whose ways in were decided. Skipping one decides ways of others.
-    fn decide(&mut self, mut open: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
-        let (mut ready, mut skipped) = (Vec::new(), Vec::new());
+    fn decide(&mut self, mut open: Vec<usize>) -> Next {
+        let mut next = Next::default();
         while let Some(node) = open.pop() {
-            if !matches!(self.standing[node], Standing::Waiting) || ready.contains(&node) {
+            if !matches!(self.standing(node), Some(Standing::Waiting)) || next.ready.contains(&node) {
                 continue;
             }
             let mut is_live = false;
             let mut is_decided = true;
             for edge in self.plan.incoming(node) {
-                match &self.standing[edge.source] {
-                    Standing::Waiting | Standing::Running => is_decided = false,
-                    Standing::Ended { way, .. } => is_live |= *way == edge.handle,
-                    Standing::Skipped => {}
+                match self.standing(edge.source) {
+                    Some(Standing::Waiting | Standing::Running) => is_decided = false,
+                    Some(Standing::Ended { way, .. }) => is_live |= *way == edge.handle,
+                    Some(Standing::Skipped) | None => {}
                 }
             }
             if is_decided && is_live {
-                ready.push(node);
+                next.ready.push(node);
             } else if is_decided {
-                self.standing[node] = Standing::Skipped;
-                self.done += 1;
-                skipped.push(node);
+                self.standing[self.plan.place(node)] = Standing::Skipped;
+                next.skipped.push(node);
                 open.extend(self.plan.outgoing(node).map(|edge| edge.target));
             }
         }
-        ready.sort_unstable();
-        skipped.sort_unstable();
-        (ready, skipped)
-    }
-
-    /// The outputs of the nodes after which nothing came, by id.
-    fn last_outputs(&self) -> Value {
-        let mut outputs = Map::new();
-        for (node, standing) in self.standing.iter().enumerate() {
-            let Standing::Ended { way, value } = standing else { continue };
-            let is_last = !self.plan.outgoing(node).any(|edge| edge.handle == *way);
-            if is_last && node != self.plan.trigger() {
-                outputs.insert(self.plan.definition().nodes[node].id.clone(), value.json().clone());
-            }
-        }
-        if outputs.is_empty() { Value::Null } else { Value::Object(outputs) }
+        next.ready.sort_unstable();
+        next.skipped.sort_unstable();
+        next
     }
 }

@@ -243,11 +243,9 @@ fn there_is_one_trigger() {
 
 #[test]
 fn kinds_are_known() {
-    for (kind, expected) in [
-        ("Loop", "type: Loop is not available in this version"),
-        ("", "type: is missing, known are UserIntent, Transform"),
-        ("apicall", "did you mean \"ApiCall\"?"),
-    ] {
+    for (kind, expected) in
+        [("", "type: is missing, known are UserIntent, Transform"), ("apicall", "did you mean \"ApiCall\"?")]
+    {
         assert_problem(file(&[("a", kind, json!({}))], ""), expected);
     }
 }

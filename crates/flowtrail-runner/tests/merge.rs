@@ -108,6 +108,19 @@ async fn the_separator_may_be_a_template() {
     assert_eq!(failure(&finished).1, "parameters.separator: `ask.nothing` is undefined");
 }
 
+#[tokio::test]
+async fn what_is_merged_again_and_again_is_bounded() {
+    let ids: Vec<String> = (0..60).map(|n| format!("n{n}")).collect();
+    let mut nodes: Vec<_> =
+        ids.iter().map(|id| (id.as_str(), "Merge", json!({"strategy": "array"}))).collect();
+    nodes[0] = ("n0", "Transform", code("return 'x'.repeat(10000)"));
+    let ways: Vec<String> = (2..60).flat_map(|n| [1, 2].map(|back| format!("n{}>n{n}", n - back))).collect();
+    let mut flow = file(&nodes, &format!("ask>n0 n0>n1 {}", ways.join(" ")));
+    flow["capture"] = json!("none");
+    let (kind, message) = failure(&World::new().run(&flow, nothing()).await);
+    assert_eq!((kind, message.as_str()), ("limit", "what is to be merged has more than 16 MiB as JSON"));
+}
+
 #[test]
 fn parameters_are_checked() {
     for (parameters, expected) in [

@@ -50,7 +50,7 @@ async fn calls_that_cannot_be_run_are_refused_and_not_recorded() {
     let external = world.flow(&json!({"name": "Nightly", "kind": "external"}));
     assert!(matches!(world.try_run(&external, nothing()).await, Err(RunError::NotRunnable)));
     let mut broken = (*flow).clone();
-    broken.definition.nodes[1].kind = "Loop".to_owned();
+    broken.definition.nodes[1].kind = "Spin".to_owned();
     let broken = world.try_run(&Arc::new(broken), json!({"orderId": "7"})).await;
     assert!(matches!(broken, Err(RunError::Invalid(_))), "{broken:?}");
     assert_eq!(world.runner.tracker().running(), 0);

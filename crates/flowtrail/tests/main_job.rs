@@ -75,7 +75,9 @@ async fn a_call_over_stdio_is_read_back_over_http_in_both_eras() {
 async fn the_examples_do_what_they_say() {
     let server = TestServer::builder().allow_private_addresses().start().await;
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples");
-    for name in ["order_summary", "order_report", "text_statistics", "split_bill", "check_website"] {
+    for name in
+        ["order_summary", "order_report", "text_statistics", "split_bill", "check_website", "packing_list"]
+    {
         let file = std::fs::read(examples.join(format!("{name}.json"))).unwrap();
         server.rest().post_bytes("/api/flows/import", file).await.expect(201);
     }
@@ -107,6 +109,10 @@ async fn the_examples_do_what_they_say() {
 
     let bill = client.call("split_bill", json!({"paid": {"Ana": 30, "Ben": 0}})).await;
     assert_eq!(bill.structured()["transfers"], json!([{"from": "Ben", "to": "Ana", "amount": 15}]));
+
+    let items = json!([{"name": "pen", "weightKg": 0.1}, {"name": "safe", "weightKg": 15, "quantity": 2}]);
+    let list = client.call("packing_list", json!({"items": items})).await;
+    assert_eq!(list.text(), "2 items. pen: by parcel, safe: by freight.");
 
     let up = client.call("check_website", json!({"url": format!("{}/healthz", server.base())})).await;
     assert_eq!(up.structured()["status"], 200);

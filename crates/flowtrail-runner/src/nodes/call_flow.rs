@@ -73,14 +73,14 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
         Outcome::Fulfilled => Ok(Output::of(output)),
         Outcome::Error(error) => {
             let message = format!("flow {name:?} failed: {}", error.message);
-            Err(NodeError { output: Some(output), ..NodeError::new(error.kind, message) })
+            Err(NodeError::new(error.kind, message).with_output(output))
         }
         Outcome::Aborted(reason) => {
             let (kind, reason) = reason.map_or((ErrorKind::Cancelled, String::new()), |reason| {
                 (reason.kind, format!(": {}", reason.message))
             });
             let message = format!("flow {name:?} was stopped{reason}");
-            Err(NodeError { output: Some(output), ..NodeError::new(kind, message) })
+            Err(NodeError::new(kind, message).with_output(output))
         }
     }
 }

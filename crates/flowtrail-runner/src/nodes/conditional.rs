@@ -30,13 +30,13 @@ impl NodeKind for Conditional {
     fn check(&self, check: &mut Check<'_, '_>) {
         check.only(&["expression"]);
         if let Some(expression) = check.required_text("expression") {
-            check.script("expression", &Script::Expression(expression.to_owned()));
+            check.script("expression", &Script::Condition(expression.to_owned()));
         }
     }
 
     fn run<'c>(&self, context: &'c NodeContext<'c>) -> BoxFuture<'c, Result<Output, NodeError>> {
         Box::pin(async {
-            let script = Script::Expression(context.literal_text("expression")?.to_owned());
+            let script = Script::Condition(context.literal_text("expression")?.to_owned());
             let (input, nodes) = (context.scope.input.clone(), context.scope.outputs.clone());
             let holds = context.runner.sandbox().run(script, input, nodes).await?;
             let branch = if holds == Value::Bool(true) { TRUE } else { FALSE };

@@ -5,6 +5,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::NodeError;
+use crate::body::Body;
 use crate::call::Call;
 use crate::runner::Runner;
 use crate::template::{self, Scope, Shared};
@@ -17,6 +18,8 @@ pub(crate) struct NodeContext<'c> {
     pub(crate) scope: Scope,
     /// What came in, one by one, in the order of the connections.
     pub(crate) arrived: Vec<Shared>,
+    /// Of a loop, its body.
+    pub(crate) body: Option<Body<'c>>,
     /// Who runs it.
     pub(crate) runner: &'c Runner,
     /// The call that it is part of.

@@ -74,7 +74,7 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
         text => format!(": {}", excerpt(text, MAX_MESSAGE)),
     };
     let message = format!("{spoken} failed{said}");
-    Err(NodeError { output: Some(output(answer, text)), ..NodeError::new(ErrorKind::Failed, message) })
+    Err(NodeError::new(ErrorKind::Failed, message).with_output(output(answer, text)))
 }
 
 /// The upstreams, if one of them has this name.

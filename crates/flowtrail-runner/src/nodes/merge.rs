@@ -1,10 +1,13 @@
 //! `Merge`: joins branches. It runs when all ways to it are decided and at least one was taken, and takes what
 //! came in the order of the connections in the flow file.
 
+use flowtrail_types::ErrorKind;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{Check, NodeContext, NodeError, NodeKind, Output};
+use crate::MAX_REPEATED;
+use crate::size::json_size;
 use crate::suggest::suggestion;
 use crate::template::Shared;
 
@@ -34,6 +37,11 @@ impl NodeKind for Merge {
     fn run<'c>(&self, context: &'c NodeContext<'c>) -> BoxFuture<'c, Result<Output, NodeError>> {
         Box::pin(async {
             let values: Vec<&Value> = context.arrived.iter().map(Shared::json).collect();
+            if values.iter().map(|value| json_size(value)).sum::<usize>() > MAX_REPEATED {
+                // A few merges after each other, of the same thing twice, would fill any memory.
+                let message = "what is to be merged has more than 16 MiB as JSON";
+                return Err(NodeError::new(ErrorKind::Limit, message));
+            }
             let merged = match context.literal_text("strategy")? {
                 "concat" => concat(&values, context.rendered_text("separator")?.as_deref()),
                 "first" => values.first().copied().cloned().unwrap_or_default(),

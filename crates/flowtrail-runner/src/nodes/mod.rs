@@ -7,6 +7,7 @@ mod conditional;
 mod context;
 mod interface;
 mod link;
+mod loops;
 mod mcp_tool;
 mod merge;
 mod model;
@@ -37,7 +38,7 @@ pub(crate) const ERROR: &str = "error";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All kinds.
-static KINDS: [&dyn NodeKind; 11] = [
+static KINDS: [&dyn NodeKind; 12] = [
     &user_intent::UserIntent,
     &transform::Transform,
     &api_call::ApiCall,
@@ -45,14 +46,12 @@ static KINDS: [&dyn NodeKind; 11] = [
     &mcp_tool::McpTool,
     &call_flow::CallFlow,
     &conditional::Conditional,
+    &loops::Loop,
     &merge::Merge,
     &interface::Interface,
     &link::Link,
     &returns::Return,
 ];
-
-/// Kinds that flow files may have one day.
-const LATER: [&str; 1] = ["Loop"];
 
 /// What a node of one kind is and does.
 pub(crate) trait NodeKind: Send + Sync {
@@ -62,6 +61,11 @@ pub(crate) trait NodeKind: Send + Sync {
     /// The ways out of which it takes one; none when it is left by its normal way.
     fn branches(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The way out by which it repeats what hangs on it; nothing for all but loops.
+    fn repeats_by(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether it may fail, and so be left by [`ERROR`].
@@ -98,7 +102,6 @@ pub(crate) fn kind_named(name: &str) -> Result<&'static dyn NodeKind, UnknownKin
     let known = || KINDS.into_iter().map(NodeKind::name);
     Err(UnknownKind(match name {
         "" => format!("is missing, known are {}", known().collect::<Vec<_>>().join(", ")),
-        name if LATER.contains(&name) => format!("{name} is not available in this version"),
         name => format!("{name:?} is no kind of node{}", suggestion(name, known())),
     }))
 }

@@ -1,6 +1,5 @@
 //! What comes of a node.
 
-use flowtrail_tracker::NodeHandle;
 use flowtrail_types::ErrorKind;
 use serde_json::Value;
 
@@ -41,28 +40,27 @@ pub(crate) struct NodeError {
     /// The same in one word.
     pub(crate) kind: ErrorKind,
     /// What it had produced by then.
-    pub(crate) output: Option<Value>,
+    pub(crate) output: Option<Box<Value>>,
     /// Whether it may pass by itself, and why.
     pub(crate) transient: Option<Transient>,
+    /// Of a loop, the node in its body that is to blame: its id and its name for people.
+    pub(crate) blamed: Option<(String, String)>,
 }
 
 impl NodeError {
     /// An error without output.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind, output: None, transient: None }
+        Self { message: message.into(), kind, output: None, transient: None, blamed: None }
+    }
+
+    /// The same, with what had been produced by then.
+    pub(crate) fn with_output(self, output: Value) -> Self {
+        Self { output: Some(Box::new(output)), ..self }
     }
 
     /// The same, which may pass by itself.
     pub(crate) fn transient(self, transient: impl Into<Transient>) -> Self {
         Self { transient: Some(transient.into()), ..self }
-    }
-
-    /// Records it as the end of a node.
-    pub(crate) fn record(&self, recorded: NodeHandle) {
-        match &self.output {
-            Some(output) => recorded.fail_with_output(self.kind, &self.message, output),
-            None => recorded.fail(self.kind, &self.message),
-        }
     }
 
     /// The parameters are not what they were when the flow was checked.

@@ -18,8 +18,10 @@ const COMPILE_STACK: usize = 256 * 1024;
 pub(crate) enum Script {
     /// A function body.
     Body(String),
-    /// An expression.
+    /// An expression, for its value.
     Expression(String),
+    /// An expression, for whether it is true.
+    Condition(String),
 }
 
 impl Script {
@@ -45,7 +47,9 @@ impl Script {
     fn wrapped(&self, opening: &str, closing: &str, [bracket, end]: [&str; 2]) -> String {
         match self {
             Self::Body(code) => format!("{opening}\n{code}\n{closing}"),
-            Self::Expression(code) => format!("{opening} return {bracket}\n{code}\n{end}; {closing}"),
+            Self::Expression(code) | Self::Condition(code) => {
+                format!("{opening} return {bracket}\n{code}\n{end}; {closing}")
+            }
         }
     }
 }

@@ -127,7 +127,7 @@ async fn an_expression_is_true_or_false() {
     for (expression, expected) in
         [("input.n > 0", true), ("input.missing", false), ("'no'", true), ("0", false)]
     {
-        let script = Script::Expression(expression.to_owned());
+        let script = Script::Condition(expression.to_owned());
         let result = sandbox.run(script, Shared::new(json!({"n": 1})), Arc::default()).await;
         assert_eq!(result, Ok(json!(expected)), "{expression}");
     }
@@ -155,6 +155,6 @@ fn syntax_is_checked_without_running() {
         assert!(error.message.to_lowercase().contains(expected), "{code}: {error}");
     }
     for code in ["1); evil(); (2", "1]; evil(); [2", "a b", "return 1", ""] {
-        assert!(Script::Expression(code.to_owned()).check().is_err(), "{code}");
+        assert!(Script::Condition(code.to_owned()).check().is_err(), "{code}");
     }
 }

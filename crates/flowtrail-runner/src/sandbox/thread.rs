@@ -127,7 +127,7 @@ fn call(ctx: &Ctx<'_>, job: &Job) -> Result<String, Stopped> {
     let function: Function<'_> = ctx.globals().get(FUNCTION)?;
     let input = ctx.json_parse(job.input.json().to_string())?;
     let result: Js<'_> = function.call((input, nodes))?;
-    if let Script::Expression(_) = job.script {
+    if let Script::Condition(_) = job.script {
         let truthy: Function<'_> = ctx.eval("(value) => !!value")?;
         let truth: bool = truthy.call((result,))?;
         return Ok(truth.to_string());

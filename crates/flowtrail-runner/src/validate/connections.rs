@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use flowtrail_types::Connection;
 
+use crate::bodies::Bodies;
 use crate::graph::{Edge, Graph};
 use crate::nodes::{ERROR, kind_named};
 use crate::parameter::TRIGGER;
@@ -13,7 +14,7 @@ use crate::suggest::suggestion;
 /// How many circles are told; one usually shows the mistake.
 const MAX_CYCLES: usize = 10;
 
-pub(super) fn check(graph: &Graph<'_>, problems: &mut Problems) {
+pub(super) fn check(graph: &Graph<'_>, bodies: &Bodies, problems: &mut Problems) {
     let mut known = BTreeSet::new();
     for (index, connection) in graph.definition.connections.iter().enumerate() {
         let path = |field: &str| format!("connections[{index}]{field}");
@@ -34,7 +35,9 @@ pub(super) fn check(graph: &Graph<'_>, problems: &mut Problems) {
         }
         check_handle(graph, edge, &path, problems);
     }
-    for cycle in graph.cycles(MAX_CYCLES) {
+    // A way back to a loop is told as what it is.
+    let leads_back = |step: &[usize]| bodies.is_within(step[1], step[0]);
+    for cycle in graph.cycles(MAX_CYCLES).into_iter().filter(|cycle| !cycle.windows(2).any(leads_back)) {
         let path: Vec<&str> = cycle.iter().map(|node| graph.definition.nodes[*node].id.as_str()).collect();
         problems.add("connections", format!("lead in a circle: {}", path.join(" → ")));
     }

@@ -1,10 +1,12 @@
 //! Whether a flow can run: every rule that can be checked without running it.
 
+mod bodies;
 mod connections;
 mod nodes;
 
 use flowtrail_types::{FlowDefinition, FlowDraft, FlowKind, ToolName};
 
+use crate::bodies::Bodies;
 use crate::graph::Graph;
 use crate::problem::Problems;
 
@@ -58,8 +60,10 @@ pub(crate) fn check_definition(definition: &FlowDefinition, problems: &mut Probl
         return;
     }
     let graph = Graph::of(definition);
+    let bodies = Bodies::of(&graph);
     nodes::check(&graph, problems);
-    connections::check(&graph, problems);
+    connections::check(&graph, &bodies, problems);
+    bodies::check(&graph, &bodies, problems);
 }
 
 fn check_names(draft: &FlowDraft, problems: &mut Problems) {

@@ -128,6 +128,27 @@ impl Observer for Log {
     }
 }
 
+/// What is recorded of each node, as `id parent.iteration status`.
+pub(crate) fn lines(execution: &Execution) -> Vec<String> {
+    let place = |node: &NodeExecution| match (node.parent_seq, node.iteration) {
+        (None, None) => String::new(),
+        (parent, iteration) => format!(" {}.{}", shown(parent), shown(iteration)),
+    };
+    let line = |node: &NodeExecution| {
+        format!("{} {}{} {}", node.seq, node.node_id, place(node), node.status.as_str())
+    };
+    execution.node_executions.iter().map(line).collect()
+}
+
+fn shown(number: Option<i32>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+}
+
+/// A loop `l` that runs `body` once in each iteration.
+pub(crate) fn looping(parameters: Value, body: &str) -> Value {
+    file(&[("l", "Loop", parameters), ("b", "Transform", code(body))], "ask>l l:each>b")
+}
+
 /// The output that is recorded of a node.
 #[track_caller]
 pub(crate) fn output_of(execution: &Execution, id: &str) -> Value {

@@ -51,5 +51,5 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     }
     let message = format!("{spoken} answered {status}{}", response::beginning(&output));
     let transient = is_transient_status(status.as_u16()).then_some(Transient { cause: Cause::Status, after });
-    Err(NodeError { output: Some(output), transient, ..NodeError::new(ErrorKind::Failed, message) })
+    Err(NodeError { transient, ..NodeError::new(ErrorKind::Failed, message).with_output(output) })
 }

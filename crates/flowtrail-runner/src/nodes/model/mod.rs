@@ -72,5 +72,5 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     // What an endpoint says of a failure may have anything in it that it was sent.
     key.hide_text(&mut error.message);
     context.runner.secrets().hide_text(&mut error.message);
-    Err(NodeError { output: Some(output), ..error })
+    Err(error.with_output(output))
 }

@@ -9,9 +9,14 @@ use serde_json::{Value, json};
 /// Under which name an answer's `_meta` tells the execution.
 const EXECUTION_ID: &str = "flowtrail/executionId";
 
-/// The answer to a call whose flow has ended.
-pub(crate) fn finished(finished: &Finished) -> CallToolResult {
+/// The answer to a call whose flow has ended. A flow that says what it gives gives that, or has failed.
+pub(crate) fn finished(finished: &Finished, is_declared: bool) -> CallToolResult {
+    let structured =
+        |returned: &&Returned| matches!(returned, Returned::Json(_) | Returned::Interface { .. });
     let mut result = match &finished.outcome {
+        Outcome::Fulfilled if is_declared && finished.returns.iter().filter(structured).count() != 1 => {
+            failure("The flow declares what it answers with, and did not answer exactly once")
+        }
         Outcome::Fulfilled => returned(&finished.returns),
         Outcome::Error(error) => failure(&blamed(error)),
         Outcome::Aborted(reason) => {

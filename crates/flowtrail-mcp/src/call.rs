@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowtrail_runner::{Call, RunError};
+use flowtrail_runner::{Call, RunError, output_schema};
 use flowtrail_tracker::TrackerError;
 use flowtrail_types::{Principal, Source};
 use rmcp::model::{CallToolRequestParams, CallToolResult};
@@ -27,6 +27,7 @@ pub(crate) async fn call(
             TrackerError::NotFound(_) => ErrorData::invalid_params(format!("Unknown tool: {name}"), None),
             other => failed(&other),
         })?;
+    let is_declared = output_schema(&flow.definition).is_some();
     let mut call = Call::new(principal, flow, request.arguments.unwrap_or_default(), Source::Mcp);
     call.meta = Some(meta(context));
     // Fires when the client cancels, or hangs up where the protocol says that this cancels, and when the server
@@ -64,7 +65,7 @@ pub(crate) async fn call(
                 while let (Some(token), Ok(step)) = (&progress_token, told.try_recv()) {
                     progress::notify(context, token, step).await;
                 }
-                return Ok(answer::finished(&finished));
+                return Ok(answer::finished(&finished, is_declared));
             }
         }
     }

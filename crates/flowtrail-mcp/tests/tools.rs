@@ -144,3 +144,25 @@ async fn a_flow_that_is_switched_off_is_no_tool() {
         assert!(refused.to_string().contains("switched off"), "{refused}");
     }
 }
+
+#[tokio::test]
+async fn a_flow_that_declares_what_it_gives_is_held_to_it() {
+    let world = world();
+    let schema =
+        json!({"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]});
+    world.add("Declared", json!({"json": {"n": "{{ ask.n }}"}, "schema": schema}));
+    for era in ERAS {
+        let client = world.connect(era).await;
+        let [tool] = &flows_of(&client).await[..] else { panic!("one tool") };
+        assert_eq!(
+            tool.output_schema.as_ref().map(|told| Value::Object((**told).clone())),
+            Some(schema.clone())
+        );
+        let kept = call(&client, "declared", json!({"n": 5})).await;
+        assert_eq!(kept.structured_content, Some(json!({"n": 5})));
+        let broken = call(&client, "declared", json!({"n": 50})).await;
+        assert_eq!(broken.is_error, Some(true));
+        let text = &broken.content[0].as_text().unwrap().text;
+        assert!(text.contains("not what its schema says at /n"), "{text}");
+    }
+}

@@ -45,6 +45,7 @@ pub use arguments::{check_arguments, first_parameter, input_schema};
 pub use call::{Call, Observer};
 pub use finished::{Finished, Returned, RunError};
 pub use flow_file::{parse_flow, parse_flow_file, write_flow_file};
+pub use nodes::output_schema;
 pub use problem::{Problem, Problems};
 pub use runner::{Runner, RunnerOptions, Running};
 pub use secrets::Secrets;

@@ -432,3 +432,30 @@ fn a_node_without_a_name_is_known_by_its_id() {
     let draft = parse_flow(file(&[("say", "Return", json!({"text": "x"}))], "ask>say")).unwrap();
     assert_eq!(draft.definition.nodes.iter().map(Node::label).collect::<Vec<_>>(), ["ask", "say"]);
 }
+
+#[test]
+fn a_schema_of_an_answer_is_one() {
+    let flow = |parameters: Value| {
+        json!({
+            "name": "Answer",
+            "nodes": [{"id": "ask", "type": "UserIntent"}, {"id": "say", "type": "Return", "parameters": parameters}],
+            "connections": [{"sourceNodeId": "ask", "targetNodeId": "say"}],
+        })
+    };
+    let object = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+    let kept = parse_flow(flow(json!({"json": {"n": 1}, "schema": object}))).unwrap();
+    assert_eq!(flowtrail_runner::output_schema(&kept.definition), object.as_object());
+    for (parameters, expected) in [
+        (json!({"text": "x", "schema": object}), "belongs to json"),
+        (json!({"json": 1, "schema": {"type": "string"}}), "must be a JSON Schema with \"type\": \"object\""),
+        (json!({"json": 1, "schema": "x"}), "must be a JSON Schema"),
+        (json!({"json": 1, "schema": {"type": "object", "minProperties": "x"}}), "is no JSON Schema"),
+        (json!({"json": 1, "schema": {"type": "object", "$ref": "http://a.example/b"}}), "is no JSON Schema"),
+    ] {
+        let problems = parse_flow(flow(parameters.clone())).unwrap_err().to_string();
+        assert!(
+            problems.contains("node say, parameters.schema") && problems.contains(expected),
+            "{problems}"
+        );
+    }
+}

@@ -30,6 +30,7 @@ use crate::suggest::suggestion;
 pub(crate) use check::Check;
 pub(crate) use context::NodeContext;
 pub(crate) use outcome::{NodeError, Output};
+pub use returns::output_schema;
 
 /// The way out of a node that failed.
 pub(crate) const ERROR: &str = "error";

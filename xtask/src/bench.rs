@@ -19,6 +19,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "storage", package: "flowtrail", target: "storage", arguments: &["run"], is_whole: true },
     Bench { name: "fill", package: "flowtrail", target: "storage", arguments: &["fill"], is_whole: false },
     Bench { name: "http", package: "flowtrail", target: "http", arguments: &[], is_whole: true },
+    Bench { name: "mcp", package: "flowtrail", target: "mcp", arguments: &[], is_whole: true },
     Bench { name: "process", package: "flowtrail", target: "process", arguments: &[], is_whole: true },
 ];
 

@@ -31,7 +31,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     // The program only in its benchmark: the bare stack beside which it is measured.
     ("actix-web", &["flowtrail-http", "flowtrail"]),
-    ("rmcp-actix-web", &["flowtrail-http"]),
+    ("rmcp-actix-web", &["flowtrail-http", "flowtrail"]),
     ("rmcp", &["flowtrail-mcp", "flowtrail", "flowtrail-testkit"]),
     ("diesel", &["flowtrail-store-diesel"]),
     ("diesel_migrations", &["flowtrail-store-diesel"]),

@@ -10,6 +10,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) url: String,
     pub(crate) key: &'a str,
     pub(crate) body: &'a str,
+    /// Headers beside the key and the kind of the body.
+    pub(crate) headers: &'a [(&'a str, &'a str)],
 }
 
 /// Requests a second with so many connections for so long. All must be answered well.
@@ -21,13 +23,19 @@ pub(crate) fn rate(
 ) -> Result<f64, String> {
     let (body, script) = (folder.join("wrk.body"), folder.join("wrk.lua"));
     let kind = if asked.url.ends_with("/batch") { "application/x-ndjson" } else { "application/json" };
-    let lines = format!(
-        "wrk.method = \"{}\"\nwrk.headers[\"Authorization\"] = \"Bearer {}\"\nlocal file = io.open(\"{}\", \"rb\")\n\
+    let headers: String = asked
+        .headers
+        .iter()
+        .map(|(name, value)| format!("wrk.headers[\"{name}\"] = \"{value}\"\n"))
+        .collect();
+    let lines = headers
+        + &format!(
+            "wrk.method = \"{}\"\nwrk.headers[\"Authorization\"] = \"Bearer {}\"\nlocal file = io.open(\"{}\", \"rb\")\n\
          local body = file:read(\"*a\")\nif #body > 0 then\n  wrk.body = body\n  wrk.headers[\"Content-Type\"] = \"{kind}\"\nend\n",
-        asked.method,
-        asked.key,
-        body.display(),
-    );
+            asked.method,
+            asked.key,
+            body.display(),
+        );
     std::fs::write(&body, asked.body).map_err(|error| error.to_string())?;
     std::fs::write(&script, lines).map_err(|error| error.to_string())?;
     let output = Command::new("wrk")

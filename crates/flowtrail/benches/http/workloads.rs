@@ -61,7 +61,7 @@ impl<'a> Bench<'a> {
     }
 
     fn asked<'b>(&'b self, method: &'b str, path: &str, body: &'b str) -> Asked<'b> {
-        Asked { method, url: format!("{}{path}", self.base), key: self.key, body }
+        Asked { method, url: format!("{}{path}", self.base), key: self.key, body, headers: &[] }
     }
 
     /// The rate of an echo of the same body, or of one that answers these bytes.
@@ -70,7 +70,7 @@ impl<'a> Bench<'a> {
         std::fs::write(&file, answer.unwrap_or_default()).map_err(|error| error.to_string())?;
         let echo = Echo::start(Some(&file))?;
         let method = if answer.is_some() { "GET" } else { "POST" };
-        let asked = Asked { method, url: format!("{}/echo", echo.base), key: self.key, body };
+        let asked = Asked { method, url: format!("{}/echo", echo.base), key: self.key, body, headers: &[] };
         rate(&asked, self.options.connections, self.options.seconds, self.folder.path())
     }
 

@@ -1,5 +1,6 @@
 //! The handler that the SDK calls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowtrail_runner::Runner;
@@ -16,7 +17,8 @@ use rmcp::{ErrorData, Peer, RoleServer, ServerHandler};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{call, history, tools};
+use crate::tools::Made;
+use crate::{call, history};
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -33,6 +35,7 @@ pub struct FlowServer {
     runner: Runner,
     caller: Caller,
     shutdown: CancellationToken,
+    made: Arc<Made>,
 }
 
 const INSTRUCTIONS: &str = "Each tool is a flow, but for those that begin with flowtrail_, which ask for history. Every \
@@ -48,7 +51,7 @@ impl FlowServer {
     /// A server of the flows that a runner runs. When `shutdown` fires, those who listen are told.
     #[must_use]
     pub fn new(runner: Runner, caller: Caller, shutdown: CancellationToken) -> Self {
-        Self { runner, caller, shutdown }
+        Self { runner, caller, shutdown, made: Arc::default() }
     }
 
     pub(crate) fn runner(&self) -> &Runner {
@@ -108,9 +111,12 @@ impl ServerHandler for FlowServer {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let principal = self.principal(&context.extensions)?;
-        let flows = self.runner.tracker().tools(&principal);
-        let flows = flows.iter().filter_map(|flow| tools::tool(flow));
-        Ok(ListToolsResult::with_all_items(flows.chain(history::tools()).collect()))
+        let tracker = self.runner.tracker();
+        // Before the flows: should they change in between, these are made anew the next time.
+        let revision = *tracker.flow_changes().borrow();
+        let mut tools = self.made.of(&tracker.tools(&principal), revision);
+        tools.extend(history::tools());
+        Ok(ListToolsResult::with_all_items(tools))
     }
 
     async fn call_tool(

@@ -80,8 +80,17 @@ impl McpClient {
     ///
     /// When the server does not answer as it should.
     pub async fn over_http(base: &str, key: &str, era: Era) -> Self {
+        Self::at(&format!("{base}/mcp"), key, era).await
+    }
+
+    /// The same at any address, such as that of another server which Flowtrail stands before.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not answer as it should.
+    pub async fn at(url: &str, key: &str, era: Era) -> Self {
         flowtrail::use_ring_for_tls();
-        let config = StreamableHttpClientTransportConfig::with_uri(format!("{base}/mcp")).auth_header(key);
+        let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(key);
         Self::connect(StreamableHttpClientTransport::from_config(config), era).await
     }
 
@@ -145,14 +154,16 @@ impl McpClient {
         &self.service
     }
 
-    /// The names of the tools, in the server's order.
+    /// The names of the tools that are flows, in the server's order: those of Flowtrail's own, which ask for history, are
+    /// left out.
     ///
     /// # Panics
     ///
     /// When the server answers with an error.
     pub async fn tool_names(&self) -> Vec<String> {
         let tools = self.service.list_all_tools().await.expect("the tools are listed");
-        tools.into_iter().map(|tool| tool.name.into_owned()).collect()
+        let names = tools.into_iter().map(|tool| tool.name.into_owned());
+        names.filter(|name| !name.starts_with("flowtrail_")).collect()
     }
 
     /// Calls a tool and waits for its answer.

@@ -6,10 +6,10 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use flowtrail_mcp::proxy::{Command, HeldChild, Outgoing, Tap};
+use flowtrail_tracker::Tracker;
 use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::sessions::{Place, Session};
 use super::{Asked, INVALID_REQUEST, SERVER_ERROR};
@@ -72,7 +72,11 @@ fn no_session(asked: &Asked<'_>) -> HttpResponse {
 
 /// A session begins: it has a process of its own.
 async fn begin(asked: Asked<'_>, command: &Command) -> HttpResponse {
-    let id = Uuid::new_v4().simple().to_string();
+    // As hard to guess as a key; it is none, and is not to be taken for one.
+    let id = match Tracker::random_key() {
+        Ok(random) => random.trim_start_matches("ft_").to_owned(),
+        Err(error) => return not_started(&asked, &error.to_string()),
+    };
     let tap = asked.tap(Some(&id));
     let _runtime = asked.upstreams.runtime.as_ref().map(tokio::runtime::Handle::enter);
     let child = match HeldChild::of_session(command, tap) {

@@ -77,18 +77,18 @@ impl Upstreams {
         })
     }
 
-    /// Fails when a message calls a tool that its sender may not call.
-    fn check(&self, principal: &Principal, upstream: &str, message: &Value) -> Result<(), HttpResponse> {
+    /// The refusal of a message that calls a tool which its sender may not call.
+    fn refusal(&self, principal: &Principal, upstream: &str, message: &Value) -> Option<HttpResponse> {
         let messages = message.as_array().map_or(std::slice::from_ref(message), Vec::as_slice);
         for message in messages.iter().filter(|message| message["method"] == "tools/call") {
             let Some(tool) = message["params"]["name"].as_str() else { continue };
             let wanted = UpstreamTool { upstream, tool, description: None, public: true };
             if let Err(error) = self.tracker.may_call_upstream(principal, wanted) {
                 let text = format!("{upstream}.{tool}: {error}");
-                return Err(json_rpc_error(StatusCode::OK, &message["id"], INVALID_PARAMS, &text));
+                return Some(json_rpc_error(StatusCode::OK, &message["id"], INVALID_PARAMS, &text));
             }
         }
-        Ok(())
+        None
     }
 }
 
@@ -122,7 +122,7 @@ async fn handle(request: HttpRequest, app: web::Data<App>, name: web::Path<Strin
     }
     let message: Value =
         posted.as_ref().map(|body| serde_json::from_slice(body).unwrap_or_default()).unwrap_or_default();
-    if let Err(refused) = upstreams.check(&principal, name, &message) {
+    if let Some(refused) = upstreams.refusal(&principal, name, &message) {
         return refused;
     }
     let asked = Asked { request: &request, upstreams, name, principal: &principal, body: posted, message };

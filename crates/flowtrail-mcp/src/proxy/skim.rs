@@ -106,7 +106,7 @@ impl Skim {
                 self.keep(b"\"");
             }
             b'{' if self.depth == 0 && self.level == 0 => {
-                (self.depth, self.level, self.expects_key) = (1, 1, true)
+                (self.depth, self.level, self.expects_key) = (1, 1, true);
             }
             b'{' if is_structure && self.level == 1 && self.holds_members() && !self.in_value => {
                 (self.depth, self.level, self.expects_key) = (2, 2, true);

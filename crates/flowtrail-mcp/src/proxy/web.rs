@@ -160,7 +160,10 @@ impl Answer {
 /// The schemas of tools by name, as far as a list of them has passed: the era of 2026-07-28 has arguments that are
 /// repeated in headers (its transport page, "Custom headers from tool parameters").
 #[derive(Debug, Clone, Default)]
-pub(super) struct Promoted(Arc<Mutex<HashMap<String, Vec<(Vec<String>, String)>>>>);
+pub(super) struct Promoted(Arc<Mutex<HashMap<String, Vec<Argument>>>>);
+
+/// An argument that is repeated in a header: where it stands, and the end of the header's name.
+type Argument = (Vec<String>, String);
 
 impl Promoted {
     /// Learns from the answer to `tools/list`.
@@ -179,13 +182,13 @@ impl Promoted {
         }
     }
 
-    fn of(&self, tool: &str) -> Vec<(Vec<String>, String)> {
+    fn of(&self, tool: &str) -> Vec<Argument> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(tool).cloned().unwrap_or_default()
     }
 }
 
-fn annotated(schema: &Value, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
+fn annotated(schema: &Value, path: &mut Vec<String>, found: &mut Vec<Argument>) {
     const DEEPEST: usize = 16;
     let Some(properties) = schema["properties"].as_object().filter(|_| path.len() < DEEPEST) else { return };
     for (name, property) in properties {

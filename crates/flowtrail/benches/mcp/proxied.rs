@@ -101,8 +101,15 @@ pub(crate) fn measure() -> Result<(), String> {
     command.args(["proxy", "--name", "echo", "--data-dir"]).arg(folder.path()).arg("--").arg(echo);
     command.args(["echo", "stdio"]);
     let mut proxied = Peer::start(command)?;
-    // Opening the database is beside the traffic, too; it is let finish before anything is measured.
-    std::thread::sleep(Duration::from_secs(2));
+    // Opening the database is beside the traffic, too: once a call is recorded that is over.
+    proxied.ask("tools/call", &json!({"name": "echo", "arguments": {"message": "first"}}))?;
+    let mut looks = 0;
+    while recorded(folder.path())? < 1 {
+        looks += 1;
+        if looks > 1_000 {
+            return Err("the first call was not recorded".to_owned());
+        }
+    }
     let idle = proxied.memory()?;
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -112,7 +119,10 @@ pub(crate) fn measure() -> Result<(), String> {
     let busy = proxied.memory()?;
     direct.end()?;
     proxied.end()?;
-    recorded(folder.path())?;
+    let count = recorded(folder.path())?;
+    if count != (ROUNDS * CALLS + 1) as u64 {
+        return Err(format!("of {} calls were recorded {count}", ROUNDS * CALLS + 1));
+    }
     for (name, at, most) in [("median", 0.5, MEDIAN), ("p99", 0.99, P99)] {
         let (direct, proxied) = (quantile(&mut without, at), quantile(&mut with, at));
         Row {
@@ -136,16 +146,16 @@ pub(crate) fn measure() -> Result<(), String> {
     Ok(())
 }
 
-/// That what was measured was recorded.
-fn recorded(data_dir: &std::path::Path) -> Result<(), String> {
+/// How many calls were recorded.
+fn recorded(data_dir: &std::path::Path) -> Result<u64, String> {
     let listed = Command::new(env!("CARGO_BIN_EXE_flowtrail"))
         .args(["stats", "--json", "--data-dir"])
         .arg(data_dir)
+        .env("RUST_LOG", "error")
         .output()
         .map_err(|error| error.to_string())?;
     let stats: Value = serde_json::from_slice(&listed.stdout).map_err(|error| error.to_string())?;
-    let all = (ROUNDS * CALLS) as u64;
-    if stats["fulfilled"] == all { Ok(()) } else { Err(format!("of {all} calls were recorded {stats}")) }
+    stats["fulfilled"].as_u64().ok_or_else(|| format!("no statistics: {stats}"))
 }
 
 fn quantile(times: &mut [Duration], at: f64) -> f64 {

@@ -8,6 +8,25 @@ import '../flows/flow-graph.js';
 /** @typedef {import('../../client/index.js').Schemas['Execution']} Execution */
 /** @typedef {import('../../client/index.js').Schemas['Flow']} Flow */
 
+/**
+ * What each node came to, in each iteration: what was tried again counts by its last attempt.
+ * @param {Execution['nodeExecutions']} nodes
+ */
+function lastAttempts(nodes) {
+  /** @type {Map<string, Execution['nodeExecutions'][number]>} */
+  const last = new Map();
+  for (const node of nodes) last.set(`${node.nodeId} ${node.parentSeq} ${node.iteration}`, node);
+  return last.values();
+}
+
+/**
+ * Which of two ends says more of a node.
+ * @param {string} status
+ */
+function weight(status) {
+  return ['skipped', 'completed', 'aborted', 'pending', 'error'].indexOf(status);
+}
+
 export class ExecutionGraph extends Element {
   static properties = {
     flow: { attribute: false },
@@ -38,11 +57,11 @@ export class ExecutionGraph extends Element {
     if (flow === undefined || execution === undefined) return nothing;
     /** @type {Map<string, { status: string, note: string, runs: number }>} */
     const states = new Map();
-    for (const node of execution.nodeExecutions) {
+    for (const node of lastAttempts(execution.nodeExecutions)) {
       const before = states.get(node.nodeId);
       const runs = (before?.runs ?? 0) + 1;
-      // A node that failed once has failed, however often it went well.
-      const status = before?.status === 'error' ? 'error' : node.status;
+      // A node that failed in one iteration has failed, and one that was needed in one was needed.
+      const status = before !== undefined && weight(before.status) > weight(node.status) ? before.status : node.status;
       const took = node.status === 'pending' || node.status === 'skipped' ? node.status : duration(node.executionTimeMs);
       states.set(node.nodeId, { status, runs, note: runs > 1 ? `${runs} times` : took });
     }
@@ -50,7 +69,7 @@ export class ExecutionGraph extends Element {
     /** @param {CustomEvent<string>} event */
     const choose = (event) => {
       const ran = execution.nodeExecutions.filter((node) => node.nodeId === event.detail);
-      const node = ran.find(({ status }) => status === 'error') ?? ran[0];
+      const node = [...lastAttempts(ran)].find(({ status }) => status === 'error') ?? ran[0];
       if (node !== undefined) this.tell('ft-node', node.seq);
     };
     return html`${execution.flowVersion !== flow.version

@@ -138,7 +138,11 @@ class FlowOverview extends Connected {
     const node = flow.nodes.find(({ id }) => id === this.chosen);
     return html`${flow.description ? html`<p class="description muted" dir="auto">${flow.description}</p>` : nothing}
       ${flow.nodes.length === 0
-        ? html`<p class="muted">This flow runs elsewhere, and is recorded here. It has no graph.</p>`
+        ? html`<p class="muted">
+            ${flow.kind === 'upstream'
+              ? 'This is a tool of another MCP server. Each call that passes through Flowtrail is recorded here.'
+              : 'This flow runs elsewhere, and is recorded here. It has no graph.'}
+          </p>`
         : html`<div class="graph">
               <ft-flow-graph
                 .nodes=${flow.nodes}
@@ -156,7 +160,8 @@ class FlowOverview extends Connected {
                   <ft-node-data .name=${`${node.name} (${node.type})`} .parts=${[{ name: 'Parameters', value: node.parameters ?? {} }]}></ft-node-data>
                 </div>`}`}
       <div class="columns">
-        ${flow.toolName === null ? nothing : this.#tool(flow)} ${this.#snippets(flow)}
+        ${flow.toolName === null || flow.kind === 'upstream' ? nothing : this.#tool(flow)}
+        ${flow.kind === 'upstream' ? nothing : this.#snippets(flow)}
       </div>`;
   }
 

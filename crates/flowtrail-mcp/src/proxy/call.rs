@@ -83,6 +83,15 @@ fn cut(text: &str) -> String {
     }
 }
 
+/// What a message about progress says, or else how far it says that it is.
+fn named(params: &Value) -> String {
+    match (params["message"].as_str().filter(|text| !text.is_empty()), &params["total"]) {
+        (Some(message), _) => cut(message),
+        (None, Value::Null) => format!("{} {}", PROGRESS.0, params["progress"]),
+        (None, total) => format!("{} {}/{total}", PROGRESS.0, params["progress"]),
+    }
+}
+
 /// Records a call that has begun until it ends.
 pub(super) async fn follow(
     begun: Ack<ExecutionHandle>,
@@ -112,10 +121,9 @@ pub(super) async fn follow(
         };
         match step {
             Some(Step::Progress { params, at }) if number < MOST_PROGRESS => {
-                let name = params["message"].as_str().filter(|text| !text.is_empty()).unwrap_or(PROGRESS.0);
                 handle.record_happening(Happening {
                     id: PROGRESS.0,
-                    name,
+                    name: &named(&params),
                     kind: PROGRESS.1,
                     number: Some(number),
                     data: &params,

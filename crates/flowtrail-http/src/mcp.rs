@@ -175,26 +175,37 @@ async fn pass(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    pass_if(is_json_rpc, request, next).await
+    pass_if(Rules { is_taken: is_json_rpc, has_sessions: true }, request, next).await
 }
 
-/// The same before another server, which decides itself what it takes.
+/// What is asked of a request before it is let in.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    /// Whether a body is taken.
+    is_taken: fn(&Value) -> bool,
+    /// Whether the doors know whose sessions are whose.
+    has_sessions: bool,
+}
+
+/// The same before another server, which decides itself what it takes, and whose sessions are looked after elsewhere.
 pub(crate) async fn pass_upstream(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    pass_if(|_| true, request, next).await
+    pass_if(Rules { is_taken: |_| true, has_sessions: false }, request, next).await
 }
 
 async fn pass_if(
-    is_taken: fn(&Value) -> bool,
+    rules: Rules,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    match admit(&mut request, is_taken).await {
+    match admit(&mut request, rules).await {
         Ok((doors, principal)) => {
             let response = next.call(request).await?;
-            if let Some(session) = header_text(response.headers().get(SESSION_HEADER)) {
+            if let Some(session) =
+                header_text(response.headers().get(SESSION_HEADER)).filter(|_| rules.has_sessions)
+            {
                 doors.remember(session, &principal);
             }
             let kind = header_text(response.headers().get(header::CONTENT_TYPE)).unwrap_or_default();
@@ -255,7 +266,7 @@ fn header_text(value: Option<&header::HeaderValue>) -> Option<&str> {
 
 async fn admit(
     request: &mut ServiceRequest,
-    is_taken: fn(&Value) -> bool,
+    rules: Rules,
 ) -> Result<(web::Data<Doors>, Principal), HttpResponse> {
     let refuse = |error: ApiError| error.error_response();
     let missing = || refuse(ApiError::internal("MCP without an application"));
@@ -269,7 +280,7 @@ async fn admit(
         }
         refused
     })?;
-    if let Some(session) = header_text(request.headers().get(SESSION_HEADER)) {
+    if let Some(session) = header_text(request.headers().get(SESSION_HEADER)).filter(|_| rules.has_sessions) {
         doors.check_session(session, &principal).map_err(refuse)?;
     }
     if request.method() == Method::POST {
@@ -281,7 +292,7 @@ async fn admit(
         // Parsed as the SDK will do it, so that what is nested too deeply for it is refused here, too.
         match serde_json::from_slice::<Value>(&bytes) {
             Err(error) => return Err(json_rpc_error(-32700, format!("Parse error: {error}"))),
-            Ok(message) if !is_taken(&message) => {
+            Ok(message) if !(rules.is_taken)(&message) => {
                 let expected = "Invalid Request: expected one JSON-RPC 2.0 message, an object with `jsonrpc` and `method`";
                 return Err(json_rpc_error(-32600, expected.to_owned()));
             }

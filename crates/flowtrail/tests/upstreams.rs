@@ -164,6 +164,48 @@ async fn who_may_not_is_told_so_and_nothing_passes() {
 }
 
 #[tokio::test]
+async fn nobody_has_other_peoples_calls_recorded_into_a_flow_of_their_own() {
+    let world = world().await;
+    let mallory = world.server.user("Mallory").await;
+    let squat = json!({"name": "x", "kind": "upstream", "toolName": "far.echo", "access": {"public": true}});
+    let refused = mallory.rest.post("/api/flows", &squat).await.expect(400);
+    assert!(refused["message"].as_str().unwrap().contains("kind"), "{refused:#}");
+    // A runnable flow of the name may be theirs; the calls are recorded elsewhere.
+    let own = flowtrail_testkit::flow("Own").field("toolName", json!("far.echo")).returns("mine").build();
+    mallory.rest.post("/api/flows", &own).await.expect(201);
+    world.post("far", Some(world.server.key()), &call("echo", "hello")).await;
+    recorded(world.server.rest(), 1).await;
+    assert!(executions(&mallory.rest).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_is_its_users_alone() {
+    let world = world().await;
+    let ann = world.server.user("Ann").await;
+    let url = format!("{}/mcp/far", world.server.base());
+    let begin = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}});
+    let post = |key: &str, session: Option<&str>, body: &Value| {
+        let mut request = world.client.post(&url).bearer_auth(key).header("content-type", "application/json");
+        request = request.header("accept", "application/json, text/event-stream");
+        if let Some(session) = session {
+            request = request.header("mcp-session-id", session);
+        }
+        request.body(body.to_string()).send()
+    };
+    let answer = post(world.server.key(), None, &begin).await.unwrap();
+    let session = answer.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    let list = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"});
+    assert_eq!(post(&ann.key, Some(&session), &list).await.unwrap().status(), 404);
+    let ended =
+        world.client.delete(&url).bearer_auth(&ann.key).header("mcp-session-id", &session).send().await;
+    assert_eq!(ended.unwrap().status(), 404);
+    let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+    assert!(post(world.server.key(), Some(&session), &initialized).await.unwrap().status().is_success());
+    assert!(post(world.server.key(), Some(&session), &list).await.unwrap().status().is_success());
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_be_reached_is_an_error_with_its_name() {
     let world = world().await;
     let key = Some(world.server.key());

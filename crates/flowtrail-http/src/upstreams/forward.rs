@@ -8,8 +8,8 @@ use actix_web::http::{Method, StatusCode};
 use flowtrail_mcp::proxy::{Answer, Passing, Tap, Target, WebError};
 use futures_util::stream;
 
-use super::sessions::{Place, Session};
-use super::{Asked, SERVER_ERROR};
+use super::sessions::{NotTheirs, Session};
+use super::{Asked, INVALID_REQUEST, SERVER_ERROR};
 
 /// What of a client's headers is the server's business, beside those that begin with `mcp-`. The key is not.
 const PASSED: &[&str] =
@@ -24,10 +24,22 @@ pub(super) async fn handle(asked: Asked<'_>, target: &Target) -> HttpResponse {
         Err(error) => return asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &error.to_string()),
     };
     let is_first = asked.message["method"] == "initialize";
-    let tap = tap(&asked, is_first);
+    let (tap, is_known) = match tap(&asked, is_first) {
+        Ok(found) => found,
+        Err(NotTheirs) => {
+            return asked.refuse(StatusCode::NOT_FOUND, INVALID_REQUEST, "there is no such session");
+        }
+    };
     if let Some(body) = &asked.body {
         tap.client_said(body.clone());
     }
+    let id = asked.id();
+    // Others of the same session go on.
+    let failed = |how: &str| {
+        if let Some(id) = &id {
+            tap.failed(id, how);
+        }
+    };
     let method = match *asked.request.method() {
         Method::POST => http_method("POST"),
         Method::DELETE => http_method("DELETE"),
@@ -37,33 +49,34 @@ pub(super) async fn handle(asked: Asked<'_>, target: &Target) -> HttpResponse {
     match client.send(target, method, headers, asked.body.clone()).await {
         Err(error) => {
             log::warn!("upstream {}: {error}", asked.name);
-            tap.server_left(&error.to_string());
+            failed(&error.to_string());
             let message = format!("{} cannot be reached: {error}", asked.name);
             asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &message)
         }
         Ok(answer) if is_ours_to_explain(&answer) => {
-            let status = answer.status();
+            let (name, status) = (asked.name, answer.status());
             let message = format!(
-                "{} answered {status}: its address or its headers in [upstreams.{}] are not right",
-                asked.name, asked.name
+                "{name} answered {status}: its address or its headers in [upstreams.{name}] are not right"
             );
             log::warn!("{message}");
-            tap.server_left(&message);
+            failed(&message);
             asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &message)
         }
         Ok(answer) => {
-            let session = answer.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
-            if let Some(session) = session.filter(|_| is_first) {
-                let place = Place::Session(asked.name.to_owned(), session.to_owned());
-                asked.upstreams.sessions.add(place, Session::Watched(Arc::clone(&tap)));
+            let begun = answer.headers().get("mcp-session-id").and_then(|id| id.to_str().ok());
+            let session = if is_first { begun } else { asked.session().filter(|_| !is_known) };
+            // One that the server does not know is none.
+            if let Some(session) = session.filter(|_| answer.status().is_success()) {
+                let (place, user) = (asked.place(session), asked.principal.id);
+                asked.upstreams.sessions.add(place, user, Session::Watched(Arc::clone(&tap)));
             }
             if *asked.request.method() == Method::DELETE
                 && answer.status().is_success()
                 && let Some(session) = asked.session()
             {
-                asked.upstreams.sessions.remove(&Place::Session(asked.name.to_owned(), session.to_owned()));
+                asked.upstreams.sessions.remove(&asked.place(session), asked.principal.id);
             }
-            respond(answer, tap)
+            respond(answer, tap, id)
         }
     }
 }
@@ -74,18 +87,15 @@ fn is_ours_to_explain(answer: &Answer) -> bool {
     status.is_redirection() || matches!(status.as_u16(), 401 | 403 | 407)
 }
 
-/// Where what passes is seen: the session's place, or one of its own.
-fn tap(asked: &Asked<'_>, is_first: bool) -> Arc<Tap> {
-    let Some(session) = asked.session().filter(|_| !is_first) else { return Arc::new(asked.tap(None)) };
-    let place = Place::Session(asked.name.to_owned(), session.to_owned());
-    match asked.upstreams.sessions.lookup(&place) {
-        Some(Session::Watched(tap)) => tap,
+/// Where what passes is seen: the session's place, or one of its own; and whether the session was known.
+fn tap(asked: &Asked<'_>, is_first: bool) -> Result<(Arc<Tap>, bool), NotTheirs> {
+    let Some(session) = asked.session().filter(|_| !is_first) else {
+        return Ok((Arc::new(asked.tap(None)), false));
+    };
+    match asked.upstreams.sessions.lookup(&asked.place(session), asked.principal.id)? {
+        Some(Session::Watched(tap)) => Ok((tap, true)),
         // One that began before this process did.
-        _ => {
-            let tap = Arc::new(asked.tap(Some(session)));
-            asked.upstreams.sessions.add(place, Session::Watched(Arc::clone(&tap)));
-            tap
-        }
+        _ => Ok((Arc::new(asked.tap(Some(session))), false)),
     }
 }
 
@@ -107,7 +117,7 @@ fn passed(asked: &Asked<'_>) -> flowtrail_mcp::proxy::HeaderMap {
     headers
 }
 
-fn respond(answer: Answer, tap: Arc<Tap>) -> HttpResponse {
+fn respond(answer: Answer, tap: Arc<Tap>, id: Option<String>) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
     for (name, value) in answer.headers() {
@@ -117,7 +127,7 @@ fn respond(answer: Answer, tap: Arc<Tap>) -> HttpResponse {
             response.append_header((name.as_str(), value.as_bytes()));
         }
     }
-    let passing = Passing::new(tap, answer.content_type());
+    let passing = Passing::new(tap, answer.content_type(), id);
     response.streaming(stream::try_unfold((answer, passing), async |(mut answer, mut passing)| {
         let piece = answer.piece().await?;
         Ok::<_, WebError>(piece.map(|piece| {

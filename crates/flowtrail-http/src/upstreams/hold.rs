@@ -51,17 +51,16 @@ pub(super) fn get(asked: &Asked<'_>) -> HttpResponse {
 
 /// The end of a session.
 pub(super) fn delete(asked: &Asked<'_>) -> HttpResponse {
-    let place = asked.session().map(|session| Place::Session(asked.name.to_owned(), session.to_owned()));
-    match place.and_then(|place| asked.upstreams.sessions.remove(&place)) {
-        Some(_) => HttpResponse::NoContent().finish(),
-        None => no_session(asked),
-    }
+    let is_theirs = asked
+        .session()
+        .is_some_and(|session| asked.upstreams.sessions.remove(&asked.place(session), asked.principal.id));
+    if is_theirs { HttpResponse::NoContent().finish() } else { no_session(asked) }
 }
 
 fn held(asked: &Asked<'_>, session: &str) -> Option<HeldChild> {
-    match asked.upstreams.sessions.lookup(&Place::Session(asked.name.to_owned(), session.to_owned()))? {
-        Session::Held(child) => Some(child),
-        Session::Watched(_) => None,
+    match asked.upstreams.sessions.lookup(&asked.place(session), asked.principal.id) {
+        Ok(Some(Session::Held(child))) => Some(child),
+        _ => None,
     }
 }
 
@@ -84,8 +83,7 @@ async fn begin(asked: Asked<'_>, command: &Command) -> HttpResponse {
         Err(error) => return not_started(&asked, &error.to_string()),
     };
     drop(_runtime);
-    let place = Place::Session(asked.name.to_owned(), id.clone());
-    asked.upstreams.sessions.add(place, Session::Held(child.clone()));
+    // Kept once the client was told of it: one that nobody knows would hold its process for nothing.
     speak(asked, child, Some(id)).await
 }
 
@@ -102,15 +100,16 @@ async fn alone(asked: Asked<'_>, command: &Command) -> HttpResponse {
         return asked.refuse(StatusCode::BAD_REQUEST, HEADER_MISMATCH, &message);
     }
     let place = Place::User(asked.name.to_owned(), asked.principal.id);
-    let child = match asked.upstreams.sessions.lookup(&place) {
-        Some(Session::Held(child)) => child,
+    let user = asked.principal.id;
+    let child = match asked.upstreams.sessions.lookup(&place, user) {
+        Ok(Some(Session::Held(child))) => child,
         _ => {
             let runtime = asked.upstreams.runtime.as_ref().map(tokio::runtime::Handle::enter);
             let started = HeldChild::shared(command);
             drop(runtime);
             match started {
                 Ok(child) => {
-                    asked.upstreams.sessions.add(place, Session::Held(child.clone()));
+                    asked.upstreams.sessions.add(place, user, Session::Held(child.clone()));
                     child
                 }
                 Err(error) => return not_started(&asked, &error.to_string()),
@@ -125,6 +124,10 @@ async fn speak(asked: Asked<'_>, child: HeldChild, new_session: Option<String>) 
     let Some(body) = asked.body.clone() else { return no_session(&asked) };
     let id = asked.message.get("id").filter(|id| id.is_string() || id.is_number());
     let (Some(id), true) = (id, asked.message["method"].is_string()) else {
+        // Ids of requests that stand for themselves are others to the process; hanging up cancels those.
+        if asked.session().is_none() && asked.message["method"] == "notifications/cancelled" {
+            return HttpResponse::Accepted().finish();
+        }
         return if child.tell(body).await { HttpResponse::Accepted().finish() } else { no_session(&asked) };
     };
     // What stands for itself is seen by itself: ids of different clients may be the same.
@@ -149,6 +152,8 @@ async fn speak(asked: Asked<'_>, child: HeldChild, new_session: Option<String>) 
             if let Some(tap) = &tap {
                 tap.server_said(message.clone());
             }
+            let is_refused = message_has(&message, "error");
+            keep(&asked, &child, new_session.as_deref().filter(|_| !is_refused));
             return with_session(HttpResponse::Ok(), new_session.as_deref())
                 .content_type("application/json")
                 .body(message);
@@ -156,11 +161,26 @@ async fn speak(asked: Asked<'_>, child: HeldChild, new_session: Option<String>) 
         Ok(Some(message)) => Some(message),
         Err(_) => None,
     };
+    keep(&asked, &child, new_session.as_deref());
     events_from(Source::Asked(outgoing, tap, id.clone()), first, new_session.as_deref())
 }
 
+/// A session of whose id the client is told now.
+fn keep(asked: &Asked<'_>, child: &HeldChild, session: Option<&str>) {
+    if let Some(session) = session {
+        let (place, user) = (asked.place(session), asked.principal.id);
+        asked.upstreams.sessions.add(place, user, Session::Held(child.clone()));
+    }
+}
+
 fn is_answer(message: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(message).is_ok_and(|message| message.get("method").is_none())
+    !message_has(message, "method")
+}
+
+/// Whether a message has this member. It need not be readable as a whole.
+fn message_has(message: &[u8], member: &str) -> bool {
+    let members = serde_json::from_slice::<std::collections::HashMap<String, serde::de::IgnoredAny>>(message);
+    members.is_ok_and(|members| members.contains_key(member))
 }
 
 fn with_session(
@@ -189,6 +209,9 @@ impl Source {
                     if let Some(tap) = tap {
                         tap.server_said(message.clone());
                     }
+                    if is_answer(&message) {
+                        *id = Value::Null;
+                    }
                     Some(message)
                 }
                 // Whoever waits for an answer is told why none comes.
@@ -205,6 +228,7 @@ impl Source {
             },
             Self::Heard(messages, child) => {
                 tokio::select! {
+                    biased;
                     message = messages.recv() => message,
                     _ = child.ended() => None,
                 }

@@ -11,6 +11,7 @@ mod sessions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::{Method, StatusCode};
@@ -22,11 +23,12 @@ use flowtrail_tracker::{Tracker, UpstreamTool};
 use flowtrail_types::Principal;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use crate::mcp::{Posted, pass_upstream};
 use crate::{ApiError, App, ErrorCode};
 
-use sessions::Sessions;
+use sessions::{Place, Sessions};
 
 /// The servers, and what is going on with them.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct Upstreams {
     journal: OnceLock<Journal>,
     client: OnceLock<Result<WebClient, WebError>>,
     sessions: Sessions,
+    /// Fires when the server ends; there once somebody looks after the sessions.
+    sweeping: OnceLock<CancellationToken>,
     /// On which processes are looked after: that of a worker would end with it.
     runtime: Option<Handle>,
 }
@@ -45,7 +49,15 @@ impl Upstreams {
     pub(crate) fn new(upstreams: Vec<Upstream>, tracker: Tracker, runtime: Option<Handle>) -> Self {
         let by_name = upstreams.into_iter().map(|upstream| (upstream.name, upstream.reach)).collect();
         let sessions = Sessions::default();
-        Self { by_name, tracker, journal: OnceLock::new(), client: OnceLock::new(), sessions, runtime }
+        Self {
+            by_name,
+            tracker,
+            journal: OnceLock::new(),
+            client: OnceLock::new(),
+            sessions,
+            sweeping: OnceLock::new(),
+            runtime,
+        }
     }
 
     /// Whether there is a server of this name.
@@ -60,10 +72,37 @@ impl Upstreams {
 
     /// Ends all sessions with their processes, and writes what has passed. Blocks.
     pub(crate) fn close(&self) {
+        if let Some(sweeping) = self.sweeping.get() {
+            sweeping.cancel();
+        }
         self.sessions.clear();
         if let Some(journal) = self.journal.get() {
             journal.close();
         }
+    }
+
+    /// Has sessions end that nobody comes back to, from now on.
+    fn look_after_sessions(self: &Arc<Self>) {
+        const EVERY: Duration = Duration::from_secs(60);
+        self.sweeping.get_or_init(|| {
+            let over = CancellationToken::new();
+            let (upstreams, stop) = (Arc::downgrade(self), over.clone());
+            let sweep = async move {
+                loop {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(EVERY) => {}
+                    }
+                    let Some(upstreams) = upstreams.upgrade() else { return };
+                    upstreams.sessions.sweep();
+                }
+            };
+            match &self.runtime {
+                Some(runtime) => drop(runtime.spawn(sweep)),
+                None => drop(tokio::spawn(sweep)),
+            }
+            over
+        });
     }
 
     fn tap(&self, upstream: &str, principal: &Principal, session: Option<&str>) -> Tap {
@@ -122,6 +161,7 @@ async fn handle(request: HttpRequest, app: web::Data<App>, name: web::Path<Strin
     }
     let message: Value =
         posted.as_ref().map(|body| serde_json::from_slice(body).unwrap_or_default()).unwrap_or_default();
+    upstreams.look_after_sessions();
     if let Some(refused) = upstreams.refusal(&principal, name, &message) {
         return refused;
     }
@@ -161,6 +201,16 @@ impl Asked<'_> {
 
     fn session(&self) -> Option<&str> {
         self.header("mcp-session-id")
+    }
+
+    /// The session that the request names.
+    fn place(&self, session: &str) -> Place {
+        Place::Session(self.name.to_owned(), session.to_owned())
+    }
+
+    /// The request's id as JSON writes it; none when it has none.
+    fn id(&self) -> Option<String> {
+        self.message.get("id").filter(|id| id.is_string() || id.is_number()).map(Value::to_string)
     }
 
     fn tap(&self, session: Option<&str>) -> Tap {

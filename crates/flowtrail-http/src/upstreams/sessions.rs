@@ -9,8 +9,8 @@ use flowtrail_types::UserId;
 
 /// How long a session may be silent before it is forgotten, as for Flowtrail's own.
 const IDLE: Duration = Duration::from_secs(3600);
-/// How many there are at most; beyond it the one that was silent for longest is forgotten.
-const MOST: usize = 1_000;
+/// How many a user has at most; beyond it the one of theirs that was silent for longest is forgotten.
+const MOST: usize = 100;
 
 /// A session with a server.
 #[derive(Debug, Clone)]
@@ -29,9 +29,15 @@ pub(super) enum Place {
     User(String, UserId),
 }
 
+/// A session of somebody else's, which to others is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotTheirs;
+
 #[derive(Debug)]
 struct Entry {
     session: Session,
+    /// Whose it is: nobody else is let near it.
+    user: UserId,
     heard_at: Instant,
 }
 
@@ -44,36 +50,53 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A session, which is heard of now.
-    pub(super) fn lookup(&self, place: &Place) -> Option<Session> {
+    /// A user's session, which is heard of now.
+    ///
+    /// # Errors
+    ///
+    /// When it is somebody else's.
+    pub(super) fn lookup(&self, place: &Place, user: UserId) -> Result<Option<Session>, NotTheirs> {
         let mut sessions = self.lock();
-        let entry = sessions.get_mut(place)?;
+        let Some(entry) = sessions.get_mut(place) else { return Ok(None) };
+        if entry.user != user {
+            return Err(NotTheirs);
+        }
         if let Session::Held(child) = &entry.session
             && !child.is_alive()
         {
             sessions.remove(place);
-            return None;
+            return Ok(None);
         }
         entry.heard_at = Instant::now();
-        Some(entry.session.clone())
+        Ok(Some(entry.session.clone()))
     }
 
-    /// A new one. Those that were silent for too long go.
-    pub(super) fn add(&self, place: Place, session: Session) {
+    /// A new one of a user's.
+    pub(super) fn add(&self, place: Place, user: UserId, session: Session) {
         let mut sessions = self.lock();
-        sessions.retain(|_, entry| entry.heard_at.elapsed() < IDLE);
-        if sessions.len() >= MOST {
-            let oldest =
-                sessions.iter().min_by_key(|(_, entry)| entry.heard_at).map(|(place, _)| place.clone());
+        let own = || sessions.iter().filter(|(_, entry)| entry.user == user);
+        if own().count() >= MOST {
+            let oldest = own().min_by_key(|(_, entry)| entry.heard_at).map(|(place, _)| place.clone());
             if let Some(oldest) = oldest {
                 sessions.remove(&oldest);
             }
         }
-        sessions.insert(place, Entry { session, heard_at: Instant::now() });
+        sessions.insert(place, Entry { session, user, heard_at: Instant::now() });
     }
 
-    pub(super) fn remove(&self, place: &Place) -> Option<Session> {
-        self.lock().remove(place).map(|entry| entry.session)
+    /// Forgets a user's session. False when they have none there.
+    pub(super) fn remove(&self, place: &Place, user: UserId) -> bool {
+        let mut sessions = self.lock();
+        let is_theirs = sessions.get(place).is_some_and(|entry| entry.user == user);
+        is_theirs && sessions.remove(place).is_some()
+    }
+
+    /// Forgets those that were silent for too long, and those whose process has ended.
+    pub(super) fn sweep(&self) {
+        self.lock().retain(|_, entry| {
+            let is_dead = matches!(&entry.session, Session::Held(child) if !child.is_alive());
+            !is_dead && entry.heard_at.elapsed() < IDLE
+        });
     }
 
     pub(super) fn clear(&self) {

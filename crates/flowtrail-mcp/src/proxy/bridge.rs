@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::journal::Tap;
-use super::message::id_of;
+use super::message::{Kept, Seen, id_of};
 use super::sse::SseReader;
 use super::web::{Answer, PROTOCOL, Promoted, SESSION, Target, WebClient, WebError, standard_headers};
 
@@ -67,7 +67,11 @@ pub async fn relay_url(target: Target, tap: Tap, stop: impl Future<Output = ()>)
         tokio::select! {
             () = &mut stop => break true,
             line = said.recv() => match line {
-                Some(line) => bridge.client_said(line).await,
+                // A server that does not accept what it is told holds up nobody who wants to stop.
+                Some(line) => tokio::select! {
+                    () = &mut stop => break true,
+                    () = bridge.client_said(line) => {}
+                },
                 None => break false,
             }
         }
@@ -155,8 +159,11 @@ impl Bridge {
     async fn client_said(&self, line: Bytes) {
         self.0.tap.client_said(line.clone());
         let message: Value = serde_json::from_slice(&line).unwrap_or_default();
-        let method = message["method"].as_str().unwrap_or_default().to_owned();
-        let id = message.get("id").and_then(|id| id_of(&id.to_string()));
+        // What is not read as a whole is passed on all the same.
+        let kept = Kept::of(line.clone());
+        let seen = Seen::one_in(&kept).unwrap_or_default();
+        let method = seen.method.map(std::borrow::Cow::into_owned).unwrap_or_default();
+        let id = seen.id;
         let headers = standard_headers(&message, &self.0.promoted);
         match id.filter(|_| !method.is_empty()) {
             Some(id) => {
@@ -266,17 +273,22 @@ impl Bridge {
         }
         let is_json = answer.is("application/json");
         let Some(id) = id else {
-            // There is nobody to tell.
+            // There is nobody to tell, but for who has sent several at once.
             if !status.is_success() {
                 log::warn!("the server does not accept a message: {status}");
+            } else if is_json {
+                let body = answer.whole(LARGEST).await?;
+                if !body.trim_ascii().is_empty() {
+                    self.pass_on(&body).await;
+                }
             }
             return Ok(Sent::Done);
         };
         let body = answer.whole(LARGEST).await?;
-        let answered = serde_json::from_slice::<Value>(&body).ok().filter(|_| is_json);
-        match answered.filter(|answer| {
-            answer.get("result").is_some() || answer.get("error").is_some() || answer.is_array()
-        }) {
+        let kept = Kept::of(Bytes::from(body.clone()));
+        let is_answer =
+            is_json && Seen::all_in(&kept).iter().any(|seen| seen.result.is_some() || seen.error.is_some());
+        match is_answer.then(|| serde_json::from_slice::<Value>(&body).unwrap_or(Value::Bool(true))) {
             Some(mut message) => {
                 self.learn(method, &message);
                 // What was refused unread is answered without an id, which nobody on this side waits for.
@@ -340,11 +352,11 @@ impl Bridge {
                         continue;
                     }
                     self.pass_on(event.data.as_bytes()).await;
-                    let message: Value = serde_json::from_str(&event.data).unwrap_or_default();
-                    let is_answer = message.get("method").is_none()
-                        && message.get("id").and_then(|id| id_of(&id.to_string())).as_deref() == id;
+                    let kept = Kept::of(Bytes::from(event.data.clone()));
+                    let is_answer = Seen::one_in(&kept)
+                        .is_some_and(|seen| seen.method.is_none() && seen.id.as_deref() == id);
                     if is_answer && id.is_some() {
-                        self.learn(method, &message);
+                        self.learn(method, &serde_json::from_str(&event.data).unwrap_or_default());
                         return Ok(());
                     }
                 }

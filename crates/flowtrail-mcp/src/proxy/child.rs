@@ -48,6 +48,12 @@ pub(crate) fn start(
     stdout: Stdio,
 ) -> Result<tokio::process::Child, ChildError> {
     let mut starting = tokio::process::Command::new(&command.program);
+    // Flowtrail's own keys and secrets are nobody else's; what a server needs of them its configuration names.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("FLOWTRAIL_") || name == "DATABASE_URL") {
+            starting.env_remove(&name);
+        }
+    }
     starting
         .args(&command.arguments)
         .envs(command.environment.iter().map(|(name, value)| (name, value)))

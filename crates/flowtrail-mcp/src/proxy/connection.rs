@@ -26,7 +26,7 @@ pub struct About {
     pub public: bool,
 }
 
-/// The requests that wait for an answer are no more than this; beyond it the oldest are given up.
+/// The requests that wait for an answer are no more than this; beyond it calls are not recorded, which is counted.
 const MOST_WAITING: usize = 10_000;
 
 const META_PROTOCOL: &str = "io.modelcontextprotocol/protocolVersion";
@@ -53,7 +53,7 @@ pub(super) enum Noted {
         name: String,
         description: Option<String>,
     },
-    /// A call that could not be kept in mind.
+    /// A call that could not be read, or kept in mind.
     Lost,
 }
 
@@ -95,7 +95,11 @@ impl Connection {
     /// The client has said something.
     pub(super) fn client_said(&mut self, message: &Kept, at: OffsetDateTime) -> Vec<Noted> {
         let mut noted = Vec::new();
-        for seen in Seen::all_in(message) {
+        let all = Seen::all_in(message);
+        if all.is_empty() && message.may_be_a_call() {
+            noted.push(Noted::Lost);
+        }
+        for seen in all {
             let Some(method) = seen.method.as_deref() else { continue };
             match (method, seen.id) {
                 ("tools/call", Some(id)) => noted.push(self.call_begins(id, seen.params.as_ref(), at)),
@@ -134,6 +138,11 @@ impl Connection {
         self.give_up(id, Outcome::Aborted(Some(reason)), at);
     }
 
+    /// One call's answer will not come: the server could not be asked, or answered with something else.
+    pub(super) fn failed(&mut self, id: &str, how: &str, at: OffsetDateTime) {
+        self.give_up(id, Outcome::Error(ErrorInfo::new(ErrorKind::Network, how)), at);
+    }
+
     /// No more answers will come.
     pub(super) fn closed(mut self, why: &Outcome, at: OffsetDateTime) {
         for waiting in std::mem::take(&mut self.waiting).into_values().flatten() {
@@ -152,12 +161,12 @@ impl Connection {
             Value::Object(mut params) => params.shift_remove("arguments").unwrap_or_else(|| json!({})),
             _ => Value::Null,
         };
+        if self.count >= MOST_WAITING {
+            return Noted::Lost;
+        }
         let (steps, told) = mpsc::unbounded_channel();
         if let Some(token) = &token {
             self.tokens.insert(token.clone(), steps.clone());
-        }
-        if self.count >= MOST_WAITING {
-            return Noted::Lost;
         }
         self.wait(id, Waiting::Call { steps, token });
         Noted::Begun(Box::new(Begun { tool, arguments, whole_arguments, meta, at, steps: told }))

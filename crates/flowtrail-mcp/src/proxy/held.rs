@@ -9,7 +9,6 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, watch};
@@ -17,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::child::{self, ChildError};
 use super::journal::Tap;
-use super::message::id_of;
+use super::message::{Kept, Seen, id_of};
 use super::splice::spliced;
 use super::upstream::Command;
 
@@ -171,6 +170,14 @@ impl HeldChild {
         if let Some(tap) = &self.0.tap {
             tap.client_said(message.clone());
         }
+        let kept = Kept::of(message.clone());
+        if let Some(seen) =
+            Seen::one_in(&kept).filter(|seen| seen.method.as_deref() == Some("notifications/cancelled"))
+            && let Some(id) = seen.params.and_then(|params| params.id_at(&["requestId"]))
+        {
+            // Nobody will answer it: whoever waits for it is let go.
+            self.routes().forget(&id);
+        }
         self.write(message).await
     }
 
@@ -250,14 +257,13 @@ impl Inner {
         if let Some(tap) = &self.tap {
             tap.server_said(line.clone());
         }
-        let Ok(message) = serde_json::from_slice::<Value>(&line) else {
+        let kept = Kept::of(line.clone());
+        let Some(message) = Seen::one_in(&kept) else {
             // HTTP has no place for what is no message.
             return log::debug!("a server has said something that is no message");
         };
-        let told = |value: Option<&Value>| value.and_then(|value| id_of(&value.to_string()));
-        let is_answer = message.get("method").is_none();
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = told(message.get("id")).filter(|_| is_answer) {
+        if let Some(id) = message.id.filter(|_| message.method.is_none()) {
             if let Some(route) = routes.forget(&id) {
                 let line = match &route.own {
                     Some(own) => {
@@ -269,9 +275,9 @@ impl Inner {
             }
             return;
         }
-        let by_token = told(message.pointer("/params/progressToken"))
-            .and_then(|token| routes.tokens.get(&token).cloned());
-        let by_subscription = told(message["params"]["_meta"].get("io.modelcontextprotocol/subscriptionId"));
+        let told = |path: &[&str]| message.params.as_ref().and_then(|params| params.id_at(path));
+        let by_token = told(&["progressToken"]).and_then(|token| routes.tokens.get(&token).cloned());
+        let by_subscription = told(&["_meta", "io.modelcontextprotocol/subscriptionId"]);
         if let Some(id) = by_token.or(by_subscription)
             && let Some(route) = routes.requests.get(&id).and_then(VecDeque::front)
         {
@@ -305,7 +311,8 @@ impl Routes {
         let route = last
             .and_then(|id| self.requests.get(id))
             .or_else(|| self.requests.values().next().filter(|_| !is_shared || count == 1));
-        if let Some(route) = route.and_then(VecDeque::back) {
+        let route = route.and_then(VecDeque::back).filter(|route| !route.to.is_closed());
+        if let Some(route) = route {
             let _ = route.to.send(line);
         } else if !is_shared && self.unheard.len() < KEPT {
             self.unheard.push_back(line);
@@ -338,6 +345,7 @@ async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Bytes>) {
 
 /// Reads what a server says until it ends, and then sees that it is gone.
 async fn read(stdout: ChildStdout, mut process: Child, held: Weak<Inner>, over: CancellationToken) {
+    let _end = EndOfReading(held.clone());
     let mut stdout = BufReader::new(stdout);
     loop {
         let mut line = Vec::new();
@@ -357,11 +365,36 @@ async fn read(stdout: ChildStdout, mut process: Child, held: Weak<Inner>, over: 
     }
     let ended = child::end(&mut process).await.to_string();
     if let Some(inner) = held.upgrade() {
-        inner.ended.send_replace(Some(ended.clone()));
-        if let Some(tap) = &inner.tap {
-            tap.server_left(&ended);
+        inner.end(&ended);
+    }
+}
+
+/// However the reading ends, those who wait are told: also when it broke off.
+struct EndOfReading(Weak<Inner>);
+
+impl Drop for EndOfReading {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.end("the server is not listened to any more");
+        }
+    }
+}
+
+impl Inner {
+    /// It answers no more. What was said first of why counts.
+    fn end(&self, why: &str) {
+        let is_first = self.ended.send_if_modified(|ended| {
+            let is_first = ended.is_none();
+            ended.get_or_insert_with(|| why.to_owned());
+            is_first
+        });
+        if !is_first {
+            return;
+        }
+        if let Some(tap) = &self.tap {
+            tap.server_left(why);
         }
         // Those who wait for an answer are told that none will come.
-        inner.routes.lock().unwrap_or_else(PoisonError::into_inner).requests.clear();
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner).requests.clear();
     }
 }

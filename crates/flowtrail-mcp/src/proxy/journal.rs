@@ -79,6 +79,7 @@ enum Entry {
     Opened { connection: u64, about: Box<About> },
     Passed { connection: u64, from: Side, message: Kept, at: OffsetDateTime },
     HungUp { connection: u64, id: String, at: OffsetDateTime },
+    Failed { connection: u64, id: String, how: String, at: OffsetDateTime },
     Closed { connection: u64, why: Box<Outcome>, at: OffsetDateTime },
     End,
 }
@@ -143,7 +144,11 @@ impl Journal {
 
     fn push(&self, entry: Entry) {
         // After the end nothing is recorded any more.
-        let _ = self.0.queue.send(entry);
+        if let Err(unsent) = self.0.queue.send(entry)
+            && matches!(unsent.0, Entry::Passed { from: Side::Client, .. })
+        {
+            self.0.gaps.add(&"the journal has ended");
+        }
     }
 }
 
@@ -191,6 +196,12 @@ impl Tap {
     pub fn hung_up(&self, id: &str) {
         let (connection, id) = (self.connection, id.to_owned());
         self.journal.push(Entry::HungUp { connection, id, at: now() });
+    }
+
+    /// The request with this id (as JSON writes it) will not be answered, and why; others go on.
+    pub fn failed(&self, id: &str, how: &str) {
+        let (connection, id, how) = (self.connection, id.to_owned(), how.to_owned());
+        self.journal.push(Entry::Failed { connection, id, how, at: now() });
     }
 
     /// The client is gone: what it has asked for is recorded as aborted.
@@ -316,6 +327,11 @@ impl Writer {
                     known.hung_up(&id, at);
                 }
             }
+            Entry::Failed { connection, id, how, at } => {
+                if let Some(known) = self.connections.get_mut(&connection) {
+                    known.failed(&id, &how, at);
+                }
+            }
             Entry::Closed { connection, why, at } => {
                 if let Some(known) = self.connections.remove(&connection) {
                     known.closed(&why, at);
@@ -334,7 +350,7 @@ impl Writer {
             return;
         };
         match noted {
-            Noted::Lost => self.gaps.add(&"too many calls wait for an answer"),
+            Noted::Lost => self.gaps.add(&"it could not be read, or too many wait for an answer"),
             Noted::Tool { name, description } => {
                 let description = Some(description.as_deref().unwrap_or_default());
                 let tool = UpstreamTool {

@@ -1,13 +1,14 @@
 //! Messages as they pass, and what is read from them.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::skim::{Skim, Skimmed};
+use super::splice::place_of;
 
 /// The largest message that is kept as a whole to be looked at.
 const WHOLE: usize = 4 << 20;
@@ -43,6 +44,14 @@ impl Kept {
     fn skimmed(mut skim: Skim, message: &[u8]) -> Self {
         skim.feed(message);
         Self::Part(Box::new(skim.finish()))
+    }
+
+    /// Whether what cannot be read may have been a call of a tool.
+    pub(crate) fn may_be_a_call(&self) -> bool {
+        match self {
+            Self::Whole(message) => memchr::memmem::find(message, b"tools/call").is_some(),
+            Self::Part(_) => true,
+        }
     }
 
     /// How many bytes it holds.
@@ -105,13 +114,55 @@ pub(crate) struct Part<'m> {
 }
 
 impl Part<'_> {
-    /// Its value, and as above. What cannot be read (too deep, say) is nothing, of the size that it had.
+    /// Its value, and as above. Texts with halves of characters have a sign in their place, as they cannot be kept. What
+    /// cannot be read at all (too deep, say) is nothing, of the size that it had; the rest of its members is there.
     pub(crate) fn value(&self) -> (Value, Option<u64>) {
-        match serde_json::from_str(&self.text) {
-            Ok(value) => (value, self.whole_size),
-            Err(_) => (Value::Null, Some(self.whole_size.unwrap_or(self.text.len() as u64))),
+        if let Ok(value) = serde_json::from_str(&self.text) {
+            return (value, self.whole_size);
         }
+        let text = without_halves(&self.text);
+        if let Ok(value) = serde_json::from_str(&text) {
+            return (value, self.whole_size);
+        }
+        let members: BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
+        let members: Map<String, Value> = members
+            .into_iter()
+            .map(|(name, raw)| (name, serde_json::from_str(raw.get()).unwrap_or_default()))
+            .collect();
+        let value = if members.is_empty() { Value::Null } else { Value::Object(members) };
+        (value, Some(self.whole_size.unwrap_or(self.text.len() as u64)))
     }
+
+    /// An id that stands under these keys.
+    pub(crate) fn id_at(&self, path: &[&str]) -> Option<String> {
+        let place = place_of(self.text.as_bytes(), path)?;
+        id_of(&self.text[place])
+    }
+}
+
+/// JSON with a sign in the place of each half of a character: JavaScript writes those when it cuts a text in the middle of
+/// one, and nobody else reads them.
+fn without_halves(text: &str) -> String {
+    let code = |at: usize| {
+        let escape = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(escape, 16).ok()
+    };
+    let mut whole = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', &text.as_bytes()[at..]) {
+        let escape = at + found;
+        whole.push_str(&text[at..escape]);
+        let (length, is_half) = match code(escape) {
+            Some(0xd800..=0xdbff) if matches!(code(escape + 6), Some(0xdc00..=0xdfff)) => (12, false),
+            Some(0xd800..=0xdfff) => (6, true),
+            // Of any other escape the next character belongs to it, which may be a backslash.
+            _ => (1 + text[escape + 1..].chars().next().map_or(0, char::len_utf8), false),
+        };
+        whole.push_str(if is_half { "\\ufffd" } else { &text[escape..escape + length] });
+        at = escape + length;
+    }
+    whole.push_str(&text[at..]);
+    whole
 }
 
 /// A JSON-RPC message, as far as it is looked at.
@@ -129,34 +180,32 @@ pub(crate) struct Seen<'m> {
     pub(crate) error: Option<Part<'m>>,
 }
 
-#[derive(Deserialize)]
-struct Envelope<'m> {
-    #[serde(borrow)]
-    id: Option<&'m RawValue>,
-    #[serde(borrow)]
-    method: Option<Cow<'m, str>>,
-    #[serde(borrow)]
-    params: Option<&'m RawValue>,
-    #[serde(borrow)]
-    result: Option<&'m RawValue>,
-    #[serde(borrow)]
-    error: Option<&'m RawValue>,
-}
+/// A message's own members. Of one that is there twice the last counts, as for most who read JSON.
+type Envelope<'m> = HashMap<Cow<'m, str>, &'m RawValue>;
 
 impl<'m> From<Envelope<'m>> for Seen<'m> {
     fn from(envelope: Envelope<'m>) -> Self {
-        let part = |raw: &'m RawValue| Part { text: Cow::Borrowed(raw.get()), whole_size: None };
+        let member = |name: &str| envelope.get(name).map(|raw| raw.get()).filter(|text| *text != "null");
+        let part = |name| member(name).map(|text| Part { text: Cow::Borrowed(text), whole_size: None });
         Self {
-            id: envelope.id.and_then(|raw| id_of(raw.get())),
-            method: envelope.method,
-            params: envelope.params.map(part),
-            result: envelope.result.map(part),
-            error: envelope.error.map(part),
+            id: member("id").and_then(id_of),
+            method: member("method")
+                .and_then(|text| serde_json::from_str::<String>(text).ok())
+                .map(Cow::Owned),
+            params: part("params"),
+            result: part("result"),
+            error: part("error"),
         }
     }
 }
 
 impl<'m> Seen<'m> {
+    /// The one message that this is; none when it is none, or several.
+    pub(crate) fn one_in(message: &'m Kept) -> Option<Self> {
+        let mut all = Self::all_in(message);
+        (all.len() == 1).then(|| all.remove(0)).filter(|one| one.method.is_some() || one.id.is_some())
+    }
+
     /// What there is to see in a message: one JSON-RPC message, several in a batch, or none in anything else.
     pub(crate) fn all_in(message: &'m Kept) -> Vec<Self> {
         match message {
@@ -215,6 +264,26 @@ mod tests {
         assert_eq!(lines(&["{}\n{", "\"a\":1}", "\n\n", "x"]), ["{}", "{\"a\":1}", "x"]);
         let long = "x".repeat(WHOLE);
         assert_eq!(lines(&["a\n", &long, &long, "\nb\n"]), ["a", "large", "b"]);
+    }
+
+    #[test]
+    fn halves_of_characters_do_not_hide_the_rest() {
+        let text = r#"{"id":1,"id":2,"result":{"isError":true,"content":[{"text":"cut \ud83d, whole \ud83d\ude00, \\ud83d"}]}}"#;
+        let kept = Kept::of(Bytes::from(text.to_owned()));
+        let seen = Seen::one_in(&kept).unwrap();
+        assert_eq!(seen.id.as_deref(), Some("2"), "the last one counts");
+        let (result, cut) = seen.result.unwrap().value();
+        assert_eq!((&result["isError"], cut), (&Value::Bool(true), None));
+        assert_eq!(result["content"][0]["text"], "cut \u{fffd}, whole \u{1f600}, \\ud83d");
+    }
+
+    #[test]
+    fn what_is_too_deep_does_not_hide_the_rest() {
+        let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+        let kept = Kept::of(Bytes::from(format!(r#"{{"id":1,"params":{{"name":"a","arguments":{deep}}}}}"#)));
+        let (params, cut) = Seen::one_in(&kept).unwrap().params.unwrap().value();
+        assert_eq!(params["name"], "a");
+        assert!(cut.is_some(), "that something is missing is told");
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::sse::SseReader;
 pub struct Passing {
     tap: Arc<Tap>,
     form: Form,
+    /// The request that this answers.
+    id: Option<String>,
 }
 
 #[derive(Debug)]
@@ -22,12 +24,12 @@ enum Form {
 }
 
 impl Passing {
-    /// A body that is of this content type.
+    /// A body of this content type, which answers the request of this id, as JSON writes it.
     #[must_use]
-    pub fn new(tap: Arc<Tap>, content_type: &str) -> Self {
+    pub fn new(tap: Arc<Tap>, content_type: &str, id: Option<String>) -> Self {
         let is_stream = content_type.to_ascii_lowercase().starts_with("text/event-stream");
         let form = if is_stream { Form::Events(Box::default()) } else { Form::Json(Lines::default()) };
-        Self { tap, form }
+        Self { tap, form, id }
     }
 
     /// The next piece, which has passed.
@@ -45,10 +47,13 @@ impl Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        if let Form::Json(body) = &mut self.form
-            && let Some(message) = body.end()
-        {
+        let Form::Json(body) = &mut self.form else { return };
+        if let Some(message) = body.end() {
             self.tap.server_passed(message, now());
+        }
+        // A body that was no answer is all that comes; a stream may be taken up again.
+        if let Some(id) = &self.id {
+            self.tap.failed(id, "the server has not answered the call");
         }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Skim {
     /// The keys under which what comes stands.
     path: [String; 2],
     in_value: bool,
+    is_passed_over: bool,
     members: Vec<Member>,
     kept: usize,
     /// Not one JSON object.
@@ -128,7 +129,7 @@ impl Skim {
                 self.keep(&[byte]);
             }
             b':' if is_structure && !self.in_value => {}
-            b',' if is_structure => (self.in_value, self.expects_key) = (false, true),
+            b',' if is_structure && self.level > 0 => (self.in_value, self.expects_key) = (false, true),
             b' ' | b'\t' | b'\r' | b'\n' if is_structure => {}
             _ => {
                 self.begin_value();
@@ -153,12 +154,12 @@ impl Skim {
             return;
         }
         self.in_value = true;
-        if self.members.len() < MEMBERS {
+        // Whatever comes after so many is passed over, and does not belong to the last of them.
+        self.is_passed_over = self.members.len() >= MEMBERS;
+        if !self.is_passed_over {
             let path =
                 if self.level == 1 { [self.path[0].clone(), String::new()] } else { self.path.clone() };
             self.members.push(Member { path, raw: Vec::new(), size: 0 });
-        } else {
-            self.is_odd = true;
         }
     }
 
@@ -168,7 +169,8 @@ impl Skim {
             key.extend_from_slice(&bytes[..bytes.len().min(room)]);
             return;
         }
-        let Some(member) = self.members.last_mut().filter(|_| self.in_value) else { return };
+        let is_kept = self.in_value && !self.is_passed_over;
+        let Some(member) = self.members.last_mut().filter(|_| is_kept) else { return };
         // Once something was left out nothing more is kept, or there would be a hole.
         let is_whole = member.size == member.raw.len() as u64;
         member.size += bytes.len() as u64;
@@ -277,6 +279,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rubbish_is_read_to_its_end(bytes in "[\\[\\]{}\",:a\\\\ 1]{0,40}", piece in 1usize..9) {
+            let read = skimmed(&bytes, piece);
+            for name in ["id", "params", "a"] {
+                if let Some((text, _)) = read.member(name) {
+                    prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(), "{text}");
+                }
+            }
+        }
+
         #[test]
         fn what_is_small_is_kept_as_it_is(
             params in any_json(), id in any_json(), is_pretty in any::<bool>(), piece in 1usize..50

@@ -49,9 +49,9 @@ pub enum InvalidUpstream {
     /// Its name.
     #[error("expected a name of 1 to {MAX_NAME} of A-Z a-z 0-9 _ -, got {0:?}")]
     Name(String),
-    /// Its address.
-    #[error("expected an address like https://mcp.example/mcp, got {0:?}")]
-    Url(String),
+    /// Its address, which may hold a secret and is not shown.
+    #[error("expected an address like https://mcp.example/mcp")]
+    Url,
     /// A header of its requests; the value is not shown.
     #[error("{0:?} is no header, expected `Name: value`")]
     Header(String),
@@ -85,7 +85,7 @@ impl Target {
         headers: impl IntoIterator<Item = (&'h str, &'h str)>,
     ) -> Result<Self, InvalidUpstream> {
         let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = parsed.filter(Url::has_host).ok_or_else(|| InvalidUpstream::Url(url.to_owned()))?;
+        let url = parsed.filter(Url::has_host).ok_or(InvalidUpstream::Url)?;
         let mut own = http::HeaderMap::new();
         for (name, value) in headers {
             let refused = || InvalidUpstream::Header(name.to_owned());

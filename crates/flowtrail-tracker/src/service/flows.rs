@@ -78,6 +78,13 @@ impl Tracker {
             return Err(TrackerError::invalid("flows", message));
         }
         access::require_more_than_reading(principal, "make flows")?;
+        // What the proxy records of everybody's calls must not end up in a flow of somebody's own making.
+        if !principal.is_admin() && drafts.iter().any(|draft| draft.kind == FlowKind::Upstream) {
+            return Err(TrackerError::invalid(
+                "kind",
+                "expected runnable or external: flows of upstream tools are made by the proxy",
+            ));
+        }
         let mut flows = Vec::with_capacity(drafts.len());
         for draft in drafts {
             flows.push(self.new_flow(principal, draft)?);

@@ -15,7 +15,8 @@ use crate::access::require_more_than_reading;
 use crate::{Tracker, TrackerError};
 
 /// The first administrator: always the same, so that two processes that start at once make one of them.
-const ADMINISTRATOR: UserId = UserId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0001));
+pub(super) const ADMINISTRATOR: UserId =
+    UserId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0001));
 /// The first administrator's key: always the same id, so that a configured key takes the place of the last one.
 pub(super) const ADMIN_KEY: KeyId =
     KeyId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0002));

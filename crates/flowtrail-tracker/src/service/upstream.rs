@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flowtrail_types::{Access, Digest, Flow, FlowDraft, FlowKind, Principal, ToolName};
 
+use super::principals::ADMINISTRATOR;
 use crate::access;
 use crate::{FlowChange, Tracker, TrackerError};
 
@@ -80,7 +81,8 @@ impl Tracker {
                 },
                 Err(error) => return Err(error),
             };
-            if flow.kind != FlowKind::Upstream {
+            // A flow that somebody else has made of that name is theirs to read, and no place for other people's calls.
+            if flow.kind != FlowKind::Upstream || flow.owner_id != owner.id {
                 continue;
             }
             return match tool.description() {
@@ -114,7 +116,7 @@ impl Tracker {
             Err(TrackerError::Taken { field, value }) => {
                 self.inner.renew_catalog();
                 match self.flow_by_tool_name(owner, name.as_str()) {
-                    Ok(flow) if flow.kind == FlowKind::Upstream => Ok(flow),
+                    Ok(flow) if flow.kind == FlowKind::Upstream && flow.owner_id == owner.id => Ok(flow),
                     _ => Err(TrackerError::Taken { field, value }),
                 }
             }
@@ -137,9 +139,9 @@ impl Tracker {
         let flows = self.inner.catalog.current();
         for again in [false, true] {
             let name = tool.tool_name(again)?;
-            let Some(flow) = flows.tool(name.as_str()).filter(|flow| flow.kind == FlowKind::Upstream) else {
-                continue;
-            };
+            let is_of_proxy =
+                |flow: &&Arc<Flow>| flow.kind == FlowKind::Upstream && flow.owner_id == ADMINISTRATOR;
+            let Some(flow) = flows.tool(name.as_str()).filter(is_of_proxy) else { continue };
             if !access::may_use(principal, flow) {
                 return Err(TrackerError::Forbidden("call this tool"));
             }

@@ -64,8 +64,8 @@ fn upstream(config: &Config, options: Proxy) -> Result<Upstream, Failure> {
             let headers: Option<Vec<_>> = headers.iter().map(|header| header.split_once(':')).collect();
             let headers = headers.ok_or_else(|| Failure::new("--header: expected `Name: value`"))?;
             let target = Target::new(&url, headers).doing("--url")?;
-            let host = url.split("://").nth(1).unwrap_or_default();
-            let host = host.split(['/', ':', '?', '@']).next().unwrap_or_default().to_owned();
+            // Nothing but the host: the rest of an address may hold a key.
+            let host = target.host().to_owned();
             (Reach::Url(target), derived_name(&host, &[]))
         }
         (None, Some((program, arguments))) => {

@@ -199,12 +199,12 @@ impl Bridge {
     /// Whether what was cancelled is cancelled by hanging up.
     fn hung_up(&self, message: &Value) -> bool {
         let id = message["params"].get("requestId").and_then(|id| id_of(&id.to_string()));
-        let running = self.running();
-        let Some(request) = id.and_then(|id| running.get(&id)).filter(|request| request.is_stateless) else {
-            return false;
-        };
-        request.hang_up.cancel();
-        true
+        // Nobody waits for an answer to it any more, nor for the reason why there is none.
+        let Some(request) = id.and_then(|id| self.running().remove(&id)) else { return false };
+        if request.is_stateless {
+            request.hang_up.cancel();
+        }
+        request.is_stateless
     }
 
     /// Sends a request and passes on what comes back, until its answer was among it.
@@ -232,8 +232,10 @@ impl Bridge {
             () = hang_up.cancelled() => Ok(()),
             answered = asked => answered,
         };
-        self.running().remove(&id);
-        if let Err(error) = answered {
+        let is_waited_for = self.running().remove(&id).is_some();
+        if let Err(error) = answered
+            && is_waited_for
+        {
             self.refuse(&id, &error.to_string()).await;
         }
     }

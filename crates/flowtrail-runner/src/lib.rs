@@ -2,6 +2,8 @@
 //!
 //! * [`parse_flow_file`] and [`parse_flow`] read flows from JSON, [`validate()`] checks a draft, and
 //!   [`write_flow_file`] writes one. They tell every problem ([`Problems`]), by node and field.
+//! * [`import_flow_file`] reads the flow files of other systems too, and tells what could not be carried over
+//!   ([`ImportNote`]).
 //! * [`input_schema`] and [`check_arguments`] are about calling a flow.
 //! * [`Runner::run`] runs a [`Call`]. Every node is recorded when it ends, and the execution is durable before
 //!   its first node runs.
@@ -44,7 +46,9 @@ mod validate;
 pub use arguments::{check_arguments, first_parameter, input_schema};
 pub use call::{Call, Observer};
 pub use finished::{Finished, Returned, RunError};
-pub use flow_file::{parse_flow, parse_flow_file, write_flow_file};
+pub use flow_file::{
+    ImportNote, Imported, NoteKind, import_flow_file, parse_flow, parse_flow_file, write_flow_file,
+};
 pub use nodes::output_schema;
 pub use problem::{Problem, Problems};
 pub use runner::{Runner, RunnerOptions, Running};

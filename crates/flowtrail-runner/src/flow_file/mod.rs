@@ -1,6 +1,7 @@
 //! Flow files: flows as JSON, one a file or an array of them. The body of `POST /api/flows` has the same
 //! shape.
 
+mod foreign;
 mod read;
 mod write;
 
@@ -12,16 +13,20 @@ use serde_json::Value;
 use crate::problem::{Problem, Problems};
 use crate::validate::validate;
 
+pub use foreign::{ImportNote, Imported, NoteKind, import_flow_file};
 pub use write::write_flow_file;
 
-/// Reads a flow file: one flow, or an array of them, as UTF-8 JSON nested at most 128 deep.
+/// Reads a flow file of Flowtrail's own format (see [`import_flow_file`] for those of others): one flow, or an array of them, as UTF-8 JSON nested at most 128 deep.
 ///
 /// # Errors
 ///
 /// Every problem of every flow; of an array, the message says which flow it is about. Nothing is taken from
 /// a file that has any.
 pub fn parse_flow_file(bytes: &[u8]) -> Result<Vec<FlowDraft>, Problems> {
-    let value = parse_json(bytes)?;
+    parse_value(parse_json(bytes)?)
+}
+
+fn parse_value(value: Value) -> Result<Vec<FlowDraft>, Problems> {
     let Value::Array(flows) = value else { return parse_flow(value).map(|flow| vec![flow]) };
     if flows.is_empty() {
         return Err(Problems::of_the_whole("the file is an array without any flow"));

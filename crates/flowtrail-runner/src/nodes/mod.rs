@@ -30,6 +30,7 @@ use crate::suggest::suggestion;
 pub(crate) use check::Check;
 pub(crate) use context::NodeContext;
 pub(crate) use outcome::{NodeError, Output};
+pub(crate) use request_fields::{OWN_HEADERS, looks_like_credential};
 pub use returns::output_schema;
 
 /// The way out of a node that failed.

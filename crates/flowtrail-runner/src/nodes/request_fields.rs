@@ -9,7 +9,8 @@ use crate::http::is_credential;
 use crate::template::has_template;
 
 /// Headers that the client sets by itself. Wrong ones would confuse servers, or whoever stands before them.
-const OWN_HEADERS: [&str; 6] = ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"];
+pub(crate) const OWN_HEADERS: [&str; 6] =
+    ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te"];
 
 /// How values begin that are credentials whatever they are called.
 const CREDENTIAL_VALUES: [&str; 9] =
@@ -64,21 +65,26 @@ pub(super) fn check(check: &mut Check<'_, '_>, parameter: &str) {
 
 /// Refuses a credential that stands in the flow itself, where everybody reads it who may read the flow.
 fn check_literal(check: &mut Check<'_, '_>, path: &str, name: &str, value: &str) {
+    if !has_template(value) && looks_like_credential(name, value) {
+        let message = format!(
+            "the value of {name} looks like a credential: configure a secret and write {{{{ secrets.NAME }}}} here"
+        );
+        check.problem(path, message);
+    }
+}
+
+/// Whether what a request is given by this name must not stand in a flow.
+pub(crate) fn looks_like_credential(name: &str, value: &str) -> bool {
     // A number is no credential: many a parameter is called `max_tokens`.
-    if value.trim().is_empty() || has_template(value) || value.parse::<f64>().is_ok() {
-        return;
+    if value.trim().is_empty() || value.parse::<f64>().is_ok() {
+        return false;
     }
     let looks_random = value.len() >= 16
         && value.chars().any(|c| c.is_ascii_digit())
         && value.chars().any(|c| c.is_ascii_alphabetic())
         && !value.contains(' ');
     let is_key = name.eq_ignore_ascii_case("key") && looks_random;
-    if is_credential(name) || is_key || CREDENTIAL_VALUES.iter().any(|start| value.starts_with(start)) {
-        let message = format!(
-            "the value of {name} looks like a credential: configure a secret and write {{{{ secrets.NAME }}}} here"
-        );
-        check.problem(path, message);
-    }
+    is_credential(name) || is_key || CREDENTIAL_VALUES.iter().any(|start| value.starts_with(start))
 }
 
 /// The headers that the parameter `headers` gives.

@@ -10,11 +10,13 @@ use crate::bodies::Bodies;
 use crate::graph::Graph;
 use crate::problem::Problems;
 
+pub(crate) use nodes::RESERVED;
+
 /// The most nodes that a flow may have.
-const MAX_NODES: usize = 500;
+pub(crate) const MAX_NODES: usize = 500;
 
 /// The most connections that a flow may have.
-const MAX_CONNECTIONS: usize = 2_000;
+pub(crate) const MAX_CONNECTIONS: usize = 2_000;
 
 /// The most characters that a flow's name may have.
 const MAX_NAME: usize = 300;

@@ -11,7 +11,7 @@ use crate::parameter::TRIGGER;
 use crate::problem::Problems;
 
 /// Ids that would hide what templates and code call by these names.
-const RESERVED: [&str; 11] =
+pub(crate) const RESERVED: [&str; 11] =
     ["secrets", "input", "nodes", "loop", "self", "true", "false", "none", "True", "False", "None"];
 
 /// The most characters of an id.

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
+pub(crate) mod importing;
 mod server;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,0 +1,13 @@
+//! Manifest's flows, of all generations that have nodes. Each trigger with what is reached from it becomes a flow.
+
+mod answers;
+mod api_call;
+mod code;
+mod convert;
+mod references;
+mod script;
+mod source;
+mod tools;
+
+pub(super) use source::{LEGACY_TRIGGER, Source};
+pub(super) use tools::{Copies, Targets};

@@ -1,0 +1,101 @@
+//! `JavaScriptCodeTransform`: a function's text, over what came before.
+
+use super::super::fields::Fields;
+use super::answers::keyed;
+use super::code::{self, Function};
+use super::convert::{Converter, slug_of};
+use crate::sandbox::Script;
+
+/// What scripts could write to, without anybody reading it.
+const CONSOLE: &str = "const console = { log() {}, warn() {}, error() {}, info() {}, debug() {} };\n";
+
+/// What there may not be here.
+const DOUBTFUL: [&str; 8] = [
+    "_execution",
+    "statusText",
+    "Intl",
+    "toLocaleString",
+    "Proxy",
+    "WeakRef",
+    "performance",
+    "toLocaleDateString",
+];
+
+impl Converter<'_> {
+    pub(super) fn script(&mut self, index: usize, id: &str, fields: &mut Fields) {
+        const FIELD: &str = "parameters.code";
+        let given = fields.some_text("code", self.notes).unwrap_or_else(|| "return input;".to_owned());
+        fields.ignore(&["resolvedOutputSchema"]);
+        fields.drop_together(
+            &["inputMappings", "inputMapping"],
+            "was never used and was left out",
+            self.notes,
+        );
+        if given.trim_start().starts_with("async ") {
+            let why = "its code is asynchronous";
+            return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, why, self.notes);
+        }
+        let Function { parameter, body } = code::taken_apart(&given);
+        let mut prologue = self.input(index, &given);
+        if code::mentions(&given, "console") {
+            prologue.push_str(CONSOLE);
+        }
+        if parameter != "input" {
+            prologue.push_str(&format!("const [{parameter}] = [input];\n"));
+        }
+        let compiles = |body: &str| Script::Body(format!("{prologue}{body}")).check();
+        let body = match compiles(&body) {
+            Ok(()) => Ok(body),
+            Err(error) => {
+                let plain = code::without_types(&body);
+                compiles(&plain).map(|()| plain).map_err(|_| error)
+            }
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => {
+                let why = format!("its code is not understood: {}", error.message);
+                return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, &why, self.notes);
+            }
+        };
+        let doubtful: Vec<&str> = DOUBTFUL.into_iter().filter(|name| code::mentions(&given, name)).collect();
+        if !doubtful.is_empty() {
+            self.notes.changed(FIELD, format!("names what may not be there: {}", doubtful.join(", ")));
+        }
+        self.sketch.become_script(id, format!("{prologue}{body}"));
+    }
+
+    /// What makes `input` what it was. It was an object of what the nodes before gave, by their slugs; in the first
+    /// days of January 2026, what the first of them gave. The file does not say which.
+    fn input(&mut self, index: usize, code: &str) -> String {
+        let before = self.before(index);
+        let slug = |place: Option<usize>| match place {
+            Some(place) => slug_of(&self.source.nodes[place]),
+            None => "user_intent".to_owned(),
+        };
+        let is_keyed = before.len() > 1 || before.iter().any(|place| code::takes(code, &slug(*place)));
+        if is_keyed {
+            let unwrap = code::mentions(code, "_value");
+            let values: Vec<(String, String)> = before
+                .iter()
+                .map(|place| {
+                    let value = self.in_script(*place).0;
+                    let wrapped = format!(
+                        "(v => v !== null && typeof v === \"object\" ? v : {{ _value: v }})({value})"
+                    );
+                    (slug(*place), if unwrap { wrapped } else { value })
+                })
+                .collect();
+            return format!("input = {};\n", keyed(&values));
+        }
+        if code::mentions(code, "input") && !before.is_empty() {
+            let message =
+                "input was assumed to be what the node before gave: the code does not name that node";
+            self.notes.assumed("parameters.code", message);
+        }
+        match before.first().map(|place| self.in_script(*place)) {
+            Some((value, false)) => format!("input = {value};\n"),
+            _ => String::new(),
+        }
+    }
+}

@@ -330,7 +330,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes the flows of a flow file, all or none */
+        /**
+         * Makes the flows of a flow file, all or none
+         * @description The flows of Manifest and of Open WebUI are converted; notes tell what did not come over as it was.
+         */
         post: operations["importFlows"];
         delete?: never;
         options?: never;
@@ -1841,7 +1844,18 @@ export interface components {
          *       ]
          *     }
          */
-        FlowFiles: components["schemas"]["FlowFile"] | components["schemas"]["FlowFile"][];
+        FlowFiles: components["schemas"]["FlowFile"] | (components["schemas"]["FlowFile"] | components["schemas"]["ForeignFlow"])[] | components["schemas"]["ForeignFlow"];
+        /**
+         * @description A flow of Manifest's (`nodes` with `connections`) or of Open WebUI's (`nodes` with `edges`), alone, in `{"flow": …}` or in `{"flows": […]}`.
+         * @example {
+         *       "name": "Echo",
+         *       "nodes": [],
+         *       "edges": []
+         *     }
+         */
+        ForeignFlow: {
+            [key: string]: unknown;
+        };
         /**
          * @description The flows that were made.
          * @example {
@@ -1902,6 +1916,33 @@ export interface components {
         FlowList: {
             /** @description The flows. */
             items: components["schemas"]["Flow"][];
+            /** @description What did not come over as it was; absent when there is nothing to tell. */
+            notes?: components["schemas"]["ImportNote"][];
+        };
+        /**
+         * @description Something of another system's flow that did not come over as it was.
+         * @example {
+         *       "flow": "Support",
+         *       "node": "search_1",
+         *       "field": "type",
+         *       "kind": "unsupported",
+         *       "message": "a web search has no counterpart; the node was replaced by one that fails, and the flow is not active"
+         *     }
+         */
+        ImportNote: {
+            /** @description The flow's name; null when it concerns the whole file. */
+            flow: string | null;
+            /** @description The id that the node has in the file, when it is a node's. */
+            node: string | null;
+            /** @description The field in the file, as a path. Empty when it concerns the whole. */
+            field: string;
+            /**
+             * @description What became of it: it is gone, behaves differently, was assumed, works once something is set, or was replaced by a node that fails.
+             * @enum {unknown}
+             */
+            kind: "dropped" | "changed" | "assumed" | "configure" | "unsupported";
+            /** @description The same for a person. */
+            message: string;
         };
         /**
          * @description What a flow is run with.

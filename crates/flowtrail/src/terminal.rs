@@ -21,7 +21,7 @@ pub(crate) fn is_read(line: impl Display) -> bool {
 
 /// Writes a line to standard error, beside what was asked for.
 pub(crate) fn hint(line: impl Display) {
-    let written = writeln!(std::io::stderr(), "{line}");
+    let written = writeln!(std::io::stderr(), "{}", printable(&line.to_string()));
     drop(written);
 }
 

@@ -1,6 +1,8 @@
-//! `POST /api/flows/import`: makes the flows of a flow file, all or none.
+//! `POST /api/flows/import`: makes the flows of a flow file, all or none. The file may be another system's; then the
+//! answer has notes about what did not come over as it was.
 
 use actix_web::{HttpResponse, web};
+use flowtrail_runner::{Imported, import_flow_file};
 use serde_json::json;
 
 use crate::blocking::blocking;
@@ -16,11 +18,15 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
     let tracker = app.tracker().clone();
-    let flows = blocking(move || -> Result<_, ApiError> {
+    let (flows, notes) = blocking(move || -> Result<_, ApiError> {
         let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
-        let drafts = flowtrail_runner::parse_flow_file(&body.0).map_err(invalid)?;
-        Ok(tracker.create_flows(&principal, drafts)?)
+        let Imported { drafts, notes } = import_flow_file(&body.0).map_err(invalid)?;
+        Ok((tracker.create_flows(&principal, drafts)?, notes))
     })
     .await?;
-    Ok(HttpResponse::Created().json(json!({ "items": flows })))
+    let mut answer = json!({ "items": flows });
+    if !notes.is_empty() {
+        answer["notes"] = json!(notes);
+    }
+    Ok(HttpResponse::Created().json(answer))
 }

@@ -37,6 +37,7 @@ pub(crate) const ROUTES: &[Route] = &[
         || web::post().to(import::handle),
         Operation::new("importFlows", "Makes the flows of a flow file, all or none")
             .body("FlowFiles")
+            .details("The flows of Manifest and of Open WebUI are converted; notes tell what did not come over as it was.")
             .gives(&[Answer::json(201, "FlowList", "The flows.")])
             .fails(&[ErrorCode::InvalidFlow, ErrorCode::Taken]),
     ),

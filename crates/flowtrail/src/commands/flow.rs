@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use flowtrail_runner::{ImportNote, import_flow_file};
 use flowtrail_tracker::Tracker;
 use flowtrail_types::{FlowDraft, FlowQuery, FlowSummary, PageRequest, Principal};
 
@@ -15,14 +16,16 @@ use crate::{Config, Failure};
 
 pub(super) fn run(config: &Config, command: FlowCommand) -> Result<(), Failure> {
     // Files are read before the database is touched.
-    let drafts = match &command {
+    let (drafts, notes) = match &command {
         FlowCommand::Import { files } => read_all(files)?,
-        FlowCommand::Export { .. } | FlowCommand::List { .. } | FlowCommand::Delete { .. } => Vec::new(),
+        FlowCommand::Export { .. } | FlowCommand::List { .. } | FlowCommand::Delete { .. } => {
+            Default::default()
+        }
     };
     let Wiring { tracker, .. } = Wiring::open(config, Access::Command)?;
     let me = tracker.local_administrator()?;
     match command {
-        FlowCommand::Import { .. } => import(&tracker, &me, drafts),
+        FlowCommand::Import { .. } => import(&tracker, &me, drafts, &notes),
         FlowCommand::Export { flow } => {
             let flow = find::flow(&tracker, &me, &flow)?;
             terminal::json(&flowtrail_runner::write_flow_file(&flow))
@@ -37,18 +40,21 @@ pub(super) fn run(config: &Config, command: FlowCommand) -> Result<(), Failure> 
     }
 }
 
-fn read_all(files: &[PathBuf]) -> Result<Vec<FlowDraft>, Failure> {
-    let mut drafts = Vec::new();
+fn read_all(files: &[PathBuf]) -> Result<(Vec<FlowDraft>, Vec<ImportNote>), Failure> {
+    let (mut drafts, mut notes) = (Vec::new(), Vec::new());
     let mut reasons = Vec::new();
     for path in files {
         let bytes = read(path).doing(format_args!("cannot read {}", path.display()))?;
-        match flowtrail_runner::parse_flow_file(&bytes) {
-            Ok(read) => drafts.extend(read),
+        match import_flow_file(&bytes) {
+            Ok(read) => {
+                drafts.extend(read.drafts);
+                notes.extend(read.notes);
+            }
             Err(problems) => reasons.push(format!("{}:\n{problems}", path.display())),
         }
     }
     if reasons.is_empty() {
-        Ok(drafts)
+        Ok((drafts, notes))
     } else {
         Err(Failure::new(format_args!("nothing was imported\n{}", reasons.join("\n"))))
     }
@@ -64,11 +70,19 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
     }
 }
 
-fn import(tracker: &Tracker, me: &Principal, drafts: Vec<FlowDraft>) -> Result<(), Failure> {
+fn import(
+    tracker: &Tracker,
+    me: &Principal,
+    drafts: Vec<FlowDraft>,
+    notes: &[ImportNote],
+) -> Result<(), Failure> {
     let flows = tracker.create_flows(me, drafts).doing("nothing was imported")?;
     for flow in flows {
         let tool = flow.tool_name.as_ref().map_or("", |name| name.as_str());
         say(format_args!("imported {} ({tool}) as {}", flow.name, flow.id));
+    }
+    for note in notes {
+        terminal::hint(format_args!("note: {}", note.to_string().replace(['\n', '\t'], " ")));
     }
     Ok(())
 }

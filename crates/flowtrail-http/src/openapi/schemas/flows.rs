@@ -86,11 +86,41 @@ pub(super) fn schemas() -> Value {
             example::flow_file(),
         ),
         "FlowFiles": shown(
-            json!({"oneOf": [schema("FlowFile"), list(schema("FlowFile"), "Several.")]}),
+            json!({"anyOf": [
+                schema("FlowFile"),
+                list(json!({"anyOf": [schema("FlowFile"), schema("ForeignFlow")]}), "Several."),
+                schema("ForeignFlow"),
+            ]}),
             "A flow file: one flow, or an array of them.",
             example::flow_file(),
         ),
-        "FlowList": shown(whole(json!({"items": list(schema("Flow"), "The flows.")})), "The flows that were made.", json!({"items": [example::flow()]})),
+        "ForeignFlow": shown(
+            json!({"type": "object", "additionalProperties": true}),
+            "A flow of Manifest's (`nodes` with `connections`) or of Open WebUI's (`nodes` with `edges`), alone, in `{\"flow\": …}` or in `{\"flows\": […]}`.",
+            json!({"name": "Echo", "nodes": [], "edges": []}),
+        ),
+        "FlowList": shown(
+            object(&["items"], json!({
+                "items": list(schema("Flow"), "The flows."),
+                "notes": list(schema("ImportNote"), "What did not come over as it was; absent when there is nothing to tell."),
+            })),
+            "The flows that were made.",
+            json!({"items": [example::flow()]}),
+        ),
+        "ImportNote": shown(
+            whole(json!({
+                "flow": {"type": ["string", "null"], "description": "The flow's name; null when it concerns the whole file."},
+                "node": {"type": ["string", "null"], "description": "The id that the node has in the file, when it is a node's."},
+                "field": text("The field in the file, as a path. Empty when it concerns the whole."),
+                "kind": {
+                    "enum": ["dropped", "changed", "assumed", "configure", "unsupported"],
+                    "description": "What became of it: it is gone, behaves differently, was assumed, works once something is set, or was replaced by a node that fails.",
+                },
+                "message": text("The same for a person."),
+            })),
+            "Something of another system's flow that did not come over as it was.",
+            json!({"flow": "Support", "node": "search_1", "field": "type", "kind": "unsupported", "message": "a web search has no counterpart; the node was replaced by one that fails, and the flow is not active"}),
+        ),
         "Run": shown(
             object(&[], json!({"params": {"type": ["object", "null"], "additionalProperties": true, "description": "The flow's parameters by name."}})),
             "What a flow is run with.",

@@ -4,6 +4,7 @@ use super::super::fields::Fields;
 use super::answers::keyed;
 use super::code::{self, Function};
 use super::convert::{Converter, slug_of};
+use super::types::without_types;
 use crate::sandbox::Script;
 
 /// What scripts could write to, without anybody reading it.
@@ -47,7 +48,7 @@ impl Converter<'_> {
         let body = match compiles(&body) {
             Ok(()) => Ok(body),
             Err(error) => {
-                let plain = code::without_types(&body);
+                let plain = without_types(&body);
                 compiles(&plain).map(|()| plain).map_err(|_| error)
             }
         };

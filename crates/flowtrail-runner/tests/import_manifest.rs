@@ -220,7 +220,13 @@ async fn what_cannot_run_fails_and_says_why() {
     ]);
     let result = imported(&file);
     assert!(!result.drafts[0].active);
-    assert_note(&result.notes, NoteKind::Unsupported, "s", "parameters.code", "its code is not understood");
+    assert_note(
+        &result.notes,
+        NoteKind::Unsupported,
+        "s",
+        "parameters.code",
+        "its code is not understood: SyntaxError: unexpected token in expression (line 1",
+    );
     let world = World::new();
     let mut draft = result.drafts.into_iter().next().unwrap();
     draft.active = true;

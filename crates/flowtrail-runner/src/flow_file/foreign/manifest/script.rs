@@ -55,7 +55,7 @@ impl Converter<'_> {
         let body = match body {
             Ok(body) => body,
             Err(error) => {
-                let why = format!("its code is not understood: {}", error.message);
+                let why = format!("its code is not understood: {}", without_quote(&error.message));
                 return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, &why, self.notes);
             }
         };
@@ -99,4 +99,10 @@ impl Converter<'_> {
             _ => String::new(),
         }
     }
+}
+
+/// What the engine says of code, without the piece of the code that it quotes: a credential may stand in it.
+fn without_quote(message: &str) -> String {
+    let quoted = message.split_once(": '").and_then(|(what, rest)| Some((what, rest.rsplit_once("' (")?.1)));
+    quoted.map_or_else(|| message.to_owned(), |(what, place)| format!("{what} ({place}"))
 }

@@ -1,10 +1,12 @@
 //! One execution: a flow run from its trigger to its end, and the end recorded.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use flowtrail_tracker::ExecutionHandle;
+use flowtrail_tracker::{Ack, ExecutionHandle, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorInfo, ErrorKind};
+use futures_util::future::{self, Either};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -12,24 +14,77 @@ use crate::answers::Answers;
 use crate::call::Call;
 use crate::course::{Course, Execution, Failed, Place};
 use crate::duration::spoken;
-use crate::finished::Finished;
+use crate::finished::{Finished, Returned};
 use crate::plan::Plan;
 use crate::progress::{Entry, Progress};
 use crate::runner::Runner;
 use crate::tally::Tally;
 use crate::template::Shared;
 
+/// How long the start of an execution is held back that may be over in a moment.
+const MOMENT: Duration = Duration::from_millis(5);
+
+/// What an execution has come to, before its end is recorded.
+struct Come {
+    outcome: Outcome,
+    returns: Vec<Returned>,
+    outputs: Value,
+}
+
+/// An execution that has ended, and the word that this is durable.
+pub(crate) struct Ended {
+    finished: Finished,
+    recorded: Ack<()>,
+}
+
+impl Ended {
+    /// Waits until the end is durable. Dropping this changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it was not recorded.
+    pub(crate) async fn recorded(self) -> Result<Finished, TrackerError> {
+        self.recorded.await?;
+        Ok(self.finished)
+    }
+}
+
 /// Runs a planned flow to its end and records it.
 pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
-    let mut finished = run_openly(&runner, &call, handle, timeout).await;
-    // A flow that called needs what it was given; what leaves to the caller of the whole shows no secret.
-    if call.is_root() {
-        finished.hide(runner.secrets());
+    let come = come_to_end(&runner, &call, &handle, timeout).await;
+    let Ended { finished, recorded } = end(&runner, &call, handle, come, timeout);
+    if let Err(error) = recorded.await {
+        log::error!("the end of execution {} was not recorded: {error}", finished.id);
     }
     finished
 }
 
-async fn run_openly(runner: &Runner, call: &Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
+/// The same for an execution whose start is held back. When that takes longer than a moment it is written, before anything
+/// goes on.
+///
+/// # Errors
+///
+/// When it was not written; then nothing of the execution is.
+pub(crate) async fn run_held(
+    runner: Runner,
+    call: Call,
+    handle: ExecutionHandle,
+    timeout: Duration,
+) -> Result<Ended, TrackerError> {
+    let come = {
+        let come = pin!(come_to_end(&runner, &call, &handle, timeout));
+        match future::select(come, pin!(tokio::time::sleep(MOMENT))).await {
+            Either::Left((come, _)) => come,
+            Either::Right(((), come)) => {
+                handle.let_go().await?;
+                come.await
+            }
+        }
+    };
+    Ok(end(&runner, &call, handle, come, timeout))
+}
+
+async fn come_to_end(runner: &Runner, call: &Call, handle: &ExecutionHandle, timeout: Duration) -> Come {
     let id = handle.id();
     let flow = &call.flow;
     let plan = match Plan::of(&flow.definition) {
@@ -37,7 +92,7 @@ async fn run_openly(runner: &Runner, call: &Call, handle: ExecutionHandle, timeo
         // It was planned once before the execution was begun.
         Err(problems) => {
             let error = ErrorInfo::new(ErrorKind::Internal, problems.to_string());
-            return end(handle, Outcome::Error(error), Value::Null, Vec::new(), timeout).await;
+            return Come { outcome: Outcome::Error(error), returns: Vec::new(), outputs: Value::Null };
         }
     };
     let stop = CancellationToken::new();
@@ -45,7 +100,7 @@ async fn run_openly(runner: &Runner, call: &Call, handle: ExecutionHandle, timeo
     let _stop_all = stop.clone().drop_guard();
     let tally = Tally::new(plan.definition(), call.observer.clone());
     let answers = Answers::default();
-    let execution = Execution { runner, call, plan: &plan, handle: &handle, stop: &stop, tally, answers };
+    let execution = Execution { runner, call, plan: &plan, handle, stop: &stop, tally, answers };
     log::debug!("execution {id} of flow {} begins", flow.id);
     let (mut progress, next) = Progress::of_flow(&plan);
     execution.tell_skipped(&next.skipped);
@@ -59,8 +114,7 @@ async fn run_openly(runner: &Runner, call: &Call, handle: ExecutionHandle, timeo
         _ => answered.unwrap_or_default(),
     };
     drop(course);
-    let returns = execution.answers.into_returned();
-    end(handle, outcome, outputs, returns, timeout).await
+    Come { outcome, returns: execution.answers.into_returned(), outputs }
 }
 
 /// Runs the whole flow, until nothing is left to run, it fails, is told to stop, or takes too long.
@@ -73,10 +127,6 @@ async fn run_to_end<'e>(execution: &Execution<'e>, course: &mut Course<'_>, time
         biased;
         () = call.cancel.cancelled() => stopped(handle, "the caller cancelled it"),
         () = cancelled.cancelled() => stopped(handle, "it was asked to stop"),
-        () = tokio::time::sleep(timeout) => {
-            let message = format!("it took longer than {} and was given up", spoken(timeout));
-            Outcome::Error(ErrorInfo::new(ErrorKind::Timeout, message))
-        }
         ended = course.run(vec![trigger]) => match ended {
             Ok(()) => Outcome::Fulfilled,
             Err(Failed { node, error }) => {
@@ -85,6 +135,11 @@ async fn run_to_end<'e>(execution: &Execution<'e>, course: &mut Course<'_>, time
                 Outcome::Error(ErrorInfo::new(error.kind, error.message).at_node(blamed.0, blamed.1))
             }
         },
+        // Last: what is over in a moment needs no timer.
+        () = tokio::time::sleep(timeout) => {
+            let message = format!("it took longer than {} and was given up", spoken(timeout));
+            Outcome::Error(ErrorInfo::new(ErrorKind::Timeout, message))
+        }
     }
 }
 
@@ -98,14 +153,9 @@ fn stopped(handle: &ExecutionHandle, message: &str) -> Outcome {
     Outcome::Aborted(Some(reason))
 }
 
-/// Records the end, and waits until it is durable.
-async fn end(
-    handle: ExecutionHandle,
-    outcome: Outcome,
-    outputs: Value,
-    returns: Vec<crate::Returned>,
-    timeout: Duration,
-) -> Finished {
+/// Records the end.
+fn end(runner: &Runner, call: &Call, handle: ExecutionHandle, come: Come, timeout: Duration) -> Ended {
+    let Come { outcome, returns, outputs } = come;
     let id = handle.id();
     let some_outputs = (!outputs.is_null()).then_some(&outputs);
     let recorded = match &outcome {
@@ -114,10 +164,12 @@ async fn end(
         Outcome::Error(error) => handle.fail(error.clone(), some_outputs),
         Outcome::Aborted(reason) => handle.abort(reason.clone()),
     };
-    if let Err(error) = recorded.await {
-        log::error!("the end of execution {id} was not recorded: {error}");
+    let mut finished = Finished { id, outcome, returns, outputs };
+    // A flow that called needs what it was given; what leaves to the caller of the whole shows no secret.
+    if call.is_root() {
+        finished.hide(runner.secrets());
     }
-    Finished { id, outcome, returns, outputs }
+    Ended { finished, recorded }
 }
 
 /// Whether it is the flow that took too long, and not one of its nodes.

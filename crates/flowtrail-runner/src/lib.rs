@@ -6,7 +6,7 @@
 //!   ([`ImportNote`]).
 //! * [`input_schema`] and [`check_arguments`] are about calling a flow.
 //! * [`Runner::run`] runs a [`Call`]. Every node is recorded when it ends, and the execution is durable before
-//!   its first node runs.
+//!   its first node runs, or when it has ended if that is in a moment and leaves no trace outside.
 //!
 //! Inside, a kind of node is one file in `nodes` with one trait to implement, `NodeKind`. What kinds need to be
 //! harmless stands beside it: `template` renders `{{ … }}`, `sandbox` runs JavaScript, `http` makes requests.

@@ -89,6 +89,11 @@ impl<'d> Plan<'d> {
         self.trigger
     }
 
+    /// Whether all of it is done in a moment and leaves no trace outside of this process.
+    pub(crate) fn is_brief(&self) -> bool {
+        self.kinds.iter().all(|kind| kind.is_brief())
+    }
+
     /// The kind of a node.
     pub(crate) fn kind(&self, node: usize) -> &'static dyn NodeKind {
         self.kinds[node]

@@ -1,6 +1,8 @@
 //! The runner: the door through which flows are run.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use flowtrail_tracker::{StartExecution, Tracker, TrackerError};
@@ -9,7 +11,7 @@ use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::arguments::{check_arguments, first_parameter};
 use crate::call::Call;
@@ -100,7 +102,71 @@ impl Runner {
     ///
     /// When the call is refused; nothing was recorded then.
     pub async fn start(&self, mut call: Call) -> Result<Running, RunError> {
-        let flow = call.flow.clone();
+        let admitted = self.admit(&mut call)?;
+        self.begin(call, admitted).await
+    }
+
+    async fn begin(&self, call: Call, admitted: Admitted) -> Result<Running, RunError> {
+        let Admitted { place, timeout, .. } = admitted;
+        let params = Value::Object(call.arguments.clone());
+        let start = start_of(&call, &params, timeout);
+        let handle = self.0.tracker.start(&call.principal, start)?.await?;
+        let id = handle.id();
+        let execution = execution::run(self.clone(), call, handle, timeout);
+        let task = self.spawn(async move {
+            let _place = place;
+            execution.await
+        });
+        Ok(Running { id, task })
+    }
+
+    /// Runs a flow to its end. When this future is dropped, the flow goes on.
+    ///
+    /// A flow that is over in a moment and leaves no trace outside of this process is written when it has ended, all at
+    /// once: half as many words with the disk. Until it has ended it is not there to others.
+    ///
+    /// # Errors
+    ///
+    /// When the call is refused; nothing was recorded then. A flow that fails is no error here: its
+    /// outcome says so.
+    pub async fn run(&self, mut call: Call) -> Result<Finished, RunError> {
+        let admitted = self.admit(&mut call)?;
+        if !admitted.is_brief {
+            return Ok(self.begin(call, admitted).await?.finish().await);
+        }
+        let Admitted { place, timeout, .. } = admitted;
+        let params = Value::Object(call.arguments.clone());
+        let handle = self.0.tracker.hold(&call.principal, start_of(&call, &params, timeout))?;
+        let id = handle.id();
+        let mut execution = Box::pin(execution::run_held(self.clone(), call, handle, timeout));
+        // Most have ended when they were looked at once. What has not goes on elsewhere, whoever drops this.
+        let looked_at = poll_fn(|context| {
+            let _entered = self.0.options.runtime.as_ref().map(Handle::enter);
+            Poll::Ready(execution.as_mut().poll(context))
+        });
+        let ended = match looked_at.await {
+            Poll::Ready(ended) => ended?.recorded().await,
+            Poll::Pending => {
+                let task = self.spawn(async move {
+                    let _place = place;
+                    execution.await?.recorded().await
+                });
+                task.await.unwrap_or_else(|error| Ok(broken_off(id, &error)))
+            }
+        };
+        Ok(ended?)
+    }
+
+    fn spawn<T: Send + 'static>(&self, run: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        match &self.0.options.runtime {
+            Some(runtime) => runtime.spawn(run),
+            None => tokio::spawn(run),
+        }
+    }
+
+    /// Whether a call may run, with its arguments made whole.
+    fn admit(&self, call: &mut Call) -> Result<Admitted, RunError> {
+        let flow = &call.flow;
         if flow.kind != FlowKind::Runnable {
             return Err(RunError::NotRunnable);
         }
@@ -110,47 +176,12 @@ impl Runner {
         if call.depth() > MAX_DEPTH {
             return Err(RunError::TooDeep);
         }
-        Plan::of(&flow.definition).map_err(RunError::Invalid)?;
+        let is_brief = Plan::of(&flow.definition).map_err(RunError::Invalid)?.is_brief();
         call.arguments = check_arguments(&flow.definition, std::mem::take(&mut call.arguments))
             .map_err(RunError::Arguments)?;
-        let place = self.place_for(&mut call)?;
         let timeout = flow.timeout.unwrap_or(self.0.options.default_timeout);
-        let params = Value::Object(call.arguments.clone());
-        let mut start = StartExecution::of(&flow, call.source)
-            .params(&params)
-            .first_param(first_parameter(&flow.definition))
-            .timeout(timeout);
-        if let Some(meta) = &call.meta {
-            start = start.meta(meta);
-        }
-        if let Some(parent) = call.parent {
-            start = start.parent(parent);
-        }
-        if let Some(original) = call.replay_of {
-            start = start.replay_of(original);
-        }
-        let handle = self.0.tracker.start(&call.principal, start)?.await?;
-        let id = handle.id();
-        let execution = execution::run(self.clone(), call, handle, timeout);
-        let run = async move {
-            let _place = place;
-            execution.await
-        };
-        let task = match &self.0.options.runtime {
-            Some(runtime) => runtime.spawn(run),
-            None => tokio::spawn(run),
-        };
-        Ok(Running { id, task })
-    }
-
-    /// Runs a flow to its end. When this future is dropped, the flow goes on.
-    ///
-    /// # Errors
-    ///
-    /// When the call is refused; nothing was recorded then. A flow that fails is no error here: its
-    /// outcome says so.
-    pub async fn run(&self, call: Call) -> Result<Finished, RunError> {
-        Ok(self.start(call).await?.finish().await)
+        let place = self.place_for(call)?;
+        Ok(Admitted { place, timeout, is_brief })
     }
 
     /// A place for a call, if it needs one.
@@ -188,6 +219,33 @@ impl Runner {
     }
 }
 
+/// A call that may run.
+struct Admitted {
+    place: Option<OwnedSemaphorePermit>,
+    timeout: Duration,
+    /// Whether all of the flow is done in a moment and leaves no trace outside of this process.
+    is_brief: bool,
+}
+
+/// The start of a call's execution.
+fn start_of<'a>(call: &'a Call, params: &'a Value, timeout: Duration) -> StartExecution<'a> {
+    let flow = &call.flow;
+    let mut start = StartExecution::of(flow, call.source)
+        .params(params)
+        .first_param(first_parameter(&flow.definition))
+        .timeout(timeout);
+    if let Some(meta) = &call.meta {
+        start = start.meta(meta);
+    }
+    if let Some(parent) = call.parent {
+        start = start.parent(parent);
+    }
+    if let Some(original) = call.replay_of {
+        start = start.replay_of(original);
+    }
+    start
+}
+
 /// An execution that runs. Dropping this lets it go on.
 #[derive(Debug)]
 pub struct Running {
@@ -199,16 +257,14 @@ pub struct Running {
 impl Running {
     /// Waits for its end.
     pub async fn finish(self) -> Finished {
-        match self.task.await {
-            Ok(finished) => finished,
-            // The runtime shuts down, or there is a mistake in the loop itself. The tracker's handle, dropped,
-            // has recorded the end.
-            Err(error) => {
-                log::error!("execution {} broke off: {error}", self.id);
-                let reason = ErrorInfo::new(ErrorKind::Dropped, "the execution broke off");
-                let outcome = Outcome::Aborted(Some(reason));
-                Finished { id: self.id, outcome, returns: Vec::new(), outputs: Value::Null }
-            }
-        }
+        self.task.await.unwrap_or_else(|error| broken_off(self.id, &error))
     }
+}
+
+/// What is known of an execution that has not come to its end: the runtime shuts down, or there is a mistake in the loop
+/// itself. The tracker's handle, dropped, has recorded the end.
+fn broken_off(id: ExecutionId, error: &JoinError) -> Finished {
+    log::error!("execution {id} broke off: {error}");
+    let reason = ErrorInfo::new(ErrorKind::Dropped, "the execution broke off");
+    Finished { id, outcome: Outcome::Aborted(Some(reason)), returns: Vec::new(), outputs: Value::Null }
 }

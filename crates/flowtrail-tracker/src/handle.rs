@@ -1,5 +1,6 @@
 //! A running execution, held by whoever runs it.
 
+mod held;
 mod pace;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
+use self::held::Held;
 use crate::ack::Reply;
 use crate::capture::{Captured, note};
 use crate::changes::Changed;
@@ -47,6 +49,8 @@ struct Nodes {
     /// Those that are handed to the recorder and not acknowledged. They go with the end once more: if one of
     /// them was refused because too much was waiting, it is written then.
     unacknowledged: Vec<(NewNode, oneshot::Receiver<Reply>)>,
+    /// What is not written yet, of an execution whose start is held back.
+    held: Option<Held>,
 }
 
 impl Nodes {
@@ -146,8 +150,7 @@ impl ExecutionHandle {
 
     /// Lets go of an execution that was never recorded, or is somebody else's.
     pub(crate) fn forget(self) {
-        self.shared.ended.store(true, Ordering::Release);
-        self.shared.tracker.running.remove(self.shared.id);
+        self.shared.forget();
     }
 
     /// A node begins.
@@ -169,11 +172,13 @@ impl ExecutionHandle {
             attempt: start.attempt,
         };
         let executed_at = self.shared.tracker.clock.now();
-        if self.shared.is_watched() {
+        let mut nodes = self.shared.lock();
+        if nodes.held.is_none() && self.shared.is_watched() {
             self.shared.tell(begun.progress(self.id(), seq, executed_at));
         }
         let node = RunningNode { begun, executed_at, since: Instant::now(), took: None };
-        self.shared.lock().running.insert(seq, node);
+        nodes.running.insert(seq, node);
+        drop(nodes);
         NodeHandle { shared: Arc::clone(&self.shared), seq }
     }
 
@@ -281,6 +286,12 @@ impl Shared {
         let _ = self.tracker.changes.send(Changed::Node(Arc::new(node)));
     }
 
+    /// Nothing is written of it any more.
+    fn forget(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.tracker.running.remove(self.id);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Nodes> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -304,6 +315,7 @@ impl Shared {
             .map(|(node, _)| node)
             .collect();
         let stopped = std::mem::take(&mut nodes.running);
+        let held = nodes.held.take();
         drop(nodes);
         let kept = stopped.into_iter().filter(|_| self.policy != CapturePolicy::None);
         for (seq, node) in kept {
@@ -311,8 +323,13 @@ impl Shared {
         }
         running.sort_by_key(|node| node.seq);
         let end = new_end(&capture, told, ending, now, running);
-        let command = Command::End { execution: self.id, end: Box::new(end) };
-        let receiver = self.tracker.recorder.submit(command, Patience::Endless);
+        let receiver = match held {
+            Some(held) => self.record(held, end),
+            None => {
+                let command = Command::End { execution: self.id, end: Box::new(end) };
+                self.tracker.recorder.submit(command, Patience::Endless)
+            }
+        };
         // Only now: whoever waits until nothing runs may close the recorder then.
         self.tracker.running.remove(self.id);
         receiver
@@ -336,6 +353,14 @@ impl Shared {
             return;
         }
         let node = self.node(seq, node, status, output, error);
+        match &mut nodes.held {
+            Some(held) => held.ended.push(node),
+            None => self.hand_over(&mut nodes, node),
+        }
+    }
+
+    /// A node that has ended is told of and queued.
+    fn hand_over(&self, nodes: &mut Nodes, node: NewNode) {
         if self.is_watched() {
             self.tell(NodeProgress::of_new(self.id, &node));
         }

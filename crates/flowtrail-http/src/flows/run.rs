@@ -28,13 +28,11 @@ pub(super) async fn handle(
         let (tracker, principal) = (tracker.clone(), principal.clone());
         blocking(move || tracker.flow(&principal, id)).await?
     };
-    let running = app.runner().start(Call::new(principal.clone(), flow, params, Source::Api)).await?;
-    let execution_id = running.id;
-    let mut response = if waits {
-        running.finish().await;
-        HttpResponse::Ok()
+    let call = Call::new(principal.clone(), flow, params, Source::Api);
+    let (execution_id, mut response) = if waits {
+        (app.runner().run(call).await?.id, HttpResponse::Ok())
     } else {
-        HttpResponse::Accepted()
+        (app.runner().start(call).await?.id, HttpResponse::Accepted())
     };
     let execution = blocking(move || tracker.execution(&principal, execution_id)).await?;
     Ok(response.json(execution))

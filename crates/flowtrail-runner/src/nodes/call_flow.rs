@@ -66,8 +66,7 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     let stop = context.stop.child_token();
     let _stop_child = stop.clone().drop_guard();
     let child = context.call.child(flow, params, context.execution, stop);
-    let running = context.runner.start(child).await.map_err(|error| refused(&name, &error))?;
-    let finished = running.finish().await;
+    let finished = context.runner.run(child).await.map_err(|error| refused(&name, &error))?;
     let output = json!({ "executionId": finished.id.to_string(), "output": finished.outputs });
     match finished.outcome {
         Outcome::Fulfilled => Ok(Output::of(output)),

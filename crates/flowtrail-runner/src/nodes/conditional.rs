@@ -19,6 +19,10 @@ impl NodeKind for Conditional {
         "Conditional"
     }
 
+    fn is_brief(&self) -> bool {
+        true
+    }
+
     fn branches(&self) -> &'static [&'static str] {
         &[TRUE, FALSE]
     }

@@ -16,6 +16,10 @@ impl NodeKind for Interface {
         "Interface"
     }
 
+    fn is_brief(&self) -> bool {
+        true
+    }
+
     fn check(&self, check: &mut Check<'_, '_>) {
         check.only(&["data", "resource"]);
         if !check.node().parameters.contains_key("data") {

@@ -16,6 +16,10 @@ impl NodeKind for Link {
         "Link"
     }
 
+    fn is_brief(&self) -> bool {
+        true
+    }
+
     fn check(&self, check: &mut Check<'_, '_>) {
         check.only(&["url", "text"]);
         if let Some(url) = check.required_text("url").filter(|url| !has_template(url))

@@ -20,6 +20,10 @@ impl NodeKind for Merge {
         "Merge"
     }
 
+    fn is_brief(&self) -> bool {
+        true
+    }
+
     fn check(&self, check: &mut Check<'_, '_>) {
         check.only(&["strategy", "separator"]);
         let strategy = check.required_text("strategy");

@@ -75,6 +75,12 @@ pub(crate) trait NodeKind: Send + Sync {
         true
     }
 
+    /// Whether it is done in a moment and leaves no trace outside of this process: then it does not matter when its execution is
+    /// first written, as long as nobody was told of it.
+    fn is_brief(&self) -> bool {
+        false
+    }
+
     /// How long this node may take; absent when only the flow's timeout bounds it.
     fn timeout(&self, node: &Node) -> Option<Duration> {
         Some(own_timeout(node).unwrap_or(DEFAULT_TIMEOUT))

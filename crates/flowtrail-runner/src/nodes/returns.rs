@@ -18,6 +18,10 @@ impl NodeKind for Return {
         RETURN
     }
 
+    fn is_brief(&self) -> bool {
+        true
+    }
+
     fn check(&self, check: &mut Check<'_, '_>) {
         check.only(&["text", "json", "schema"]);
         // A `json` of null is an answer too.

@@ -15,6 +15,10 @@ impl NodeKind for Transform {
         "Transform"
     }
 
+    fn is_brief(&self) -> bool {
+        true
+    }
+
     fn timeout(&self, node: &Node) -> Option<Duration> {
         // The sandbox has a limit of its own, which begins when the script does and not while it waits.
         own_timeout(node)

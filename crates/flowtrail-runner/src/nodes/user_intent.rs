@@ -15,6 +15,10 @@ impl NodeKind for UserIntent {
         parameter::TRIGGER
     }
 
+    fn is_brief(&self) -> bool {
+        true
+    }
+
     fn may_fail(&self) -> bool {
         false
     }

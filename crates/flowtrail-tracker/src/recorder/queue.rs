@@ -51,6 +51,8 @@ pub(super) enum WriterIs {
     Idle,
     /// It sleeps until something comes that is waited for.
     Lingering,
+    /// It sleeps for a moment, unless so many wait before.
+    Gathering(usize),
 }
 
 impl Queue {
@@ -72,6 +74,7 @@ impl Queue {
             WriterIs::Awake => false,
             WriterIs::Idle => true,
             WriterIs::Lingering => self.urgent > 0,
+            WriterIs::Gathering(count) => self.waiting.len() >= count,
         };
         if wakes {
             self.writer = WriterIs::Awake;

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use flowtrail::Cli;
 
+/// A call of a flow allocates some hundred times, on one thread, and frees on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Bad arguments end here, with exit code 2.
     let cli = Cli::parse_from(flowtrail::joined_flags(std::env::args_os()));

@@ -120,6 +120,8 @@ async fn a_session_passes_too() {
         let execution = world.server.execution(execution["id"].as_str().unwrap()).await;
         assert_eq!(execution["meta"]["protocol"], era.version());
         assert_eq!(execution["meta"]["client"]["name"], "flowtrail-testkit");
+        let is_in_session = execution["meta"]["session"].is_string();
+        assert_eq!(is_in_session, era == Era::Session, "{:#}", execution["meta"]);
     }
     let flows = world.server.rest().get("/api/flows").await.expect(200);
     assert_eq!(
@@ -161,6 +163,52 @@ async fn who_may_not_is_told_so_and_nothing_passes() {
     assert_eq!(refused["error"]["code"], -32602, "{refused:#}");
     let behind = world.behind.rest().get("/api/executions").await.expect(200);
     assert_eq!(behind["total"], 1, "none of these has passed");
+}
+
+/// Posts a body as it stands, which `Value` could not say.
+async fn post_raw(world: &World, body: &str) -> (u16, String) {
+    let request = world
+        .client
+        .post(format!("{}/mcp/far", world.server.base()))
+        .header("accept", "application/json, text/event-stream")
+        .header("content-type", "application/json")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "echo")
+        .bearer_auth(world.server.key());
+    let answer = request.body(body.to_owned()).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn what_two_readers_may_read_differently_is_not_passed_on() {
+    let world = world().await;
+    let plain = call("echo", "x").to_string();
+    for odd in [
+        plain.replacen(r#""method":"#, r#""method":"ping","METHOD":"#, 1),
+        plain.replacen(r#""name":"echo""#, r#""name":"other","Name":"echo""#, 1),
+        plain.replacen(r#""params":"#, r#""params":{},"params":"#, 1),
+    ] {
+        assert_ne!(odd, plain);
+        let (status, answer) = post_raw(&world, &odd).await;
+        assert_eq!(status, 400, "{answer}");
+        assert!(answer.contains("-32600") && answer.contains("expected"), "{answer}");
+    }
+    let behind = world.behind.rest().get("/api/executions").await.expect(200);
+    assert_eq!(behind["total"], 0, "none of these has passed");
+}
+
+#[tokio::test]
+async fn half_a_character_is_the_servers_to_judge() {
+    let world = world().await;
+    let (status, answer) =
+        post_raw(&world, &call("echo", "cut: HALF").to_string().replace("HALF", "\\ud83d")).await;
+    // The server behind is another Flowtrail, which does not take it; others do.
+    assert_eq!(status, 400, "{answer}");
+    assert!(answer.contains("Parse error"), "{answer}");
+    let found = recorded(world.server.rest(), 1).await;
+    let execution = world.server.execution(found[0]["id"].as_str().unwrap()).await;
+    assert_eq!(execution["initialParams"]["message"], "cut: \u{fffd}");
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ pub(super) async fn handle(asked: Asked<'_>, target: &Target) -> HttpResponse {
             let session = if is_first { begun } else { asked.session().filter(|_| !is_known) };
             // One that the server does not know is none.
             if let Some(session) = session.filter(|_| answer.status().is_success()) {
+                if is_first {
+                    tap.named(session);
+                }
                 let (place, user) = (asked.place(session), asked.principal.id);
                 asked.upstreams.sessions.add(place, user, Session::Watched(Arc::clone(&tap)));
             }

@@ -5,11 +5,10 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
-use flowtrail_mcp::proxy::{Command, HeldChild, Outgoing, Tap};
+use flowtrail_mcp::proxy::{Command, Heard, HeldChild, Outgoing, Tap};
 use flowtrail_tracker::Tracker;
 use futures_util::stream;
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 use super::sessions::{Place, Session};
 use super::{Asked, INVALID_REQUEST, SERVER_ERROR};
@@ -198,7 +197,7 @@ enum Source {
     /// A request, until its answer; with the place where it is seen, if it has one, and its id.
     Asked(Outgoing, Option<Tap>, Value),
     /// What the server says by itself; the process is held as long as somebody listens.
-    Heard(mpsc::UnboundedReceiver<Bytes>, HeldChild),
+    Heard(Heard, HeldChild),
 }
 
 impl Source {
@@ -229,7 +228,7 @@ impl Source {
             Self::Heard(messages, child) => {
                 tokio::select! {
                     biased;
-                    message = messages.recv() => message,
+                    message = messages.next() => message,
                     _ = child.ended() => None,
                 }
             }

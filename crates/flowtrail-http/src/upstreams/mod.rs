@@ -1,10 +1,12 @@
 //! Other MCP servers behind `/mcp/{upstream}`: a client that speaks to this address speaks to the server, and every call
 //! of a tool that passes is recorded.
 //!
+//! * `envelope`: what decides about a message says the same to every reader.
 //! * `forward`: to a server that is behind an address itself. Requests and answers pass as they are.
 //! * `hold`: to a server that is a process. Here HTTP ends: sessions, streams and hanging up are made of what the protocol
 //!   says of them (2025-11-25 and 2026-07-28, "Streamable HTTP").
 
+mod envelope;
 mod forward;
 mod hold;
 mod sessions;
@@ -18,7 +20,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Upstream, WebClient, WebError};
+use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Upstream, WebClient, WebError, read_message};
 use flowtrail_tracker::{Tracker, UpstreamTool};
 use flowtrail_types::Principal;
 use serde_json::{Value, json};
@@ -75,7 +77,11 @@ impl Upstreams {
         if let Some(sweeping) = self.sweeping.get() {
             sweeping.cancel();
         }
-        self.sessions.clear();
+        let gone = self.sessions.clear();
+        if let Some(runtime) = &self.runtime {
+            // What they have said last is recorded, too; and none of their processes outlives this one.
+            let _ = runtime.block_on(async { tokio::time::timeout(LAST_WORDS, gone).await });
+        }
         if let Some(journal) = self.journal.get() {
             journal.close();
         }
@@ -131,6 +137,9 @@ impl Upstreams {
     }
 }
 
+/// How long the servers' processes may take to end, which are asked twice and then stopped.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 const INVALID_REQUEST: i32 = -32_600;
 const INVALID_PARAMS: i32 = -32_602;
 /// Where the protocol leaves it to the implementation.
@@ -160,7 +169,17 @@ async fn handle(request: HttpRequest, app: web::Data<App>, name: web::Path<Strin
         return ApiError::new(ErrorCode::Forbidden, message).error_response();
     }
     let message: Value =
-        posted.as_ref().map(|body| serde_json::from_slice(body).unwrap_or_default()).unwrap_or_default();
+        posted.as_ref().map(|body| read_message(body).unwrap_or_default()).unwrap_or_default();
+    if let Some(body) = &posted
+        && let Err(unclear) = envelope::check(body)
+    {
+        return json_rpc_error(
+            StatusCode::BAD_REQUEST,
+            &message["id"],
+            INVALID_REQUEST,
+            &unclear.to_string(),
+        );
+    }
     upstreams.look_after_sessions();
     if let Some(refused) = upstreams.refusal(&principal, name, &message) {
         return refused;

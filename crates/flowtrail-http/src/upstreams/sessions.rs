@@ -93,13 +93,23 @@ impl Sessions {
 
     /// Forgets those that were silent for too long, and those whose process has ended.
     pub(super) fn sweep(&self) {
-        self.lock().retain(|_, entry| {
-            let is_dead = matches!(&entry.session, Session::Held(child) if !child.is_alive());
-            !is_dead && entry.heard_at.elapsed() < IDLE
+        self.lock().retain(|_, entry| match &entry.session {
+            Session::Held(child) if !child.is_alive() => false,
+            // Somebody listens, who need not say anything.
+            Session::Held(child) if child.is_heard() => true,
+            _ => entry.heard_at.elapsed() < IDLE,
         });
     }
 
-    pub(super) fn clear(&self) {
-        self.lock().clear();
+    /// Forgets all of them, and returns when their processes are gone.
+    pub(super) fn clear(&self) -> impl Future<Output = ()> + Send + 'static {
+        let all: Vec<Entry> = self.lock().drain().map(|(_, entry)| entry).collect();
+        let going = all.iter().filter_map(|entry| match &entry.session {
+            Session::Held(child) => Some(child.gone()),
+            Session::Watched(_) => None,
+        });
+        let going = futures_util::future::join_all(going.collect::<Vec<_>>());
+        drop(all);
+        async move { drop(going.await) }
     }
 }

@@ -13,13 +13,13 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::journal::Tap;
 use super::message::{Kept, Seen, id_of};
-use super::sse::SseReader;
+use super::sse::{Event, SseReader};
 use super::web::{Answer, PROTOCOL, Promoted, SESSION, Target, WebClient, WebError, standard_headers};
 
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
@@ -33,6 +33,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const TRIES: u32 = 5;
 /// How long to wait before that when the server does not say.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait at most before a stream is opened again on which the server said nothing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Relays between this process's standard input and output and a server, until the input ends or `stop` is done.
 ///
@@ -59,6 +61,8 @@ pub async fn relay_url(target: Target, tap: Tap, stop: impl Future<Output = ()>)
         state: Mutex::default(),
         promoted: Promoted::default(),
         running: Mutex::default(),
+        answered: Notify::new(),
+        renewing: tokio::sync::Mutex::default(),
         over: CancellationToken::new(),
         tasks: TaskTracker::new(),
     }));
@@ -78,12 +82,7 @@ pub async fn relay_url(target: Target, tap: Tap, stop: impl Future<Output = ()>)
     };
     if !is_stopped {
         // Whoever has said all that they have to say may still be listening.
-        let answered = async {
-            while !bridge.running().is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let _ = tokio::time::timeout(GRACE, answered).await;
+        let _ = tokio::time::timeout(GRACE, bridge.all_answered()).await;
     }
     bridge.end().await;
     drop(bridge);
@@ -119,6 +118,10 @@ struct Inner {
     promoted: Promoted,
     /// The requests that are not answered, by id.
     running: Mutex<HashMap<String, Running>>,
+    /// Tells that one of them is not there any more.
+    answered: Notify,
+    /// Held while another session is begun: one is enough for all who find the old one forgotten.
+    renewing: tokio::sync::Mutex<()>,
     over: CancellationToken,
     tasks: TaskTracker,
 }
@@ -142,8 +145,8 @@ struct State {
 enum Sent {
     /// All that was to come has come.
     Done,
-    /// The server has forgotten the session.
-    Forgotten,
+    /// The server has forgotten the session, which was this one.
+    Forgotten(HeaderValue),
 }
 
 impl Bridge {
@@ -153,6 +156,25 @@ impl Bridge {
 
     fn running(&self) -> MutexGuard<'_, HashMap<String, Running>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Done when no request waits for its answer.
+    async fn all_answered(&self) {
+        loop {
+            let answered = self.0.answered.notified();
+            if self.running().is_empty() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// A request is not waited for any more. None when it was not.
+    fn let_go(&self, id: &str) -> Option<Running> {
+        let request = self.running().remove(id);
+        // There is one who may wait for it.
+        self.0.answered.notify_one();
+        request
     }
 
     /// Passes on what the client says. What must not be overtaken is waited for.
@@ -200,7 +222,7 @@ impl Bridge {
     fn hung_up(&self, message: &Value) -> bool {
         let id = message["params"].get("requestId").and_then(|id| id_of(&id.to_string()));
         // Nobody waits for an answer to it any more, nor for the reason why there is none.
-        let Some(request) = id.and_then(|id| self.running().remove(&id)) else { return false };
+        let Some(request) = id.and_then(|id| self.let_go(&id)) else { return false };
         if request.is_stateless {
             request.hang_up.cancel();
         }
@@ -218,11 +240,13 @@ impl Bridge {
     ) {
         let asked = async {
             match self.send(Some(&id), method, line.clone(), headers.clone()).await {
-                Ok(Sent::Forgotten) => {
-                    self.begin_again().await?;
+                Ok(Sent::Forgotten(session)) => {
+                    self.begin_again(&session).await?;
                     match self.send(Some(&id), method, line, headers).await? {
                         Sent::Done => Ok(()),
-                        Sent::Forgotten => Err(WebError("the server has forgotten its session".to_owned())),
+                        Sent::Forgotten(_) => {
+                            Err(WebError("the server has forgotten its session".to_owned()))
+                        }
                     }
                 }
                 other => other.map(drop),
@@ -232,7 +256,7 @@ impl Bridge {
             () = hang_up.cancelled() => Ok(()),
             answered = asked => answered,
         };
-        let is_waited_for = self.running().remove(&id).is_some();
+        let is_waited_for = self.let_go(&id).is_some();
         if let Err(error) = answered
             && is_waited_for
         {
@@ -258,12 +282,15 @@ impl Bridge {
         let is_stateless = !headers.is_empty();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let is_in_session = !is_stateless && method != "initialize" && self.add_session(&mut headers);
+        let is_in_session = !is_stateless && method != "initialize";
+        let session = is_in_session.then(|| self.add_session(&mut headers)).flatten();
         let inner = &self.0;
         let answer = inner.http.send(&inner.target, Method::POST, headers, Some(body)).await?;
         let status = answer.status();
-        if status == StatusCode::NOT_FOUND && is_in_session {
-            return Ok(Sent::Forgotten);
+        if status == StatusCode::NOT_FOUND
+            && let Some(session) = session
+        {
+            return Ok(Sent::Forgotten(session));
         }
         if method == "initialize" && status.is_success() {
             self.state().session = answer.headers().get(SESSION).cloned();
@@ -306,8 +333,8 @@ impl Bridge {
         }
     }
 
-    /// Adds what belongs to the session. False when there is none.
-    fn add_session(&self, headers: &mut HeaderMap) -> bool {
+    /// Adds what belongs to the session, and returns which it is; nothing when there is none.
+    fn add_session(&self, headers: &mut HeaderMap) -> Option<HeaderValue> {
         let state = self.state();
         if let Some(protocol) = &state.protocol {
             headers.insert(PROTOCOL, protocol.clone());
@@ -315,7 +342,7 @@ impl Bridge {
         if let Some(session) = &state.session {
             headers.insert(SESSION, session.clone());
         }
-        state.session.is_some()
+        state.session.clone()
     }
 
     /// Learns from an answer what later requests need.
@@ -393,51 +420,63 @@ impl Bridge {
         self.0.http.send(&self.0.target, Method::GET, headers, None).await
     }
 
-    /// Passes on what the server says by itself, as long as the session lasts.
+    /// Passes on what the server says by itself, as long as the session lasts. A stream that ends is opened again: servers
+    /// may close one at any time. It is given up when the server does not let it be opened.
     async fn listen(&self) {
-        let session = self.state().session.clone();
-        let mut last_event: Option<String> = None;
-        let mut pause = PAUSE;
-        let mut failures = 0;
-        while failures < TRIES && self.state().session == session {
-            let opened = tokio::select! {
-                () = self.0.over.cancelled() => return,
-                opened = self.open_stream(last_event.as_deref()) => opened,
-            };
-            match opened {
-                Ok(mut stream) if stream.status().is_success() && stream.is("text/event-stream") => {
-                    let mut reader = SseReader::default();
-                    loop {
-                        let piece = tokio::select! {
-                            () = self.0.over.cancelled() => return,
-                            piece = stream.piece() => piece,
-                        };
-                        let Ok(Some(piece)) = piece else { break };
-                        for event in reader.feed(&piece) {
-                            failures = 0;
-                            pause = event.retry.map_or(pause, Duration::from_millis);
-                            last_event = event.id.or(last_event);
-                            if !event.data.is_empty() {
-                                self.pass_on(event.data.as_bytes()).await;
-                            }
-                        }
+        let over = self.0.over.clone();
+        let listening = async {
+            let session = self.state().session.clone();
+            let mut last_event: Option<String> = None;
+            let mut failures = 0;
+            let mut pause = PAUSE;
+            let mut asked_for = None;
+            while failures < TRIES && self.state().session == session {
+                match self.open_stream(last_event.as_deref()).await {
+                    Ok(stream) if stream.status().is_success() && stream.is("text/event-stream") => {
+                        failures = 0;
+                        // One that ends again and again without a word is opened less and less often.
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                        self.hear(stream, |event| {
+                            pause = PAUSE;
+                            asked_for = event.retry.map(Duration::from_millis).or(asked_for);
+                            last_event = event.id.clone().or(last_event.take());
+                        })
+                        .await;
                     }
+                    // The server says nothing by itself.
+                    Ok(refused) if !refused.status().is_server_error() => return,
+                    Ok(_) | Err(_) => failures += 1,
                 }
-                // The server says nothing by itself.
-                Ok(refused) if !refused.status().is_server_error() => return,
-                Ok(_) | Err(_) => {}
+                tokio::time::sleep(asked_for.unwrap_or(pause)).await;
             }
-            failures += 1;
-            tokio::select! {
-                () = self.0.over.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+        };
+        tokio::select! {
+            () = over.cancelled() => {}
+            () = listening => {}
+        }
+    }
+
+    /// Passes on what comes on a stream, to its end.
+    async fn hear(&self, mut stream: Answer, mut note: impl FnMut(&Event)) {
+        let mut reader = SseReader::default();
+        while let Ok(Some(piece)) = stream.piece().await {
+            for event in reader.feed(&piece) {
+                note(&event);
+                if !event.data.is_empty() {
+                    self.pass_on(event.data.as_bytes()).await;
+                }
             }
         }
     }
 
-    /// Begins another session as the client has begun the one that the server has forgotten.
-    async fn begin_again(&self) -> Result<(), WebError> {
+    /// Begins another session as the client has begun the one that the server has forgotten, unless that was done
+    /// meanwhile.
+    async fn begin_again(&self, forgotten: &HeaderValue) -> Result<(), WebError> {
         let lost = || WebError("the server has forgotten its session".to_owned());
+        let _only_one = self.0.renewing.lock().await;
+        if self.state().session.as_ref() != Some(forgotten) {
+            return Ok(());
+        }
         let first = self.state().initialize.clone().ok_or_else(lost)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
@@ -478,7 +517,7 @@ impl Bridge {
         let _ = tokio::time::timeout(GRACE, self.0.tasks.wait()).await;
         self.0.tap.client_left();
         let mut headers = HeaderMap::new();
-        if self.add_session(&mut headers) {
+        if self.add_session(&mut headers).is_some() {
             let deleted = self.0.http.send(&self.0.target, Method::DELETE, headers, None);
             if !matches!(tokio::time::timeout(GRACE, deleted).await, Ok(Ok(_))) {
                 log::debug!("the session was not ended");

@@ -62,6 +62,9 @@ pub(crate) fn start(
         // What it says to people goes where it would go without us.
         .stderr(Stdio::inherit())
         .kill_on_drop(true);
+    // Whoever starts a server by `npx` or a script starts more than one process: they are stopped together.
+    #[cfg(unix)]
+    starting.process_group(0);
     if let Some(folder) = &command.folder {
         starting.current_dir(folder);
     }
@@ -76,30 +79,61 @@ pub(super) async fn end(child: &mut tokio::process::Child) -> Ended {
     stop(child).await
 }
 
-/// Asks a server to end, and kills it when it takes too long.
+/// Asks a server to end, and kills it when it takes too long; with it whatever it has started and not let go of.
 pub(super) async fn stop(child: &mut tokio::process::Child) -> Ended {
-    if ask_to_end(child) {
+    let group = Group::of(child);
+    if group.signal(Signal::End) {
         let ended = tokio::time::timeout(GRACE, child.wait()).await;
         if matches!(ended, Ok(Ok(_))) {
+            // The first of them was asked with all others. Those who did not listen are of no use to anybody now.
+            group.signal(Signal::Kill);
             return Ended::Stopped;
         }
     }
+    group.signal(Signal::Kill);
     if let Err(error) = child.kill().await {
         log::warn!("a server did not end and cannot be killed: {error}");
     }
     Ended::Stopped
 }
 
-/// Asks a process to end. False where a process cannot be asked.
-fn ask_to_end(child: &tokio::process::Child) -> bool {
+#[derive(Debug, Clone, Copy)]
+enum Signal {
+    End,
+    Kill,
+}
+
+/// A server with the processes that it has started: it is the first of a group of its own.
+#[derive(Debug, Clone, Copy)]
+struct Group {
     #[cfg(unix)]
-    {
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_ok())
+    leader: Option<rustix::process::Pid>,
+}
+
+impl Group {
+    #[cfg(unix)]
+    fn of(child: &tokio::process::Child) -> Self {
+        let leader = child.id().and_then(|id| i32::try_from(id).ok());
+        Self { leader: leader.and_then(rustix::process::Pid::from_raw) }
     }
+
     #[cfg(not(unix))]
-    {
-        let _ = child;
+    fn of(_: &tokio::process::Child) -> Self {
+        Self {}
+    }
+
+    /// False where there is nobody to be told, or no way to.
+    #[cfg(unix)]
+    fn signal(self, signal: Signal) -> bool {
+        let signal = match signal {
+            Signal::End => rustix::process::Signal::TERM,
+            Signal::Kill => rustix::process::Signal::KILL,
+        };
+        self.leader.is_some_and(|leader| rustix::process::kill_process_group(leader, signal).is_ok())
+    }
+
+    #[cfg(not(unix))]
+    fn signal(self, _: Signal) -> bool {
         false
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -26,6 +27,8 @@ const LARGEST: u64 = 256 << 20;
 const TO_WRITE: usize = 256;
 /// How many messages are kept for a client that does not listen yet.
 const KEPT: usize = 100;
+/// How many bytes may wait for a client that reads slowly. A message that is larger by itself is passed on all the same.
+const MOST_WAITING: usize = 64 << 20;
 
 const TOKEN: &[&str] = &["params", "_meta", "progressToken"];
 const TOKEN_TOLD: &[&str] = &["params", "progressToken"];
@@ -44,6 +47,8 @@ struct Inner {
     is_shared: bool,
     /// Why it answers no more, once it does not.
     ended: watch::Sender<Option<String>>,
+    /// Closed when the process is gone.
+    there: watch::Receiver<()>,
     /// Fires when nobody holds it any more.
     _over: DropGuard,
 }
@@ -53,7 +58,7 @@ struct Routes {
     requests: HashMap<String, VecDeque<Route>>,
     /// By progress token, the id of its request.
     tokens: HashMap<String, String>,
-    listener: Option<mpsc::UnboundedSender<Bytes>>,
+    listener: Option<Way>,
     unheard: VecDeque<Bytes>,
     last: Option<String>,
     next: u64,
@@ -61,10 +66,56 @@ struct Routes {
 
 #[derive(Debug)]
 struct Route {
-    to: mpsc::UnboundedSender<Bytes>,
+    to: Way,
     /// What it is called on the client's side, where that differs.
     own: Option<Own>,
     token: Option<String>,
+}
+
+/// The way to whoever reads, who may do that as slowly as they like: only so much waits for them.
+#[derive(Debug)]
+struct Way {
+    to: mpsc::UnboundedSender<Bytes>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Its other end.
+#[derive(Debug)]
+pub struct Heard {
+    messages: mpsc::UnboundedReceiver<Bytes>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Way {
+    fn new() -> (Self, Heard) {
+        let (to, messages) = mpsc::unbounded_channel();
+        let waiting = Arc::<AtomicUsize>::default();
+        (Self { to, waiting: Arc::clone(&waiting) }, Heard { messages, waiting })
+    }
+
+    /// Passes a message on, or gives it back when nobody is there who takes it.
+    fn send(&self, message: Bytes) -> Result<(), Bytes> {
+        let waits = self.waiting.load(Ordering::Relaxed);
+        if waits > 0 && waits + message.len() > MOST_WAITING {
+            log::warn!("a client reads too slowly: a message of {} bytes is not passed on", message.len());
+            return Err(message);
+        }
+        self.waiting.fetch_add(message.len(), Ordering::Relaxed);
+        self.to.send(message).map_err(|unsent| unsent.0)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.to.is_closed()
+    }
+}
+
+impl Heard {
+    /// The next message; none when no more will come.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        let message = self.messages.recv().await?;
+        self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
+        Some(message)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -76,7 +127,7 @@ struct Own {
 /// What comes back for a request: its answer, and before it whatever belongs to it. Dropping it hangs up.
 #[derive(Debug)]
 pub struct Outgoing {
-    messages: mpsc::UnboundedReceiver<Bytes>,
+    messages: Heard,
     child: HeldChild,
     id: String,
 }
@@ -107,6 +158,7 @@ impl HeldChild {
         let stdout = process.stdout.take().ok_or_else(missing)?;
         let (input, to_write) = mpsc::channel(TO_WRITE);
         let over = CancellationToken::new();
+        let (is_there, there) = watch::channel(());
         let inner = Inner {
             _over: over.clone().drop_guard(),
             input,
@@ -114,10 +166,15 @@ impl HeldChild {
             tap,
             is_shared,
             ended: watch::Sender::default(),
+            there,
         };
         let held = Self(Arc::new(inner));
         tokio::spawn(write(stdin, to_write));
-        tokio::spawn(read(stdout, process, Arc::downgrade(&held.0), over));
+        let reading = read(stdout, process, Arc::downgrade(&held.0), over);
+        tokio::spawn(async move {
+            reading.await;
+            drop(is_there);
+        });
         Ok(held)
     }
 
@@ -138,7 +195,7 @@ impl HeldChild {
 
     /// Sends a request, whose id is given as JSON writes it. None when the server is gone.
     pub async fn ask(&self, message: Bytes, id: &str) -> Option<Outgoing> {
-        let (to, messages) = mpsc::unbounded_channel();
+        let (to, messages) = Way::new();
         if let Some(tap) = &self.0.tap {
             tap.client_said(message.clone());
         }
@@ -181,11 +238,23 @@ impl HeldChild {
         self.write(message).await
     }
 
+    /// Whether somebody listens to what the server says by itself.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.routes().listener.as_ref().is_some_and(|listener| !listener.is_closed())
+    }
+
+    /// Done when the process is gone. Holds nothing of it.
+    pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut there = self.0.there.clone();
+        async move { while there.changed().await.is_ok() {} }
+    }
+
     /// What the server says by itself from now on, and what it has said that nobody was there to hear. Whoever listened
     /// before hears nothing more.
     #[must_use]
-    pub fn listen(&self) -> mpsc::UnboundedReceiver<Bytes> {
-        let (to, heard) = mpsc::unbounded_channel();
+    pub fn listen(&self) -> Heard {
+        let (to, heard) = Way::new();
         let mut routes = self.routes();
         for message in routes.unheard.drain(..) {
             let _ = to.send(message);
@@ -206,7 +275,7 @@ impl HeldChild {
 impl Outgoing {
     /// The next message; none when the answer was given, or will not come.
     pub async fn next(&mut self) -> Option<Bytes> {
-        self.messages.recv().await
+        self.messages.next().await
     }
 
     /// Why the answer did not come, if the server is gone.
@@ -300,7 +369,7 @@ impl Routes {
         let line = match &self.listener {
             Some(listener) => match listener.send(line) {
                 Ok(()) => return,
-                Err(unheard) => unheard.0,
+                Err(unheard) => unheard,
             },
             None => line,
         };

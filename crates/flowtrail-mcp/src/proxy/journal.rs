@@ -77,6 +77,7 @@ enum Side {
 #[derive(Debug)]
 enum Entry {
     Opened { connection: u64, about: Box<About> },
+    Named { connection: u64, session: String },
     Passed { connection: u64, from: Side, message: Kept, at: OffsetDateTime },
     HungUp { connection: u64, id: String, at: OffsetDateTime },
     Failed { connection: u64, id: String, how: String, at: OffsetDateTime },
@@ -107,6 +108,7 @@ impl Journal {
             owner: None,
             next_try: None,
             connections: HashMap::new(),
+            tools: Tools::default(),
             calls: JoinSet::new(),
             waiting: Arc::clone(&waiting),
             gaps: Arc::clone(&gaps),
@@ -162,6 +164,12 @@ pub struct Tap {
 }
 
 impl Tap {
+    /// The session has got its name only now.
+    pub fn named(&self, session: &str) {
+        let (connection, session) = (self.connection, session.to_owned());
+        self.journal.push(Entry::Named { connection, session });
+    }
+
     /// The client has said this.
     pub fn client_said(&self, message: impl Into<bytes::Bytes>) {
         self.passed(Side::Client, Kept::of(message.into()), now());
@@ -244,6 +252,7 @@ struct Writer {
     owner: Option<Principal>,
     next_try: Option<Instant>,
     connections: HashMap<u64, Connection>,
+    tools: Tools,
     calls: JoinSet<()>,
     waiting: Arc<Waiting>,
     gaps: Arc<Gaps>,
@@ -309,6 +318,11 @@ impl Writer {
             Entry::Opened { connection, about } => {
                 self.connections.insert(connection, Connection::new(*about));
             }
+            Entry::Named { connection, session } => {
+                if let Some(known) = self.connections.get_mut(&connection) {
+                    known.about.session = Some(session);
+                }
+            }
             Entry::Passed { connection, from, message, at } => {
                 self.waiting.messages.fetch_sub(1, Ordering::Relaxed);
                 self.waiting.bytes.fetch_sub(message.size(), Ordering::Relaxed);
@@ -353,17 +367,18 @@ impl Writer {
             Noted::Lost => self.gaps.add(&"it could not be read, or too many wait for an answer"),
             Noted::Tool { name, description } => {
                 let description = Some(description.as_deref().unwrap_or_default());
-                let tool = UpstreamTool {
-                    upstream: &about.upstream,
-                    tool: &name,
-                    description,
-                    public: about.public,
-                };
-                if let Err(error) = tracker.upstream_flow(owner, tool) {
+                let tool = UpstreamTool { description, ..tool_of(about, &name) };
+                if self.tools.has_room(tracker, owner, tool, Known::Listed)
+                    && let Err(error) = tracker.upstream_flow(owner, tool)
+                {
                     log::warn!("the tool {name} of {} is not listed: {error}", about.upstream);
                 }
             }
-            Noted::Begun(begun) => {
+            Noted::Begun(mut begun) => {
+                let tool = tool_of(about, &begun.tool);
+                if !self.tools.has_room(tracker, owner, tool, Known::Called) {
+                    begun.meta["tool"] = std::mem::replace(&mut begun.tool, OTHERS.to_owned()).into();
+                }
                 let gaps = Arc::clone(&self.gaps);
                 match begin(tracker, owner, about, &begun) {
                     Ok(started) => drop(self.calls.spawn(follow(started, begun.steps, gaps))),
@@ -374,19 +389,62 @@ impl Writer {
     }
 }
 
+/// From where a tool's name is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Known {
+    /// The server lists it.
+    Listed,
+    /// It is called. Whoever calls may call anything.
+    Called,
+}
+
+impl Known {
+    /// How many flows are made for tools that are known so, of one server.
+    fn most(self) -> usize {
+        match self {
+            Self::Listed => 10_000,
+            Self::Called => 100,
+        }
+    }
+}
+
+/// What stands for the tools beyond that.
+const OTHERS: &str = "(others)";
+
+/// How many flows were made here, by server.
+#[derive(Debug, Default)]
+struct Tools(HashMap<(String, Known), usize>);
+
+impl Tools {
+    /// Whether a tool has a flow already, or may have one; that is counted then.
+    fn has_room(
+        &mut self,
+        tracker: &Tracker,
+        owner: &Principal,
+        tool: UpstreamTool<'_>,
+        known: Known,
+    ) -> bool {
+        if tracker.has_upstream_flow(owner, tool) {
+            return true;
+        }
+        let made = self.0.entry((tool.upstream.to_owned(), known)).or_default();
+        let has_room = *made < known.most();
+        *made += usize::from(has_room);
+        has_room
+    }
+}
+
+fn tool_of<'a>(about: &'a About, tool: &'a str) -> UpstreamTool<'a> {
+    UpstreamTool { upstream: &about.upstream, tool, description: None, public: about.public }
+}
+
 fn begin(
     tracker: &Tracker,
     owner: &Principal,
     about: &About,
     begun: &Begun,
 ) -> Result<flowtrail_tracker::Ack<flowtrail_tracker::ExecutionHandle>, TrackerError> {
-    let tool = UpstreamTool {
-        upstream: &about.upstream,
-        tool: &begun.tool,
-        description: None,
-        public: about.public,
-    };
-    let flow = tracker.upstream_flow(owner, tool)?;
+    let flow = tracker.upstream_flow(owner, tool_of(about, &begun.tool))?;
     let start = StartExecution::of(&flow, Source::Proxy)
         .params(&begun.arguments)
         .part_of(begun.whole_arguments)

@@ -13,6 +13,7 @@ pub(crate) struct Event {
 
 /// The longest event that is put together.
 const LONGEST: usize = 256 << 20;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Puts events together from a stream's bytes.
 #[derive(Debug, Default)]
@@ -24,6 +25,11 @@ pub(crate) struct SseReader {
     has_data: bool,
     id: Option<String>,
     retry: Option<u64>,
+    is_begun: bool,
+    /// What is being put together is longer than anything that is passed on.
+    is_too_long: bool,
+    /// What comes up to the next empty line is the rest of that.
+    is_skipping: bool,
 }
 
 impl SseReader {
@@ -47,13 +53,31 @@ impl SseReader {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        if self.line.len() + self.data.len() + bytes.len() <= LONGEST {
+        self.is_too_long |= self.line.len() + self.data.len() + bytes.len() > LONGEST;
+        if !self.is_too_long {
             self.line.extend_from_slice(bytes);
         }
     }
 
     fn end_of_line(&mut self) -> Option<Event> {
-        let line = std::mem::take(&mut self.line);
+        let mut line = std::mem::take(&mut self.line);
+        if !std::mem::replace(&mut self.is_begun, true) && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        if std::mem::take(&mut self.is_too_long) {
+            log::warn!("an event of more than {LONGEST} bytes is not passed on");
+            *self = Self {
+                is_begun: true,
+                is_skipping: true,
+                after_return: self.after_return,
+                ..Self::default()
+            };
+            return None;
+        }
+        if self.is_skipping {
+            self.is_skipping = !line.is_empty();
+            return None;
+        }
         if line.is_empty() {
             let is_something = self.has_data || self.id.is_some() || self.retry.is_some();
             self.has_data = false;
@@ -104,6 +128,21 @@ mod tests {
         ];
         for piece in 1..20 {
             assert_eq!(events(text, piece), expected, "in pieces of {piece}");
+            assert_eq!(
+                events(&format!("\u{feff}{text}"), piece),
+                expected,
+                "after a mark, in pieces of {piece}"
+            );
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_left_out_as_a_whole() {
+        let mut reader = SseReader::default();
+        let part = format!("data: {}\n", "x".repeat(LONGEST / 4));
+        for _ in 0..5 {
+            assert_eq!(reader.feed(part.as_bytes()), []);
+        }
+        assert_eq!(reader.feed(b"data: rest\n\ndata: next\n\n"), [data("next")]);
     }
 }

@@ -74,17 +74,15 @@ impl Tracker {
         for again in [false, true] {
             let name = tool.tool_name(again)?;
             let flow = match self.flow_by_tool_name(owner, name.as_str()) {
-                Ok(flow) => flow,
+                Ok(flow) if is_for(owner, &flow) => flow,
+                // Somebody else has made one of that name.
+                Ok(_) => continue,
                 Err(TrackerError::NotFound(_)) => match self.make_upstream_flow(owner, &tool, name) {
                     Err(TrackerError::Taken { .. }) => continue,
                     made => return made,
                 },
                 Err(error) => return Err(error),
             };
-            // A flow that somebody else has made of that name is theirs to read, and no place for other people's calls.
-            if flow.kind != FlowKind::Upstream || flow.owner_id != owner.id {
-                continue;
-            }
             return match tool.description() {
                 Some(description) if description != flow.description => {
                     let change = |_: &Flow| {
@@ -97,6 +95,15 @@ impl Tracker {
             };
         }
         Err(TrackerError::Taken { field: "toolName", value: tool.name() })
+    }
+
+    /// Whether a tool of another server has a flow of `owner`'s already. Reads no database.
+    #[must_use]
+    pub fn has_upstream_flow(&self, owner: &Principal, tool: UpstreamTool<'_>) -> bool {
+        [false, true].into_iter().any(|again| {
+            let flow = tool.tool_name(again).and_then(|name| self.flow_by_tool_name(owner, name.as_str()));
+            flow.is_ok_and(|flow| is_for(owner, &flow))
+        })
     }
 
     fn make_upstream_flow(
@@ -116,7 +123,7 @@ impl Tracker {
             Err(TrackerError::Taken { field, value }) => {
                 self.inner.renew_catalog();
                 match self.flow_by_tool_name(owner, name.as_str()) {
-                    Ok(flow) if flow.kind == FlowKind::Upstream && flow.owner_id == owner.id => Ok(flow),
+                    Ok(flow) if is_for(owner, &flow) => Ok(flow),
                     _ => Err(TrackerError::Taken { field, value }),
                 }
             }
@@ -149,6 +156,11 @@ impl Tracker {
         }
         Ok(())
     }
+}
+
+/// Whether a flow is a place for calls that pass: one that somebody else has made of that name is theirs to read.
+fn is_for(owner: &Principal, flow: &Flow) -> bool {
+    flow.kind == FlowKind::Upstream && flow.owner_id == owner.id
 }
 
 #[cfg(test)]

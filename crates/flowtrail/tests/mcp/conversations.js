@@ -105,6 +105,7 @@ export const servers = {
     },
   },
   time: {
+    eras: ["2025-11-25", "2026-07-28"],
     start: () => [path.join(python, "mcp-server-time")],
     prepare: () => {},
     async talk(peer) {
@@ -117,6 +118,7 @@ export const servers = {
     },
   },
   git: {
+    eras: ["2025-11-25", "2026-07-28"],
     start: (folder) => [path.join(python, "mcp-server-git"), "--repository", folder],
     prepare(folder) {
       const git = (...words) => execFileSync("git", ["-C", folder, ...words], { env: author });

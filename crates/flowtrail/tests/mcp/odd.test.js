@@ -166,6 +166,35 @@ test("SIGTERM ends the proxy and the server behind it", async (t) => {
   assert.equal(executions(data).find(({ flowName }) => flowName === "odd.never").status, "aborted");
 });
 
+test("what a server has started ends with it, also when it does not listen", async (t) => {
+  const data = folder(t);
+  // As npx and scripts do: one process that starts another, which takes no hint.
+  const script = "trap '' TERM; sleep 1000 & echo $! >&2; exec 1>&-; wait";
+  const command = [flowtrail, "proxy", "--data-dir", data, "--name", "odd", "--", "sh", "-c", script];
+  const peer = new Peer(command);
+  t.after(() => peer.kill());
+  assert.equal(await peer.close(), 1);
+  const grandchild = /^(\d+)$/m.exec(peer.stderr)[1];
+  const left = spawnSync("ps", ["-o", "pid=", "-p", grandchild], { encoding: "utf8" }).stdout.trim();
+  assert.equal(left, "", "the server's own child is gone");
+});
+
+test("whoever calls whatever comes to mind makes no flow of each", async (t) => {
+  const { peer, data } = await begin(t);
+  await peer.request("tools/list", {});
+  await Promise.all(Array.from({ length: 150 }, (_, n) => peer.call(`made_up_${n}`, { n })));
+  await peer.call("echo", {});
+  await peer.close();
+  const listed = JSON.parse(execFileSync(flowtrail, ["flow", "list", "--json", "--data-dir", data], { encoding: "utf8", cwd: data }));
+  const names = (listed.items ?? listed).map(({ name }) => name);
+  assert.ok(names.length <= 9 + 100 + 1, `${names.length} flows`);
+  const recorded = executions(data);
+  assert.equal(recorded.length, 151);
+  const others = recorded.filter(({ flowName }) => flowName === "odd.(others)");
+  assert.equal(others.length, 50);
+  for (const { initialParams, meta } of others) assert.equal(meta.tool, `made_up_${initialParams.n}`);
+});
+
 test("without a database everything passes, and the gap is told", async (t) => {
   const data = folder(t);
   mkdirSync(path.join(data, "flowtrail.db"));

@@ -97,10 +97,14 @@ export class Peer {
     this.#child.stdin.write(`${typeof message === "string" ? message : JSON.stringify(message)}\n`);
   }
 
+  /** What each request says of the client, in the era in which there are no sessions. */
+  about;
+
   /** Sends a request and gives its answer. */
   request(method, params, id = this.#next++) {
     const answered = new Promise((resolve) => this.#waiting.set(JSON.stringify(id), resolve));
-    this.send({ jsonrpc: "2.0", id, method, params });
+    const told = this.about && { ...params, _meta: { ...params?._meta, ...this.about } };
+    this.send({ jsonrpc: "2.0", id, method, params: told ?? params });
     return inTime(answered, `the answer to ${method}; standard error:\n${this.stderr}\nheard: ${JSON.stringify(this.heard.slice(-3))}`);
   }
 
@@ -135,6 +139,16 @@ export class Peer {
     });
     this.notify("notifications/initialized");
     return answer;
+  }
+
+  /** Asks what the server is, without a session. */
+  discover() {
+    this.about = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "transcript", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": { elicitation: {} },
+    };
+    return this.request("server/discover", {});
   }
 
   call(name, args, meta) {

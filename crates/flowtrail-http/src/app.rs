@@ -63,6 +63,7 @@ pub struct App {
     runner: Runner,
     options: AppOptions,
     mcp: McpService,
+    flow_server: FlowServer,
     doors: web::Data<Doors>,
     around: Arc<Around>,
     upstreams: Arc<Upstreams>,
@@ -90,7 +91,8 @@ impl App {
         Self {
             upstreams: Arc::new(upstreams),
             around: Arc::new(around),
-            mcp: mcp::service(server, &options, hang_up.clone()),
+            mcp: mcp::service(server.clone(), &options, hang_up.clone()),
+            flow_server: server,
             doors: web::Data::new(Doors::new(&options)),
             runner,
             options,
@@ -110,12 +112,13 @@ impl App {
             }))
             .service(
                 web::scope("")
+                    // Addresses are compared in this order, and agents call more often than people.
+                    .service(upstreams::scope())
+                    .service(mcp::scope(self.mcp.clone()))
                     .configure(routes::configure)
                     .configure(ui::configure)
                     .configure(openapi::configure)
                     .configure(protected::configure)
-                    .service(upstreams::scope())
-                    .service(mcp::scope(self.mcp.clone()))
                     .default_service(web::to(nothing_here))
                     .wrap(operate::cors(&self.options.allowed_origins))
                     .wrap(from_fn(operate::around)),
@@ -132,6 +135,11 @@ impl App {
     #[must_use]
     pub fn runner(&self) -> &Runner {
         &self.runner
+    }
+
+    /// What answers calls of tools.
+    pub(crate) fn flow_server(&self) -> &FlowServer {
+        &self.flow_server
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{HttpServiceFactory, Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode, Uri, header};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use flowtrail_mcp::FlowServer;
+use flowtrail_mcp::proxy::read_message;
+use flowtrail_mcp::{CallHeaders, FlowServer, PlainCall};
 use flowtrail_types::{Principal, UserId};
 use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
 use serde_json::Value;
@@ -43,6 +45,8 @@ pub(crate) fn service(server: FlowServer, options: &AppOptions, hang_up: Cancell
     StreamableHttpService::builder()
         .service_factory(Arc::new(move || Ok(server.clone())))
         .session_manager(Arc::new(sessions))
+        // An answer before which nothing was told needs no stream.
+        .json_response(true)
         .max_request_body_bytes(options.max_body)
         .allowed_hosts(options.allowed_hosts.clone())
         .cancellation_token(hang_up)
@@ -175,16 +179,20 @@ async fn pass(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    pass_if(Rules { is_taken: is_json_rpc, has_sessions: true }, request, next).await
+    // As the SDK will read it, so that what is nested too deeply for it is refused here, too.
+    let rules = Rules { read: |body| serde_json::from_slice(body), is_taken: is_json_rpc, is_own: true };
+    pass_if(rules, request, next).await
 }
 
 /// What is asked of a request before it is let in.
 #[derive(Debug, Clone, Copy)]
 struct Rules {
+    /// Reads a body.
+    read: fn(&[u8]) -> serde_json::Result<Value>,
     /// Whether a body is taken.
     is_taken: fn(&Value) -> bool,
-    /// Whether the doors know whose sessions are whose.
-    has_sessions: bool,
+    /// Whether this is Flowtrail's own service: then the doors know whose sessions are whose.
+    is_own: bool,
 }
 
 /// The same before another server, which decides itself what it takes, and whose sessions are looked after elsewhere.
@@ -192,7 +200,8 @@ pub(crate) async fn pass_upstream(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    pass_if(Rules { is_taken: |_| true, has_sessions: false }, request, next).await
+    let rules = Rules { read: read_message, is_taken: |_| true, is_own: false };
+    pass_if(rules, request, next).await
 }
 
 async fn pass_if(
@@ -201,10 +210,15 @@ async fn pass_if(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     match admit(&mut request, rules).await {
-        Ok((doors, principal)) => {
+        Ok(Admitted { doors, principal, message }) => {
+            if rules.is_own
+                && let Some(answer) = answered(&request, &principal, &message).await
+            {
+                return Ok(request.into_response(answer));
+            }
             let response = next.call(request).await?;
             if let Some(session) =
-                header_text(response.headers().get(SESSION_HEADER)).filter(|_| rules.has_sessions)
+                header_text(response.headers().get(SESSION_HEADER)).filter(|_| rules.is_own)
             {
                 doors.remember(session, &principal);
             }
@@ -264,10 +278,44 @@ fn header_text(value: Option<&header::HeaderValue>) -> Option<&str> {
     value.and_then(|value| value.to_str().ok())
 }
 
-async fn admit(
-    request: &mut ServiceRequest,
-    rules: Rules,
-) -> Result<(web::Data<Doors>, Principal), HttpResponse> {
+/// The answer to a call that needs no more than that.
+async fn answered(request: &ServiceRequest, principal: &Principal, message: &Value) -> Option<HttpResponse> {
+    let app = request.app_data::<web::Data<App>>()?;
+    let call = PlainCall::of(&call_headers(request.headers())?, message)?;
+    let answer = app.flow_server().answer(&call, principal, app.hang_up()).await?;
+    Some(HttpResponse::Ok().content_type("application/json").body(answer))
+}
+
+/// What the headers of a request say of a call; nothing when one of them is missing or there twice, or others belong to the
+/// protocol.
+fn call_headers(headers: &HeaderMap) -> Option<CallHeaders<'_>> {
+    const OWN: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
+    let once = |name: &str| {
+        let mut values = headers.get_all(name);
+        header_text(values.next()).filter(|_| values.next().is_none())
+    };
+    let is_plain =
+        |name: &header::HeaderName| !name.as_str().starts_with("mcp-") || OWN.contains(&name.as_str());
+    headers.keys().all(is_plain).then_some(())?;
+    let [version, method, name] = OWN;
+    Some(CallHeaders {
+        accept: once("accept")?,
+        content_type: once("content-type")?,
+        version: once(version)?,
+        method: once(method)?,
+        name: once(name)?,
+    })
+}
+
+/// A request that was let in.
+struct Admitted {
+    doors: web::Data<Doors>,
+    principal: Principal,
+    /// What was posted; null when nothing was.
+    message: Value,
+}
+
+async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, HttpResponse> {
     let refuse = |error: ApiError| error.error_response();
     let missing = || refuse(ApiError::internal("MCP without an application"));
     let doors = request.app_data::<web::Data<Doors>>().cloned().ok_or_else(missing)?;
@@ -280,29 +328,29 @@ async fn admit(
         }
         refused
     })?;
-    if let Some(session) = header_text(request.headers().get(SESSION_HEADER)).filter(|_| rules.has_sessions) {
+    if let Some(session) = header_text(request.headers().get(SESSION_HEADER)).filter(|_| rules.is_own) {
         doors.check_session(session, &principal).map_err(refuse)?;
     }
+    let mut message = Value::Null;
     if request.method() == Method::POST {
         let payload = request.take_payload();
         let incoming = Incoming::new(request.request(), payload).map_err(refuse)?;
         let bytes = body::read(incoming, app.max_body()).await.map_err(refuse)?;
         // What was packed is passed on unpacked.
         request.headers_mut().remove(header::CONTENT_ENCODING);
-        // Parsed as the SDK will do it, so that what is nested too deeply for it is refused here, too.
-        match serde_json::from_slice::<Value>(&bytes) {
+        match (rules.read)(&bytes) {
             Err(error) => return Err(json_rpc_error(-32700, format!("Parse error: {error}"))),
             Ok(message) if !(rules.is_taken)(&message) => {
                 let expected = "Invalid Request: expected one JSON-RPC 2.0 message, an object with `jsonrpc` and `method`";
                 return Err(json_rpc_error(-32600, expected.to_owned()));
             }
-            Ok(_) => {}
+            Ok(read) => message = read,
         }
         request.extensions_mut().insert(Posted(bytes.clone()));
         request.set_payload(payload_of(bytes));
     }
     request.extensions_mut().insert(principal.clone());
-    Ok((doors, principal))
+    Ok(Admitted { doors, principal, message })
 }
 
 /// Whether a body is one message of the protocol: a request, a notification, or an answer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowtrail_runner::{Call, RunError, output_schema};
 use flowtrail_tracker::TrackerError;
 use flowtrail_types::{Principal, Source};
-use rmcp::model::{CallToolRequestParams, CallToolResult};
+use rmcp::model::{CallToolRequestParams, CallToolResult, Implementation, RequestId};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ pub(crate) async fn call(
         })?;
     let is_declared = output_schema(&flow.definition).is_some();
     let mut call = Call::new(principal, flow, request.arguments.unwrap_or_default(), Source::Mcp);
-    call.meta = Some(meta(context));
+    call.meta = Some(said(context));
     // Fires when the client cancels, or hangs up where the protocol says that this cancels, and when the server
     // shuts down. It fires after the answer too, but then the flow has ended.
     call.cancel = context.ct.child_token();
@@ -38,19 +38,7 @@ pub(crate) async fn call(
     if progress_token.is_some() {
         call.observer = Some(Arc::new(Steps(steps)));
     }
-    let running = match server.runner().start(call).await {
-        Ok(running) => running,
-        Err(RunError::Arguments(problems)) => return Ok(answer::invalid_arguments(&problems)),
-        Err(RunError::Inactive | RunError::NotRunnable) => {
-            return Err(ErrorData::invalid_params(format!("The tool {name} is switched off"), None));
-        }
-        Err(RunError::TooDeep) => return Ok(answer::failure("The flow calls flows too deeply")),
-        Err(RunError::Invalid(problems)) => {
-            return Ok(answer::failure(&format!("The flow cannot run:\n{problems}")));
-        }
-        Err(RunError::Tracker(error)) => return Err(failed(&error)),
-    };
-    let finish = running.finish();
+    let finish = server.runner().run(call);
     tokio::pin!(finish);
     loop {
         tokio::select! {
@@ -65,9 +53,25 @@ pub(crate) async fn call(
                 while let (Some(token), Ok(step)) = (&progress_token, told.try_recv()) {
                     progress::notify(context, token, step).await;
                 }
-                return Ok(answer::finished(&finished, is_declared));
+                return match finished {
+                    Ok(finished) => Ok(answer::finished(&finished, is_declared)),
+                    Err(error) => refused(name, &error),
+                };
             }
         }
+    }
+}
+
+/// A call that was not run.
+fn refused(name: &str, error: &RunError) -> Result<CallToolResult, ErrorData> {
+    match error {
+        RunError::Arguments(problems) => Ok(answer::invalid_arguments(problems)),
+        RunError::Inactive | RunError::NotRunnable => {
+            Err(ErrorData::invalid_params(format!("The tool {name} is switched off"), None))
+        }
+        RunError::TooDeep => Ok(answer::failure("The flow calls flows too deeply")),
+        RunError::Invalid(problems) => Ok(answer::failure(&format!("The flow cannot run:\n{problems}"))),
+        RunError::Tracker(error) => Err(failed(error)),
     }
 }
 
@@ -94,30 +98,46 @@ pub(crate) fn failed(error: &TrackerError) -> ErrorData {
     }
 }
 
-/// What is recorded of the client: who it is, which protocol it speaks, and its trace.
-fn meta(context: &RequestContext<RoleServer>) -> Value {
-    let mut meta = Map::new();
+/// What a call says of itself and of who sent it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub(crate) client: Option<&'a Implementation>,
+    pub(crate) protocol: Option<&'a str>,
+    pub(crate) id: &'a RequestId,
+    pub(crate) session: Option<&'a str>,
+    pub(crate) traceparent: Option<&'a str>,
+}
+
+/// The same as the SDK has it.
+fn said(context: &RequestContext<RoleServer>) -> Value {
     let version = context.protocol_version();
     let is_stateless = version.as_ref().is_some_and(|version| !version.has_initialize());
     // Without a handshake the SDK makes a client up; only what the request says is true.
     let client = if is_stateless { context.meta.client_info() } else { context.client_info() };
-    if let Some(client) = client {
+    let parts = context.extensions.get::<http::request::Parts>();
+    meta(Said {
+        client: client.as_ref(),
+        protocol: version.as_ref().map(|version| version.as_str()),
+        id: &context.id,
+        session: parts.and_then(|parts| parts.headers.get("mcp-session-id")).and_then(|id| id.to_str().ok()),
+        traceparent: context.meta.get_traceparent(),
+    })
+}
+
+/// What is recorded of it: who the client is, which protocol it speaks, and its trace.
+pub(crate) fn meta(said: Said<'_>) -> Value {
+    let mut meta = Map::new();
+    if let Some(client) = said.client {
         meta.insert("client".to_owned(), serde_json::json!({"name": client.name, "version": client.version}));
     }
-    if let Some(version) = version {
-        meta.insert("protocol".to_owned(), Value::String(version.as_str().to_owned()));
-    }
-    meta.insert("requestId".to_owned(), Value::String(context.id.to_string()));
-    if let Some(session) = context
-        .extensions
-        .get::<http::request::Parts>()
-        .and_then(|parts| parts.headers.get("mcp-session-id"))
-        .and_then(|id| id.to_str().ok())
-    {
-        meta.insert("session".to_owned(), Value::String(session.to_owned()));
-    }
-    if let Some(traceparent) = context.meta.get_traceparent() {
-        meta.insert("traceparent".to_owned(), Value::String(traceparent.to_owned()));
-    }
+    let mut note = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            meta.insert(name.to_owned(), Value::String(value.to_owned()));
+        }
+    };
+    note("protocol", said.protocol);
+    note("requestId", Some(&said.id.to_string()));
+    note("session", said.session);
+    note("traceparent", said.traceparent);
     Value::Object(meta)
 }

@@ -12,6 +12,7 @@ mod answer;
 mod call;
 mod caller;
 mod history;
+mod plain;
 mod progress;
 pub mod proxy;
 mod server;
@@ -19,5 +20,6 @@ mod stdio;
 mod tools;
 
 pub use caller::UpstreamCaller;
+pub use plain::{CallHeaders, PlainCall};
 pub use server::{Caller, FlowServer};
 pub use stdio::{StdioError, serve_stdio};

@@ -1,0 +1,111 @@
+//! Calls that are answered without the SDK: nobody can tell them from those that it answers.
+
+use flowtrail_testkit::TestServer;
+use serde_json::{Value, json};
+
+/// What is sent: a call as most of them come, or one that says something more of itself, which is the SDK's to understand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Plain,
+    Sdk,
+}
+
+async fn call(server: &TestServer, way: Way, tool: &str, arguments: &Value) -> (u16, String, Value) {
+    let mut about = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    });
+    if way == Way::Sdk {
+        about["example.com/more"] = json!(true);
+    }
+    let params = json!({"name": tool, "arguments": arguments, "_meta": about});
+    let body = json!({"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": params});
+    let request = reqwest::Client::new()
+        .post(format!("{}/mcp", server.base()))
+        .header("accept", "application/json, text/event-stream")
+        .header("content-type", "application/json")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", tool)
+        .bearer_auth(server.key());
+    let answer = request.body(body.to_string()).send().await.unwrap();
+    let status = answer.status().as_u16();
+    let mut headers: Vec<String> = answer
+        .headers()
+        .iter()
+        .filter(|(name, _)| {
+            !["access-control-expose-headers", "content-length", "date", "transfer-encoding", "x-request-id"]
+                .contains(&name.as_str())
+        })
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    headers.sort();
+    (status, headers.join("\n"), answer.json().await.unwrap())
+}
+
+/// The execution that an answer names, if one does; its name is taken out of the answer.
+async fn execution(server: &TestServer, answer: &mut Value) -> Option<Value> {
+    let id = answer.pointer_mut("/result/_meta/flowtrail~1executionId")?.take();
+    let execution = server.execution(id.as_str().unwrap()).await;
+    let nodes: Vec<Value> = execution["nodeExecutions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| {
+            json!([node["seq"], node["nodeId"], node["status"], node["inputData"], node["outputData"]])
+        })
+        .collect();
+    Some(json!({
+        "nodes": nodes,
+        "flowName": execution["flowName"],
+        "status": execution["status"],
+        "source": execution["source"],
+        "userName": execution["userName"],
+        "initialParams": execution["initialParams"],
+        "outputs": execution["outputs"],
+        "meta": execution["meta"],
+    }))
+}
+
+#[tokio::test]
+async fn are_answered_and_recorded_as_the_sdk_would_have_it() {
+    let server = TestServer::start().await;
+    server.create(&flowtrail_testkit::flow("Echo").text("message").returns("{{ ask.message }}")).await;
+    for file in [
+        json!({"name": "Count", "toolName": "count", "description": "Counts", "nodes": [
+            {"id": "ask", "type": "UserIntent", "parameters": {"parameters": []}},
+            {"id": "turn", "type": "Transform", "parameters": {"code": "return { n: 1, list: [1, 'é', null] }"}},
+            {"id": "say", "type": "Return", "parameters": {"json": "{{ turn }}"}},
+        ], "connections": [
+            {"sourceNodeId": "ask", "targetNodeId": "turn"}, {"sourceNodeId": "turn", "targetNodeId": "say"},
+        ]}),
+        json!({"name": "Fails", "toolName": "fails", "description": "Fails", "nodes": [
+            {"id": "ask", "type": "UserIntent", "parameters": {"parameters": []}},
+            {"id": "turn", "type": "Transform", "parameters": {"code": "throw new Error('no')"}},
+        ], "connections": [{"sourceNodeId": "ask", "targetNodeId": "turn"}]}),
+    ] {
+        server.rest().post("/api/flows", &file).await.expect(201);
+    }
+    let calls = [
+        ("echo", json!({"message": "Grüße, 世界 \u{0} 🚀 \u{2028}"})),
+        ("count", json!({})),
+        ("fails", json!({})),
+        ("echo", json!({})),
+        ("echo", json!({"message": 7, "more": 1})),
+        ("no_such_tool", json!({})),
+        ("flowtrail_list_executions", json!({"status": "aborted"})),
+    ];
+    for (tool, arguments) in calls {
+        let (mut plain, mut sdk) = (
+            call(&server, Way::Plain, tool, &arguments).await,
+            call(&server, Way::Sdk, tool, &arguments).await,
+        );
+        let recorded = (execution(&server, &mut plain.2).await, execution(&server, &mut sdk.2).await);
+        assert_eq!(plain, sdk, "{tool} {arguments}");
+        assert_eq!(recorded.0, recorded.1, "{tool} {arguments}");
+    }
+    let all = server.rest().get("/api/executions").await.expect(200);
+    assert_eq!(all["total"], 6, "what is refused is not recorded by either");
+}

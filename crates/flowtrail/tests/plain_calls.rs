@@ -109,3 +109,30 @@ async fn are_answered_and_recorded_as_the_sdk_would_have_it() {
     let all = server.rest().get("/api/executions").await.expect(200);
     assert_eq!(all["total"], 6, "what is refused is not recorded by either");
 }
+
+#[tokio::test]
+async fn whoever_hangs_up_stops_what_they_called() {
+    let server = TestServer::start().await;
+    let file = json!({"name": "Slow", "toolName": "slow", "description": "Is slow", "nodes": [
+        {"id": "ask", "type": "UserIntent", "parameters": {"parameters": []}},
+        {"id": "turn", "type": "Transform", "parameters": {"code": "while (true) {}"}},
+    ], "connections": [{"sourceNodeId": "ask", "targetNodeId": "turn"}]});
+    server.rest().post("/api/flows", &file).await.expect(201);
+    let statuses = async || -> Vec<String> {
+        let all = server.rest().get("/api/executions").await.expect(200);
+        let statuses = all["items"].as_array().unwrap().iter();
+        statuses.map(|one| one["status"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut look = tokio::time::interval(std::time::Duration::from_millis(5));
+    let until = async |wanted: &str, look: &mut tokio::time::Interval| {
+        while statuses().await != [wanted] {
+            look.tick().await;
+        }
+    };
+    let nothing = json!({});
+    tokio::select! {
+        answer = call(&server, Way::Plain, "slow", &nothing) => panic!("it was answered: {answer:?}"),
+        () = until("pending", &mut look) => {}
+    }
+    until("aborted", &mut look).await;
+}

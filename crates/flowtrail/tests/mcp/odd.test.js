@@ -173,10 +173,11 @@ test("what a server has started ends with it, also when it does not listen", asy
   const command = [flowtrail, "proxy", "--data-dir", data, "--name", "odd", "--", "sh", "-c", script];
   const peer = new Peer(command);
   t.after(() => peer.kill());
-  assert.equal(await peer.close(), 1);
+  assert.equal(await peer.close(), 0);
   const grandchild = /^(\d+)$/m.exec(peer.stderr)[1];
-  const left = spawnSync("ps", ["-o", "pid=", "-p", grandchild], { encoding: "utf8" }).stdout.trim();
-  assert.equal(left, "", "the server's own child is gone");
+  const state = () => spawnSync("ps", ["-o", "stat=", "-p", grandchild], { encoding: "utf8" }).stdout.trim();
+  // It was killed; it is somebody else's child by now, who notes its end when they look.
+  while (state() !== "" && !state().startsWith("Z")) await new Promise((done) => setTimeout(done, 20));
 });
 
 test("whoever calls whatever comes to mind makes no flow of each", async (t) => {

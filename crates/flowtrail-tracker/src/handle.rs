@@ -1,5 +1,6 @@
 //! A running execution, held by whoever runs it.
 
+mod end;
 mod held;
 mod pace;
 
@@ -8,18 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use flowtrail_store::{Command, NewEnd, NewNode};
+use flowtrail_store::{Command, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{
-    CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus, timestamp,
-};
+use flowtrail_types::{CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::end::{digested, new_end};
 use self::held::Held;
 use crate::ack::Reply;
-use crate::capture::{Captured, note};
+use crate::capture::note;
 use crate::changes::Changed;
 use crate::recorder::Patience;
 use crate::tracker::Inner;
@@ -412,61 +412,6 @@ impl Shared {
 /// The digest of a node of which nobody can tell anything else: its number is given out here, once. What is handed over again
 /// is the same.
 const ONLY_ONE: Digest = Digest::from_bytes([0; 16]);
-
-/// An end as it is to be written: its texts and outputs redacted and capped. When it was, if that was told, and now.
-pub(crate) fn new_end(
-    capture: &crate::capture::Capture<'_>,
-    told: Told,
-    ending: Ending<'_>,
-    now: OffsetDateTime,
-    running: Vec<NewNode>,
-) -> NewEnd {
-    let Ending { outcome, outputs, whole_size, ended_at } = ending;
-    let mut marks = CaptureMarks::new();
-    let outputs = outputs.map(|outputs| {
-        let captured = capture.payload(outputs).part_of(whole_size);
-        note(&mut marks, "outputs", &captured);
-        captured
-    });
-    let clean = |error: ErrorInfo| {
-        // Where texts are not kept, the kind says what can be said.
-        let message = capture.text(&error.message).unwrap_or_else(|| error.kind.as_str().to_owned());
-        match capture.policy {
-            CapturePolicy::None => ErrorInfo::new(error.kind, message),
-            CapturePolicy::Metadata | CapturePolicy::Full => ErrorInfo { message, ..error },
-        }
-    };
-    let outcome = match outcome {
-        Outcome::Fulfilled => Outcome::Fulfilled,
-        Outcome::Error(error) => Outcome::Error(clean(error)),
-        Outcome::Aborted(reason) => Outcome::Aborted(reason.map(clean)),
-    };
-    let error = outcome.error();
-    let digest = Digest::of(&[
-        outcome.status().as_str().as_bytes(),
-        Captured::whole_of(outputs.as_ref()),
-        error.map_or("", |error| &error.message).as_bytes(),
-        error.map_or("", |error| error.kind.as_str()).as_bytes(),
-        error.and_then(|error| error.node_id.as_deref()).unwrap_or_default().as_bytes(),
-        error.and_then(|error| error.node_name.as_deref()).unwrap_or_default().as_bytes(),
-        &digested(ended_at),
-    ]);
-    NewEnd {
-        told,
-        ended_at: ended_at.unwrap_or(now),
-        recorded_at: now,
-        outcome,
-        outputs: outputs.and_then(|captured| captured.stored),
-        running,
-        capture: marks,
-        digest,
-    }
-}
-
-/// A time as a digest takes it. One that was not told is the same at every retry, whenever that comes.
-pub(crate) fn digested(told: Option<OffsetDateTime>) -> [u8; 8] {
-    told.map_or(i64::MIN, timestamp::unix_micros).to_le_bytes()
-}
 
 /// A running node. Dropped without a word, it is written as aborted when its execution ends.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 //! session's id, the stream on which the server speaks by itself, taking up streams that broke. In the era of
 //! 2026-07-28 it repeats in headers what a message says, and hangs up on what is cancelled.
 
+mod session;
+
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -19,10 +21,10 @@ use tokio_util::task::TaskTracker;
 
 use super::journal::Tap;
 use super::message::{Kept, Seen, id_of};
-use super::sse::{Event, SseReader};
-use super::web::{Answer, PROTOCOL, Promoted, SESSION, Target, WebClient, WebError, standard_headers};
+use super::sse::SseReader;
+use super::web::{Answer, Promoted, SESSION, Target, WebClient, WebError, standard_headers};
+use session::State;
 
-const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 /// The largest message that is passed on.
 const LARGEST: usize = 256 << 20;
 /// How long a server may take to accept what it need not answer.
@@ -33,8 +35,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const TRIES: u32 = 5;
 /// How long to wait before that when the server does not say.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long to wait at most before a stream is opened again on which the server said nothing.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Relays between this process's standard input and output and a server, until the input ends or `stop` is done.
 ///
@@ -130,15 +130,6 @@ struct Inner {
 struct Running {
     hang_up: CancellationToken,
     is_stateless: bool,
-}
-
-/// What HTTP adds to a session.
-#[derive(Default, Clone)]
-struct State {
-    session: Option<HeaderValue>,
-    protocol: Option<HeaderValue>,
-    /// What began the session, to begin another when the server has forgotten this one.
-    initialize: Option<Bytes>,
 }
 
 /// What came of sending something.
@@ -333,18 +324,6 @@ impl Bridge {
         }
     }
 
-    /// Adds what belongs to the session, and returns which it is; nothing when there is none.
-    fn add_session(&self, headers: &mut HeaderMap) -> Option<HeaderValue> {
-        let state = self.state();
-        if let Some(protocol) = &state.protocol {
-            headers.insert(PROTOCOL, protocol.clone());
-        }
-        if let Some(session) = &state.session {
-            headers.insert(SESSION, session.clone());
-        }
-        state.session.clone()
-    }
-
     /// Learns from an answer what later requests need.
     fn learn(&self, method: &str, message: &Value) {
         match method {
@@ -408,94 +387,6 @@ impl Bridge {
                 }
             }
         }
-    }
-
-    async fn open_stream(&self, after: Option<&str>) -> Result<Answer, WebError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        self.add_session(&mut headers);
-        if let Some(after) = after.and_then(|after| HeaderValue::from_str(after).ok()) {
-            headers.insert(LAST_EVENT, after);
-        }
-        self.0.http.send(&self.0.target, Method::GET, headers, None).await
-    }
-
-    /// Passes on what the server says by itself, as long as the session lasts. A stream that ends is opened again: servers
-    /// may close one at any time. It is given up when the server does not let it be opened.
-    async fn listen(&self) {
-        let over = self.0.over.clone();
-        let listening = async {
-            let session = self.state().session.clone();
-            let mut last_event: Option<String> = None;
-            let mut failures = 0;
-            let mut pause = PAUSE;
-            let mut asked_for = None;
-            while failures < TRIES && self.state().session == session {
-                match self.open_stream(last_event.as_deref()).await {
-                    Ok(stream) if stream.status().is_success() && stream.is("text/event-stream") => {
-                        failures = 0;
-                        // One that ends again and again without a word is opened less and less often.
-                        pause = (pause * 2).min(LONGEST_PAUSE);
-                        self.hear(stream, |event| {
-                            pause = PAUSE;
-                            asked_for = event.retry.map(Duration::from_millis).or(asked_for);
-                            last_event = event.id.clone().or(last_event.take());
-                        })
-                        .await;
-                    }
-                    // The server says nothing by itself.
-                    Ok(refused) if !refused.status().is_server_error() => return,
-                    Ok(_) | Err(_) => failures += 1,
-                }
-                tokio::time::sleep(asked_for.unwrap_or(pause)).await;
-            }
-        };
-        tokio::select! {
-            () = over.cancelled() => {}
-            () = listening => {}
-        }
-    }
-
-    /// Passes on what comes on a stream, to its end.
-    async fn hear(&self, mut stream: Answer, mut note: impl FnMut(&Event)) {
-        let mut reader = SseReader::default();
-        while let Ok(Some(piece)) = stream.piece().await {
-            for event in reader.feed(&piece) {
-                note(&event);
-                if !event.data.is_empty() {
-                    self.pass_on(event.data.as_bytes()).await;
-                }
-            }
-        }
-    }
-
-    /// Begins another session as the client has begun the one that the server has forgotten, unless that was done
-    /// meanwhile.
-    async fn begin_again(&self, forgotten: &HeaderValue) -> Result<(), WebError> {
-        let lost = || WebError("the server has forgotten its session".to_owned());
-        let _only_one = self.0.renewing.lock().await;
-        if self.state().session.as_ref() != Some(forgotten) {
-            return Ok(());
-        }
-        let first = self.state().initialize.clone().ok_or_else(lost)?;
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let send = |headers, body| self.0.http.send(&self.0.target, Method::POST, headers, Some(body));
-        let answer = send(headers.clone(), first).await?;
-        if !answer.status().is_success() {
-            return Err(lost());
-        }
-        self.state().session = answer.headers().get(SESSION).cloned();
-        // Its answer is the client's no more; it is read so that the server may go on.
-        drop(answer.whole(LARGEST).await?);
-        self.add_session(&mut headers);
-        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        send(headers, initialized.to_string().into()).await?;
-        let bridge = self.clone();
-        self.0.tasks.spawn(async move { bridge.listen().await });
-        log::info!("the server had forgotten its session; another one was begun");
-        Ok(())
     }
 
     /// Gives the client a message, as one line.

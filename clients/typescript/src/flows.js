@@ -67,7 +67,19 @@ export class Flows {
    * @returns {Promise<Schemas['Flow'][]>}
    */
   async import(file, asking) {
-    return (await this.#http.json('POST', '/api/flows/import', { body: file, ...asking })).items;
+    return (await this.importWithNotes(file, asking)).flows;
+  }
+
+  /**
+   * The same, with what did not come over as it was from another system's file.
+   *
+   * @param {Schemas['FlowFiles']} file
+   * @param {Asking} [asking]
+   * @returns {Promise<{flows: Schemas['Flow'][], notes: Schemas['ImportNote'][]}>}
+   */
+  async importWithNotes(file, asking) {
+    const { items, notes = [] } = await this.#http.json('POST', '/api/flows/import', { body: file, ...asking });
+    return { flows: items, notes };
   }
 
   /**

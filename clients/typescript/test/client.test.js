@@ -65,6 +65,8 @@ test('a flow is made, changed, run, exported, imported and deleted', async () =>
   const copy = { ...(await flowtrail.flows.export(flow.id)), toolName: 'greet_again' };
   const [imported] = await flowtrail.flows.import([copy]);
   assert.equal(imported?.nodes.length, 2);
+  const { flows, notes } = await flowtrail.flows.importWithNotes({ ...copy, toolName: 'greet_noted' });
+  assert.deepEqual([flows.length, notes], [1, []]);
   assert.ok((await gather(flowtrail.flows.all({ q: 'greet' }))).length >= 2);
   await flowtrail.flows.delete(flow.id);
   await assert.rejects(flowtrail.flows.get(flow.id), NotFoundError);

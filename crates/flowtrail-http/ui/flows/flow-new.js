@@ -6,6 +6,7 @@ import { Element, css, define, html, nothing } from '../base/element.js';
 import './flow-graph.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Problem']} FlowProblem */
+/** @typedef {import('../../client/index.js').Schemas['ImportNote']} ImportNote */
 
 class FlowNew extends Element {
   static properties = {
@@ -14,6 +15,7 @@ class FlowNew extends Element {
     error: { state: true },
     isBusy: { state: true },
     kind: { state: true },
+    imported: { state: true },
   };
 
   static styles = css`
@@ -51,6 +53,11 @@ class FlowNew extends Element {
       background: var(--ft-error-ground);
       overflow-wrap: anywhere;
     }
+    .notes {
+      display: grid;
+      gap: 0.5rem;
+      overflow-wrap: anywhere;
+    }
     .graph {
       max-height: 20rem;
       overflow: auto;
@@ -72,6 +79,8 @@ class FlowNew extends Element {
     this.isBusy = false;
     /** @type {'file' | 'external'} */
     this.kind = 'file';
+    /** What was imported, when there is something to tell of it. @type {{id: string | undefined, count: number, notes: ImportNote[]} | undefined} */
+    this.imported = undefined;
   }
 
   /** The flow that the text has, as far as it is one. */
@@ -109,9 +118,14 @@ class FlowNew extends Element {
         const made = await flows.create({ kind: 'external', name });
         this.tell('ft-made', made.id);
       } else {
-        const made = await flows.import(JSON.parse(this.text));
+        const { flows: made, notes } = await flows.importWithNotes(JSON.parse(this.text));
+        const id = made[0]?.id;
+        if (notes.length > 0) {
+          this.imported = { id, count: made.length, notes };
+          return;
+        }
         if (made.length > 1) this.tell('ft-said', `${made.length} flows were imported.`);
-        this.tell('ft-made', made[0]?.id);
+        this.tell('ft-made', id);
       }
     } catch (error) {
       this.error = error instanceof SyntaxError ? new Error(`this is no JSON: ${error.message}`) : /** @type {Error} */ (error);
@@ -121,6 +135,7 @@ class FlowNew extends Element {
   }
 
   render() {
+    if (this.imported !== undefined) return this.#notes(this.imported);
     const isFile = this.kind === 'file';
     return html`<form @submit=${this.#submit}>
       <div class="row">
@@ -136,6 +151,21 @@ class FlowNew extends Element {
         <button class="primary" ?disabled=${this.isBusy || (isFile && this.text.trim() === '')}>${isFile ? 'Import' : 'Create'}</button>
       </div>
     </form>`;
+  }
+
+  /** What another system's file had and Flowtrail has not. @param {{id: string | undefined, count: number, notes: ImportNote[]}} imported */
+  #notes({ id, count, notes }) {
+    const made = count === 1 ? 'The flow was imported.' : `${count} flows were imported.`;
+    return html`<div class="notes" role="status">
+      <h2>${made} This did not come over as it was</h2>
+      <ul>
+        ${notes.map(
+          ({ flow, node, field, message }) =>
+            html`<li>${count > 1 && flow ? html`${flow}: ` : nothing}${node ? html`<strong>${node}</strong> ` : nothing}<code>${field}</code> ${message}</li>`,
+        )}
+      </ul>
+      <div class="row"><button class="primary" @click=${() => this.tell('ft-made', id)}>Open the flow</button></div>
+    </div>`;
   }
 
   /** @param {'file' | 'external'} kind @param {string} says */

@@ -61,6 +61,29 @@ test('a flow file is imported, and what is wrong with it is shown at its node', 
   await until(async () => (await shown.locator('ft-flow-graph g.node').count()) === 5, 'the graph of what was pasted');
 });
 
+test('what another system’s file has and Flowtrail has not is told, and then the flow is shown', async (t) => {
+  const greeting = {
+    version: '1.0',
+    flow: {
+      name: 'Greeting',
+      nodes: [
+        { id: 'input_1', type: 'input', data: { label: 'Name', colour: 'red' } },
+        { id: 'output_2', type: 'output', data: { format: 'text' } },
+      ],
+      edges: [{ source: 'input_1', target: 'output_2' }],
+    },
+  };
+  const shown = await page(t, server, { path: '/flows' });
+  await shown.getByRole('link', { name: 'New flow' }).first().click();
+  await shown.getByPlaceholder('Paste the JSON').fill(JSON.stringify(greeting));
+  await shown.getByRole('button', { name: 'Import' }).click();
+  const notes = shown.locator('flow-new li');
+  await notes.first().waitFor();
+  assert.match(await notes.first().innerText(), /input_1 data\.colour has no counterpart and was left out/);
+  await shown.getByRole('button', { name: 'Open the flow' }).click();
+  await shown.locator('flow-page h1', { hasText: 'Greeting' }).waitFor();
+});
+
 test('the list tells how the last runs went, and finds', async (t) => {
   for (let number = 0; number < 3; number += 1) await server.call('order_summary', GOOD_ORDER);
   await server.call('order_summary', BAD_ORDER);

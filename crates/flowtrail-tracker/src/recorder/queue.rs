@@ -51,7 +51,7 @@ pub(super) enum WriterIs {
     Idle,
     /// It sleeps until something comes that is waited for.
     Lingering,
-    /// It sleeps for a moment, unless so many wait before.
+    /// It sleeps for a moment, unless so many come before that are waited for.
     Gathering(usize),
 }
 
@@ -74,7 +74,7 @@ impl Queue {
             WriterIs::Awake => false,
             WriterIs::Idle => true,
             WriterIs::Lingering => self.urgent > 0,
-            WriterIs::Gathering(count) => self.waiting.len() >= count,
+            WriterIs::Gathering(count) => self.urgent >= count,
         };
         if wakes {
             self.writer = WriterIs::Awake;

@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// costs at most the nodes of so long.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// How many commands a batch has when there is much to do. Then the next one waits for as many, for a moment at most: what a
+/// How many are waited for in a batch when there is much to do. Then the next one waits for as many, for a moment at most: what a
 /// commit costs by itself is shared by more, and those who wait are answered sooner for it.
 const BUSY: usize = 8;
 /// How long that moment is. A commit with its flush takes about as long.
@@ -40,12 +40,13 @@ impl Writer {
     pub(super) fn run(self) {
         let mut last = 0;
         while let Some((commands, waiters)) = self.next_batch(last) {
-            last = commands.len();
+            last = waiters.iter().filter(|waiter| waiter.patience != Patience::Lazy).count();
             self.write(commands, waiters);
         }
     }
 
-    /// Whatever is waiting, oldest first, up to the bounds of a batch. The one before had so many. None when closed and empty.
+    /// Whatever is waiting, oldest first, up to the bounds of a batch. In the one before so many were waited for. None
+    /// when closed and empty.
     fn next_batch(&self, last: usize) -> Option<(Vec<Command>, Vec<Waiter>)> {
         let limits = &self.shared.limits;
         let mut queue = self.shared.lock();
@@ -59,7 +60,7 @@ impl Writer {
                 continue;
             };
             let linger = LINGER.saturating_sub(oldest.queued_at.elapsed());
-            if gathers && queue.waiting.len() < last && queue.urgent > 0 && !queue.closed {
+            if gathers && (1..last).contains(&queue.urgent) && !queue.closed {
                 gathers = false;
                 queue = self.sleep(queue, WriterIs::Gathering(last), Some(GATHERING));
                 continue;

@@ -216,6 +216,8 @@ async fn pass_if(
             {
                 return Ok(request.into_response(answer));
             }
+            // It may take many times the memory of what it was read from, and the answer may take its time.
+            drop(message);
             let response = next.call(request).await?;
             if let Some(session) =
                 header_text(response.headers().get(SESSION_HEADER)).filter(|_| rules.is_own)
@@ -281,6 +283,8 @@ fn header_text(value: Option<&header::HeaderValue>) -> Option<&str> {
 /// The answer to a call that needs no more than that.
 async fn answered(request: &ServiceRequest, principal: &Principal, message: &Value) -> Option<HttpResponse> {
     let app = request.app_data::<web::Data<App>>()?;
+    // Below it there is nothing.
+    (request.path().trim_end_matches('/') == "/mcp").then_some(())?;
     let call = PlainCall::of(&call_headers(request.headers())?, message)?;
     let answer = app.flow_server().answer(&call, principal, app.hang_up()).await?;
     Some(HttpResponse::Ok().content_type("application/json").body(answer))

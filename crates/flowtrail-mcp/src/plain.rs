@@ -5,7 +5,7 @@
 //! is decided narrowly. Whatever is out of the ordinary in a call, and every refusal, is the SDK's: nothing of the protocol
 //! is decided twice.
 
-use flowtrail_runner::{Call, output_schema};
+use flowtrail_runner::{Call, RunError, output_schema};
 use flowtrail_types::{Principal, Source};
 use rmcp::model::{
     CallToolResponse, ClientCapabilities, Implementation, JsonObject, ProtocolVersion, RequestId,
@@ -14,7 +14,7 @@ use rmcp::model::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Said, meta};
+use crate::call::{Said, failed, meta};
 use crate::{FlowServer, answer, history};
 
 const PROTOCOL: &str = "io.modelcontextprotocol/protocolVersion";
@@ -110,8 +110,8 @@ fn only(object: &JsonObject, known: &[&str]) -> Option<()> {
 }
 
 impl FlowServer {
-    /// Runs the flow of a plain call, and returns the message that answers it. Nothing, and nothing is recorded, when the call
-    /// is refused or names no flow: then the SDK is to be asked, which says so. When this future is dropped, or `hang_up`
+    /// Runs the flow of a plain call, and returns the message that answers it. Nothing, and nothing was run or recorded, when
+    /// the call is refused or names no flow: then the SDK is to be asked, which says so. When this future is dropped, or `hang_up`
     /// fires, the flow is stopped.
     pub async fn answer(
         &self,
@@ -133,9 +133,17 @@ impl FlowServer {
         let mut run = Call::new(principal.clone(), flow, call.arguments.clone(), Source::Mcp);
         run.meta = Some(meta(said));
         run.cancel = stop;
-        let finished = self.runner().run(run).await.ok()?;
-        let result = CallToolResponse::from(answer::finished(&finished, is_declared));
-        let answer = ServerJsonRpcMessage::response(ServerResult::from(result), call.id.clone());
+        let answer = match self.runner().run(run).await {
+            Ok(finished) => {
+                let result = CallToolResponse::from(answer::finished(&finished, is_declared));
+                ServerJsonRpcMessage::response(ServerResult::from(result), call.id.clone())
+            }
+            // It may have run, and is not to run again.
+            Err(RunError::Tracker(error)) => {
+                ServerJsonRpcMessage::error(failed(&error), Some(call.id.clone()))
+            }
+            Err(_) => return None,
+        };
         serde_json::to_vec(&answer).ok()
     }
 }

@@ -1,5 +1,7 @@
 //! A part of a flow under way: the loop that runs node after node, the same for the whole and for a body.
 
+use std::time::{Duration, Instant};
+
 use flowtrail_tracker::{ExecutionHandle, NodeStart};
 use flowtrail_types::{Node, NodeStatus};
 use futures_util::future::BoxFuture;
@@ -17,6 +19,9 @@ use crate::progress::{Entry, Next, Progress};
 use crate::runner::Runner;
 use crate::tally::Tally;
 use crate::template::{Scope, Shared};
+
+/// How long nodes that need not wait for anything run one after another.
+const STRETCH: Duration = Duration::from_millis(1);
 
 /// What all parts of an execution share.
 pub(crate) struct Execution<'e> {
@@ -71,7 +76,13 @@ impl<'e> Course<'e> {
     pub(crate) async fn run(&mut self, first: Vec<(usize, Entry)>) -> Result<(), Failed> {
         let mut running = FuturesUnordered::new();
         running.extend(first.into_iter().map(|(node, entry)| self.start(node, entry)));
+        let mut since = Instant::now();
         while let Some(ended) = running.next().await {
+            if since.elapsed() >= STRETCH {
+                // Others run on this thread, and somebody may want this to stop.
+                tokio::task::yield_now().await;
+                since = Instant::now();
+            }
             for node in self.take(ended)? {
                 let entry = self.progress.begin(node);
                 running.push(self.start(node, entry));

@@ -1,6 +1,8 @@
 //! The runner: the door through which flows are run.
 
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 
 use crate::arguments::{check_arguments, first_parameter};
 use crate::call::Call;
@@ -127,12 +129,19 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// When the call is refused; nothing was recorded then. A flow that fails is no error here: its
-    /// outcome says so.
+    /// When the call is refused; nothing was recorded then. [`RunError::Tracker`] also when a flow that is written once could
+    /// not be. A flow that fails is no error here: its outcome says so.
     pub async fn run(&self, mut call: Call) -> Result<Finished, RunError> {
         let admitted = self.admit(&mut call)?;
-        if !admitted.is_brief {
-            return Ok(self.begin(call, admitted).await?.finish().await);
+        // Who is told of nodes while they run is told of something that is there.
+        if !admitted.is_brief || call.observer.is_some() {
+            let runner = self.clone();
+            // Elsewhere from the beginning: whoever drops this while the start is written has called it all the same.
+            let task = self.spawn(async move { Ok(runner.begin(call, admitted).await?.finish().await) });
+            return task.await.unwrap_or_else(|error| {
+                log::error!("a call broke off: {error}");
+                Err(RunError::Tracker(TrackerError::Closed))
+            });
         }
         let Admitted { place, timeout, .. } = admitted;
         let params = Value::Object(call.arguments.clone());
@@ -142,17 +151,19 @@ impl Runner {
         // Most have ended when they were looked at once. What has not goes on elsewhere, whoever drops this.
         let looked_at = poll_fn(|context| {
             let _entered = self.0.options.runtime.as_ref().map(Handle::enter);
-            Poll::Ready(execution.as_mut().poll(context))
+            // As a task would be, it is apart from whoever waits for it.
+            Poll::Ready(catch_unwind(AssertUnwindSafe(|| execution.as_mut().poll(context))))
         });
         let ended = match looked_at.await {
-            Poll::Ready(ended) => ended?.recorded().await,
-            Poll::Pending => {
+            Ok(Poll::Ready(ended)) => ended?.recorded().await,
+            Ok(Poll::Pending) => {
                 let task = self.spawn(async move {
                     let _place = place;
                     execution.await?.recorded().await
                 });
                 task.await.unwrap_or_else(|error| Ok(broken_off(id, &error)))
             }
+            Err(_) => Ok(broken_off(id, &"it panicked")),
         };
         Ok(ended?)
     }
@@ -263,7 +274,7 @@ impl Running {
 
 /// What is known of an execution that has not come to its end: the runtime shuts down, or there is a mistake in the loop
 /// itself. The tracker's handle, dropped, has recorded the end.
-fn broken_off(id: ExecutionId, error: &JoinError) -> Finished {
+fn broken_off(id: ExecutionId, error: &dyn Display) -> Finished {
     log::error!("execution {id} broke off: {error}");
     let reason = ErrorInfo::new(ErrorKind::Dropped, "the execution broke off");
     Finished { id, outcome: Outcome::Aborted(Some(reason)), returns: Vec::new(), outputs: Value::Null }

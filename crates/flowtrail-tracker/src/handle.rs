@@ -353,15 +353,17 @@ impl Shared {
         let node = self.node(seq, node, status, output, error);
         match &mut nodes.held {
             Some(held) => held.ended.push(node),
-            None => self.hand_over(&mut nodes, node),
+            None => {
+                if self.is_watched() {
+                    self.tell(NodeProgress::of_new(self.id, &node));
+                }
+                self.append(&mut nodes, node);
+            }
         }
     }
 
-    /// A node that has ended is told of and queued.
-    fn hand_over(&self, nodes: &mut Nodes, node: NewNode) {
-        if self.is_watched() {
-            self.tell(NodeProgress::of_new(self.id, &node));
-        }
+    /// A node that has ended is queued.
+    fn append(&self, nodes: &mut Nodes, node: NewNode) {
         let at = self.tracker.clock.now();
         let command =
             Command::Append { execution: self.id, nodes: vec![node.clone()], at, renewed_until: None };

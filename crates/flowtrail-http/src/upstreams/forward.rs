@@ -13,7 +13,7 @@ use super::{Asked, INVALID_REQUEST, SERVER_ERROR};
 
 /// What of a client's headers is the server's business, beside those that begin with `mcp-`. The key is not.
 const PASSED: &[&str] =
-    &["accept", "accept-language", "baggage", "content-type", "last-event-id", "traceparent", "tracestate"];
+    &["accept", "accept-language", "baggage", "last-event-id", "traceparent", "tracestate"];
 /// What of a server's headers is the client's business, beside those that begin with `mcp-`.
 const ANSWERED: &[HeaderName] =
     &[header::CONTENT_TYPE, header::CACHE_CONTROL, header::ALLOW, header::RETRY_AFTER];
@@ -116,6 +116,11 @@ fn passed(asked: &Asked<'_>) -> flowtrail_mcp::proxy::HeaderMap {
         {
             headers.append(name, value);
         }
+    }
+    if asked.body.is_some() {
+        // As it was read here. With another character set, or as a form, it could say something else to the server.
+        let json = flowtrail_mcp::proxy::HeaderValue::from_static("application/json");
+        headers.insert(flowtrail_mcp::proxy::HeaderName::from_static("content-type"), json);
     }
     headers
 }

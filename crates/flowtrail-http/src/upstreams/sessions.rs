@@ -96,7 +96,10 @@ impl Sessions {
         self.lock().retain(|_, entry| match &entry.session {
             Session::Held(child) if !child.is_alive() => false,
             // Somebody listens, who need not say anything.
-            Session::Held(child) if child.is_heard() => true,
+            Session::Held(child) if child.is_heard() => {
+                entry.heard_at = Instant::now();
+                true
+            }
             _ => entry.heard_at.elapsed() < IDLE,
         });
     }

@@ -41,12 +41,29 @@ impl std::fmt::Display for Ended {
     }
 }
 
+/// Starts a server with these ends of its pipes, as the first of a group of processes: whoever starts one by `npx` or a
+/// script starts more than one, and [`stop`] stops them together. It is killed when what is returned is dropped.
+pub(super) fn start_group(
+    command: &Command,
+    stdin: Stdio,
+    stdout: Stdio,
+) -> Result<tokio::process::Child, ChildError> {
+    let mut starting = prepared(command, stdin, stdout);
+    #[cfg(unix)]
+    starting.process_group(0);
+    starting.spawn().map_err(|source| ChildError::new(command, source))
+}
+
 /// Starts a server with these ends of its pipes. It is killed when what is returned is dropped.
 pub(crate) fn start(
     command: &Command,
     stdin: Stdio,
     stdout: Stdio,
 ) -> Result<tokio::process::Child, ChildError> {
+    prepared(command, stdin, stdout).spawn().map_err(|source| ChildError::new(command, source))
+}
+
+fn prepared(command: &Command, stdin: Stdio, stdout: Stdio) -> tokio::process::Command {
     let mut starting = tokio::process::Command::new(&command.program);
     // Flowtrail's own keys and secrets are nobody else's; what a server needs of them its configuration names.
     for (name, _) in std::env::vars_os() {
@@ -62,13 +79,10 @@ pub(crate) fn start(
         // What it says to people goes where it would go without us.
         .stderr(Stdio::inherit())
         .kill_on_drop(true);
-    // Whoever starts a server by `npx` or a script starts more than one process: they are stopped together.
-    #[cfg(unix)]
-    starting.process_group(0);
     if let Some(folder) = &command.folder {
         starting.current_dir(folder);
     }
-    starting.spawn().map_err(|source| ChildError::new(command, source))
+    starting
 }
 
 /// Waits for a server whose standard input is closed; asks it to end, and kills it, when it takes too long.

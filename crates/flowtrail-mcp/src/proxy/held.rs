@@ -100,6 +100,11 @@ impl Way {
             log::warn!("a client reads too slowly: a message of {} bytes is not passed on", message.len());
             return Err(message);
         }
+        self.send_last(message)
+    }
+
+    /// The same for what ends it: that is passed on however much waits.
+    fn send_last(&self, message: Bytes) -> Result<(), Bytes> {
         self.waiting.fetch_add(message.len(), Ordering::Relaxed);
         self.to.send(message).map_err(|unsent| unsent.0)
     }
@@ -152,7 +157,7 @@ impl HeldChild {
     }
 
     fn start(command: &Command, tap: Option<Tap>, is_shared: bool) -> Result<Self, ChildError> {
-        let mut process = child::start(command, Stdio::piped(), Stdio::piped())?;
+        let mut process = child::start_group(command, Stdio::piped(), Stdio::piped())?;
         let missing = || ChildError::new(command, std::io::Error::other("it has no pipes"));
         let stdin = process.stdin.take().ok_or_else(missing)?;
         let stdout = process.stdout.take().ok_or_else(missing)?;
@@ -340,7 +345,8 @@ impl Inner {
                     }
                     None => line,
                 };
-                let _ = route.to.send(line);
+                // The last of it, which may not be left out.
+                let _ = route.to.send_last(line);
             }
             return;
         }
@@ -384,7 +390,10 @@ impl Routes {
         if let Some(route) = route {
             let _ = route.to.send(line);
         } else if !is_shared && self.unheard.len() < KEPT {
-            self.unheard.push_back(line);
+            let kept: usize = self.unheard.iter().map(Bytes::len).sum();
+            if kept + line.len() <= MOST_WAITING {
+                self.unheard.push_back(line);
+            }
         }
     }
 }

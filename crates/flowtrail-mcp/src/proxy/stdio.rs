@@ -34,7 +34,7 @@ pub async fn relay_command(
     let pipe = |made: std::io::Result<_>| made.map_err(|source| ChildError::new(command, source));
     let (their_input, our_output) = pipe(std::io::pipe())?;
     let (our_input, their_output) = pipe(std::io::pipe())?;
-    let mut server = child::start(command, Stdio::from(their_input), Stdio::from(their_output))?;
+    let mut server = child::start_group(command, Stdio::from(their_input), Stdio::from(their_output))?;
     let tap = Arc::new(tap);
     let (client_left, client_is_gone) = oneshot::channel();
     let (server_left, mut server_is_gone) = oneshot::channel();

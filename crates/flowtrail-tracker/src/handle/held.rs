@@ -7,7 +7,7 @@ use flowtrail_store::{Command, NewEnd, NewExecution, NewNode};
 use super::{ExecutionHandle, Shared};
 use crate::ack::Reply;
 use crate::recorder::Patience;
-use crate::{StartExecution, Tracker, TrackerError, access};
+use crate::{NodeProgress, StartExecution, Tracker, TrackerError, access};
 
 /// What is not written yet of an execution: how it began, and its nodes that have ended.
 #[derive(Debug)]
@@ -57,27 +57,35 @@ impl ExecutionHandle {
     ///
     /// When it was not written. Nothing of it will be then.
     pub async fn let_go(&self) -> Result<(), TrackerError> {
-        let Some(written) = self.shared.let_go() else { return Ok(()) };
+        let Some(Begun { written, nodes }) = self.shared.let_go() else { return Ok(()) };
         let reply = written.into_future().await.unwrap_or(Err(TrackerError::Closed));
-        if reply.is_err() {
-            self.shared.forget();
+        match reply {
+            Ok(_) => nodes.into_iter().for_each(|node| self.shared.tell(node)),
+            Err(_) => self.shared.forget(),
         }
         reply.map(drop)
     }
 }
 
+/// A start that is on its way, and the nodes of which those who watch are told once it is there.
+struct Begun {
+    written: oneshot::Receiver<Reply>,
+    nodes: Vec<NodeProgress>,
+}
+
 impl Shared {
-    fn let_go(&self) -> Option<oneshot::Receiver<Reply>> {
+    fn let_go(&self) -> Option<Begun> {
         let mut nodes = self.lock();
         let Held { start, ended } = nodes.held.take()?;
         let written = self.tracker.recorder.submit(Command::Start(start), Patience::Refusable);
+        let mut told = Vec::new();
         if self.is_watched() {
-            nodes.running.iter().for_each(|(seq, node)| {
-                self.tell(node.begun.progress(self.id, *seq, node.executed_at));
-            });
+            told.extend(ended.iter().map(|node| NodeProgress::of_new(self.id, node)));
+            let running = nodes.running.iter();
+            told.extend(running.map(|(seq, node)| node.begun.progress(self.id, *seq, node.executed_at)));
         }
-        ended.into_iter().for_each(|node| self.hand_over(&mut nodes, node));
-        Some(written)
+        ended.into_iter().for_each(|node| self.append(&mut nodes, node));
+        Some(Begun { written, nodes: told })
     }
 
     /// Writes all of an execution that was held back until its end.

@@ -63,9 +63,13 @@ pub(super) async fn stop_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        if let (Ok(mut terminate), Ok(mut hang_up)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        {
             tokio::select! {
                 _ = terminate.recv() => return,
+                // The terminal was closed.
+                _ = hang_up.recv() => return,
                 interrupted = tokio::signal::ctrl_c() => {
                     if interrupted.is_ok() {
                         return;

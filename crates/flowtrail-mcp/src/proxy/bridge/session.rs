@@ -14,6 +14,8 @@ use crate::proxy::web::{Answer, PROTOCOL, SESSION, WebError};
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 /// How long to wait at most before a stream is opened again on which the server said nothing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a server may take to begin another session.
+const BEGUN_WITHIN: Duration = Duration::from_secs(30);
 
 /// What HTTP adds to a session.
 #[derive(Default, Clone)]
@@ -105,23 +107,39 @@ impl Bridge {
             return Ok(());
         }
         let first = self.state().initialize.clone().ok_or_else(lost)?;
+        let session = tokio::time::timeout(BEGUN_WITHIN, self.begin(first)).await.map_err(|_| lost())??;
+        // Only now: whoever finds it is let in.
+        self.state().session = session;
+        let bridge = self.clone();
+        self.0.tasks.spawn(async move { bridge.listen().await });
+        log::info!("the server had forgotten its session; another one was begun");
+        Ok(())
+    }
+
+    /// Begins a session by this message, and returns which it is.
+    async fn begin(&self, first: Bytes) -> Result<Option<HeaderValue>, WebError> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let send = |headers, body| self.0.http.send(&self.0.target, Method::POST, headers, Some(body));
         let answer = send(headers.clone(), first).await?;
         if !answer.status().is_success() {
-            return Err(lost());
+            return Err(WebError(format!(
+                "the server has forgotten its session, and refuses another: {}",
+                answer.status()
+            )));
         }
-        self.state().session = answer.headers().get(SESSION).cloned();
+        let session = answer.headers().get(SESSION).cloned();
         // Its answer is the client's no more; it is read so that the server may go on.
         drop(answer.whole(LARGEST).await?);
-        self.add_session(&mut headers);
+        if let Some(protocol) = self.state().protocol.clone() {
+            headers.insert(PROTOCOL, protocol);
+        }
+        if let Some(session) = session.clone() {
+            headers.insert(SESSION, session);
+        }
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         send(headers, initialized.to_string().into()).await?;
-        let bridge = self.clone();
-        self.0.tasks.spawn(async move { bridge.listen().await });
-        log::info!("the server had forgotten its session; another one was begun");
-        Ok(())
+        Ok(session)
     }
 }

@@ -29,6 +29,8 @@ export class ExecutionData {
   children;
   /** Whether it was there, and was deleted. */
   isGone = false;
+  /** Whether nothing is to be asked of it for now. */
+  #rests = false;
   #host;
   #fetched;
   #soon;
@@ -68,6 +70,7 @@ export class ExecutionData {
     this.#soon.stop();
     for (const loading of this.#all) loading.forget();
     this.isGone = false;
+    this.#rests = false;
     if (id) void this.fetch();
   }
 
@@ -75,6 +78,7 @@ export class ExecutionData {
   async fetch() {
     const id = this.#id;
     const known = this.execution.value;
+    this.#rests = false;
     const found = await this.execution.run((signal) => this.#client.executions.get(id, { data: 'none', allowed: true, signal }));
     if (id !== this.#id) return;
     if (found === undefined) {
@@ -151,14 +155,20 @@ export class ExecutionData {
     }
     // What is under way may have been read before this happened.
     if (changed.size > 0 && this.execution.isLoading) isStale = true;
-    if (isStale && !this.isGone) this.#soon.ask();
+    if (isStale && !this.isGone && !this.#rests) this.#soon.ask();
+  }
+
+  /** It is about to be deleted: nothing is asked of it that may not be there any more when it comes, until somebody fetches it. */
+  rest() {
+    this.#rests = true;
+    this.#soon.stop();
+    for (const loading of this.#all) loading.stop();
   }
 
   /** It was deleted: nothing more is asked of it. */
   gone() {
     this.isGone = true;
-    this.#soon.stop();
-    for (const loading of this.#all) loading.stop();
+    this.rest();
     this.#host.requestUpdate();
   }
 }

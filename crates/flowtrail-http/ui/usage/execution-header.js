@@ -127,7 +127,13 @@ export class ExecutionHeader extends Connected {
     });
     if (!sure) return;
     await this.#doing.run(async () => {
-      await this.client.executions.delete(flowId, shown.id);
+      this.tell('ft-deleting');
+      try {
+        await this.client.executions.delete(flowId, shown.id);
+      } catch (error) {
+        this.tell('ft-changed');
+        throw error;
+      }
       this.tell('ft-deleted', shown.id);
     });
   }

@@ -204,6 +204,7 @@ export class FlowtrailExecution extends Connected {
         .execution=${shown}
         .isClosable=${this.isClosable}
         @ft-changed=${() => this.#data.fetch()}
+        @ft-deleting=${() => this.#data.rest()}
         @ft-deleted=${this.#deleted}
       ></ft-execution-header>
       ${error ? html`<ft-problem .error=${error} what="This may have changed since" @ft-retry=${() => this.#data.fetch()}></ft-problem>` : nothing}

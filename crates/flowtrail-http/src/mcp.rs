@@ -174,6 +174,10 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 #[derive(Debug, Clone)]
 pub(crate) struct Posted(pub(crate) Bytes);
 
+/// The same as it was read; null when nothing was posted.
+#[derive(Debug)]
+pub(crate) struct Message(pub(crate) Value);
+
 /// The doors in their order, before Flowtrail's own service.
 async fn pass(
     request: ServiceRequest,
@@ -211,13 +215,15 @@ async fn pass_if(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     match admit(&mut request, rules).await {
         Ok(Admitted { doors, principal, message }) => {
-            if rules.is_own
-                && let Some(answer) = answered(&request, &principal, &message).await
-            {
-                return Ok(request.into_response(answer));
+            if rules.is_own {
+                if let Some(answer) = answered(&request, &principal, &message).await {
+                    return Ok(request.into_response(answer));
+                }
+                // It may take many times the memory of what it was read from, and the answer may take its time.
+                drop(message);
+            } else {
+                request.extensions_mut().insert(Message(message));
             }
-            // It may take many times the memory of what it was read from, and the answer may take its time.
-            drop(message);
             let response = next.call(request).await?;
             if let Some(session) =
                 header_text(response.headers().get(SESSION_HEADER)).filter(|_| rules.is_own)

@@ -20,14 +20,14 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Upstream, WebClient, WebError, read_message};
+use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Upstream, WebClient, WebError};
 use flowtrail_tracker::{Tracker, UpstreamTool};
 use flowtrail_types::Principal;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::mcp::{Posted, pass_upstream};
+use crate::mcp::{Message, Posted, pass_upstream};
 use crate::{ApiError, App, ErrorCode};
 
 use sessions::{Place, Sessions};
@@ -157,9 +157,11 @@ async fn handle(request: HttpRequest, app: web::Data<App>, name: web::Path<Strin
             format!("there is no upstream {:?}; [upstreams.NAME] in flowtrail.toml makes one", *name);
         return ApiError::new(ErrorCode::NotFound, message).error_response();
     };
-    let (principal, posted) = {
-        let extensions = request.extensions();
-        (extensions.get::<Principal>().cloned(), extensions.get::<Posted>().map(|posted| posted.0.clone()))
+    let (principal, posted, message) = {
+        let mut extensions = request.extensions_mut();
+        let posted = extensions.get::<Posted>().map(|posted| posted.0.clone());
+        let message = extensions.remove::<Message>().map(|message| message.0).unwrap_or_default();
+        (extensions.get::<Principal>().cloned(), posted, message)
     };
     let Some(principal) = principal else {
         return ApiError::internal("an upstream without a principal").error_response();
@@ -168,8 +170,6 @@ async fn handle(request: HttpRequest, app: web::Data<App>, name: web::Path<Strin
         let message = "the token of a page only reads, and may not speak to other servers";
         return ApiError::new(ErrorCode::Forbidden, message).error_response();
     }
-    let message: Value =
-        posted.as_ref().map(|body| read_message(body).unwrap_or_default()).unwrap_or_default();
     if let Some(body) = &posted
         && let Err(unclear) = envelope::check(body)
     {

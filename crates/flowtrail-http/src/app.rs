@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, web};
@@ -32,6 +33,8 @@ pub struct AppOptions {
     pub rate_limit: Option<NonZeroU32>,
     /// Other MCP servers, to stand in front of at `/mcp/{name}`.
     pub upstreams: Vec<Upstream>,
+    /// For how long a call of a tool of theirs may wait for an answer to what it asks.
+    pub input_timeout: Duration,
     /// On which runtime their processes are looked after; on that of a worker when absent.
     pub runtime: Option<Handle>,
 }
@@ -44,6 +47,7 @@ impl Default for AppOptions {
             allowed_origins: Vec::new(),
             rate_limit: None,
             upstreams: Vec::new(),
+            input_timeout: Duration::from_secs(24 * 3600),
             runtime: None,
         }
     }
@@ -78,7 +82,12 @@ impl App {
     #[must_use]
     pub fn new(runner: Runner, mut options: AppOptions) -> Self {
         let upstreams = std::mem::take(&mut options.upstreams);
-        let upstreams = Upstreams::new(upstreams, runner.tracker().clone(), options.runtime.clone());
+        let upstreams = Upstreams::new(
+            upstreams,
+            runner.tracker().clone(),
+            options.input_timeout,
+            options.runtime.clone(),
+        );
         let shutdown = CancellationToken::new();
         let hang_up = CancellationToken::new();
         let server = FlowServer::new(runner.clone(), McpCaller::OfRequest, shutdown.clone());

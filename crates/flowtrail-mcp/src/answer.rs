@@ -41,8 +41,11 @@ pub(crate) fn failure(message: &str) -> CallToolResult {
 
 fn blamed(error: &ErrorInfo) -> String {
     match &error.node_name {
-        Some(node) => format!("The node \"{node}\" failed: {}", error.message),
-        None => error.message.clone(),
+        // A flow's timeout names the node that was running, which did not fail by itself.
+        Some(node) if !error.message.contains(&format!("{node:?}")) => {
+            format!("The node \"{node}\" failed: {}", error.message)
+        }
+        _ => error.message.clone(),
     }
 }
 

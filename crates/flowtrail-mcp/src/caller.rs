@@ -19,7 +19,7 @@ use rmcp::{ClientLifecycleMode, ClientServiceExt, Peer, RoleClient};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::proxy::{Reach, Upstream, start_child};
+use crate::proxy::{Reach, Upstream, client_builder, start_child};
 
 type Client = RunningService<RoleClient, ClientConfig>;
 
@@ -133,7 +133,12 @@ async fn connect(reach: &Reach) -> Result<Connection, String> {
                 target.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
             let http =
                 StreamableHttpClientTransportConfig::with_uri(target.url().as_str()).custom_headers(headers);
-            let transport = StreamableHttpClientTransport::from_config(http);
+            // Without idle connections, as the SDK has it: a body that was not read to its end delays the next request.
+            let client = client_builder()
+                .pool_max_idle_per_host(0)
+                .build()
+                .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+            let transport = StreamableHttpClientTransport::with_client(client, http);
             let client = config.serve_with_lifecycle(transport, lifecycle).await;
             let client = client.map_err(|error| format!("the server cannot be reached: {error}"))?;
             // Some tools want arguments repeated in headers, which the SDK does once it has seen their schemas.

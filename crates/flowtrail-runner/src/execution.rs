@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use crate::answers::Answers;
 use crate::call::Call;
 use crate::course::{Course, Execution, Failed, Place};
-use crate::duration::spoken;
 use crate::finished::{Finished, Returned};
 use crate::plan::Plan;
 use crate::progress::{Entry, Progress};
@@ -27,6 +26,8 @@ const MOMENT: Duration = Duration::from_millis(5);
 /// What an execution has come to, before its end is recorded.
 struct Come {
     outcome: Outcome,
+    /// Whether it is the flow that took too long, and not one of its nodes.
+    is_timeout: bool,
     returns: Vec<Returned>,
     outputs: Value,
 }
@@ -50,9 +51,9 @@ impl Ended {
 }
 
 /// Runs a planned flow to its end and records it.
-pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle, timeout: Duration) -> Finished {
-    let come = come_to_end(&runner, &call, &handle, timeout).await;
-    let Ended { finished, recorded } = end(&runner, &call, handle, come, timeout);
+pub(crate) async fn run(runner: Runner, call: Call, handle: ExecutionHandle) -> Finished {
+    let come = come_to_end(&runner, &call, &handle).await;
+    let Ended { finished, recorded } = end(&runner, &call, handle, come);
     if let Err(error) = recorded.await {
         log::error!("the end of execution {} was not recorded: {error}", finished.id);
     }
@@ -69,10 +70,9 @@ pub(crate) async fn run_held(
     runner: Runner,
     call: Call,
     handle: ExecutionHandle,
-    timeout: Duration,
 ) -> Result<Ended, TrackerError> {
     let come = {
-        let come = pin!(come_to_end(&runner, &call, &handle, timeout));
+        let come = pin!(come_to_end(&runner, &call, &handle));
         match future::select(come, pin!(tokio::time::sleep(MOMENT))).await {
             Either::Left((come, _)) => come,
             Either::Right(((), come)) => {
@@ -81,10 +81,10 @@ pub(crate) async fn run_held(
             }
         }
     };
-    Ok(end(&runner, &call, handle, come, timeout))
+    Ok(end(&runner, &call, handle, come))
 }
 
-async fn come_to_end(runner: &Runner, call: &Call, handle: &ExecutionHandle, timeout: Duration) -> Come {
+async fn come_to_end(runner: &Runner, call: &Call, handle: &ExecutionHandle) -> Come {
     let id = handle.id();
     let flow = &call.flow;
     let plan = match Plan::of(&flow.definition) {
@@ -92,7 +92,8 @@ async fn come_to_end(runner: &Runner, call: &Call, handle: &ExecutionHandle, tim
         // It was planned once before the execution was begun.
         Err(problems) => {
             let error = ErrorInfo::new(ErrorKind::Internal, problems.to_string());
-            return Come { outcome: Outcome::Error(error), returns: Vec::new(), outputs: Value::Null };
+            let outcome = Outcome::Error(error);
+            return Come { outcome, is_timeout: false, returns: Vec::new(), outputs: Value::Null };
         }
     };
     let stop = CancellationToken::new();
@@ -106,7 +107,7 @@ async fn come_to_end(runner: &Runner, call: &Call, handle: &ExecutionHandle, tim
     execution.tell_skipped(&next.skipped);
     progress.begin(plan.trigger());
     let mut course = Course::new(&execution, Place::default(), progress);
-    let outcome = run_to_end(&execution, &mut course, timeout).await;
+    let (outcome, is_timeout) = run_to_end(&execution, &mut course).await;
     course.record_skipped();
     let answered = execution.answers.values();
     let outputs = match outcome {
@@ -114,20 +115,22 @@ async fn come_to_end(runner: &Runner, call: &Call, handle: &ExecutionHandle, tim
         _ => answered.unwrap_or_default(),
     };
     drop(course);
-    Come { outcome, returns: execution.answers.into_returned(), outputs }
+    Come { outcome, is_timeout, returns: execution.answers.into_returned(), outputs }
 }
 
 /// Runs the whole flow, until nothing is left to run, it fails, is told to stop, or takes too long.
-async fn run_to_end<'e>(execution: &Execution<'e>, course: &mut Course<'_>, timeout: Duration) -> Outcome {
+/// Returns too whether it is the flow that took too long, and not one of its nodes.
+async fn run_to_end<'e>(execution: &Execution<'e>, course: &mut Course<'_>) -> (Outcome, bool) {
     let Execution { call, plan, handle, .. } = execution;
     let arguments = Shared::new(Value::Object(call.arguments.clone()));
     let trigger = (plan.trigger(), Entry { input: arguments, arrived: Vec::new() });
     let cancelled = handle.cancelled();
-    tokio::select! {
+    let mut run = pin!(course.run(vec![trigger]));
+    let outcome = tokio::select! {
         biased;
         () = call.cancel.cancelled() => stopped(handle, "the caller cancelled it"),
         () = cancelled.cancelled() => stopped(handle, "it was asked to stop"),
-        ended = course.run(vec![trigger]) => match ended {
+        ended = &mut run => match ended {
             Ok(()) => Outcome::Fulfilled,
             Err(Failed { node, error }) => {
                 let node = &plan.definition().nodes[node];
@@ -136,11 +139,10 @@ async fn run_to_end<'e>(execution: &Execution<'e>, course: &mut Course<'_>, time
             }
         },
         // Last: what is over in a moment needs no timer.
-        () = tokio::time::sleep(timeout) => {
-            let message = format!("it took longer than {} and was given up", spoken(timeout));
-            Outcome::Error(ErrorInfo::new(ErrorKind::Timeout, message))
-        }
-    }
+        () = tokio::time::sleep(handle.time_left()) => return (Outcome::Error(handle.timeout_error()), true),
+    };
+    let is_given_up = matches!(outcome, Outcome::Aborted(_)) && handle.stop_reason() == ErrorKind::Timeout;
+    if is_given_up { (Outcome::Error(handle.timeout_error()), true) } else { (outcome, false) }
 }
 
 /// The end of an execution that was told to stop. A process that ends tells everybody to stop, by all ways; then that
@@ -154,13 +156,13 @@ fn stopped(handle: &ExecutionHandle, message: &str) -> Outcome {
 }
 
 /// Records the end.
-fn end(runner: &Runner, call: &Call, handle: ExecutionHandle, come: Come, timeout: Duration) -> Ended {
-    let Come { outcome, returns, outputs } = come;
+fn end(runner: &Runner, call: &Call, handle: ExecutionHandle, come: Come) -> Ended {
+    let Come { outcome, is_timeout, returns, outputs } = come;
     let id = handle.id();
     let some_outputs = (!outputs.is_null()).then_some(&outputs);
     let recorded = match &outcome {
         Outcome::Fulfilled => handle.fulfil(Some(&outputs)),
-        Outcome::Error(error) if is_flow_timeout(error) => handle.time_out(timeout),
+        Outcome::Error(_) if is_timeout => handle.time_out(),
         Outcome::Error(error) => handle.fail(error.clone(), some_outputs),
         Outcome::Aborted(reason) => handle.abort(reason.clone()),
     };
@@ -170,9 +172,4 @@ fn end(runner: &Runner, call: &Call, handle: ExecutionHandle, come: Come, timeou
         finished.hide(runner.secrets());
     }
     Ended { finished, recorded }
-}
-
-/// Whether it is the flow that took too long, and not one of its nodes.
-fn is_flow_timeout(error: &ErrorInfo) -> bool {
-    error.kind == ErrorKind::Timeout && error.node_id.is_none()
 }

@@ -114,7 +114,7 @@ impl Runner {
         let start = start_of(&call, &params, timeout);
         let handle = self.0.tracker.start(&call.principal, start)?.await?;
         let id = handle.id();
-        let execution = execution::run(self.clone(), call, handle, timeout);
+        let execution = execution::run(self.clone(), call, handle);
         let task = self.spawn(async move {
             let _place = place;
             execution.await
@@ -147,7 +147,7 @@ impl Runner {
         let params = Value::Object(call.arguments.clone());
         let handle = self.0.tracker.hold(&call.principal, start_of(&call, &params, timeout))?;
         let id = handle.id();
-        let mut execution = Box::pin(execution::run_held(self.clone(), call, handle, timeout));
+        let mut execution = Box::pin(execution::run_held(self.clone(), call, handle));
         // Most have ended when they were looked at once. What has not goes on elsewhere, whoever drops this.
         let looked_at = poll_fn(|context| {
             let _entered = self.0.options.runtime.as_ref().map(Handle::enter);

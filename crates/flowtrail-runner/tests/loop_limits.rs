@@ -220,5 +220,8 @@ async fn a_loop_has_the_time_that_it_is_given_and_else_that_of_the_flow() {
     let mut flows = file(&nodes[..2], "ask>l l:each>b");
     flows["timeout"] = json!("50ms");
     let finished = world.run(&flows, nothing()).await;
-    assert_eq!(failure(&finished), ("timeout", "it took longer than 50ms and was given up".to_owned()));
+    assert_eq!(
+        failure(&finished),
+        ("timeout", "it took longer than 50ms and was given up while \"b\" was running".to_owned())
+    );
 }

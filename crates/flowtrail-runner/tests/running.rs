@@ -296,8 +296,12 @@ async fn a_flow_that_takes_too_long_is_given_up() {
     let mut slow = file(&nodes, "ask>hangs");
     slow["timeout"] = json!("100ms");
     let finished = world.run(&slow, nothing()).await;
-    assert_eq!(failure(&finished), ("timeout", "it took longer than 100ms and was given up".to_owned()));
+    let message = "it took longer than 100ms and was given up while \"hangs\" was running";
+    assert_eq!(failure(&finished), ("timeout", message.to_owned()));
     let recorded = world.recorded(&finished);
+    let error = recorded.error_info.as_ref().unwrap();
+    assert_eq!((error.node_id.as_deref(), error.message.as_str()), (Some("hangs"), message));
+    assert_eq!(recorded.summary.duration_ms, Some(100), "it ended when its time was over");
     assert_eq!(recorded.summary.status, ExecutionStatus::Error);
     assert!(recorded.summary.inferred);
     assert_eq!(statuses(&recorded)[1], ("hangs".to_owned(), "aborted"));

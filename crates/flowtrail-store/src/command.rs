@@ -45,6 +45,14 @@ pub enum Command {
         /// Its payloads and nodes.
         packed: Packed,
     },
+    /// It was handed over: by the process that ran it to nobody, while it waits for another message, or to a process that
+    /// continues it.
+    HandOver {
+        /// The execution.
+        execution: ExecutionId,
+        /// Who has it from now on.
+        handover: Box<Handover>,
+    },
     /// Somebody asked it to stop.
     RequestCancel {
         /// The execution.
@@ -76,7 +84,7 @@ impl Command {
         nodes.dedup_by_key(|node| node.seq);
         let data = ExecutionData {
             params: start.params.take(),
-            meta: start.meta.take(),
+            meta: end.meta.take().or_else(|| start.meta.take()),
             outputs: end.outputs.take(),
             error: end.outcome.error().cloned(),
             start_capture: std::mem::take(&mut start.capture),
@@ -96,6 +104,7 @@ impl Command {
             Self::Start(start) => start.recorded_at = now,
             Self::Append { at, .. } | Self::RequestCancel { at, .. } => *at = now,
             Self::End { end, .. } => end.recorded_at = now,
+            Self::HandOver { handover, .. } => handover.at = now,
             Self::Record { start, end, .. } => {
                 start.recorded_at = now;
                 end.recorded_at = now;
@@ -110,6 +119,7 @@ impl Command {
             Self::Start(start) | Self::Record { start, .. } => start.id,
             Self::Append { execution, .. }
             | Self::End { execution, .. }
+            | Self::HandOver { execution, .. }
             | Self::RequestCancel { execution, .. } => *execution,
         }
     }
@@ -164,7 +174,7 @@ pub struct NewExecution {
     pub digest: Digest,
 }
 
-/// One node's part in an execution, when it has ended.
+/// One node's part in an execution, when it has ended. One that is [`NodeStatus::Pending`] is replaced when it ends.
 #[derive(Debug, Clone)]
 pub struct NewNode {
     /// Its number, from 1.
@@ -177,10 +187,10 @@ pub struct NewNode {
     pub node_type: String,
     /// How it ended.
     pub status: NodeStatus,
-    /// When it began.
-    pub executed_at: OffsetDateTime,
-    /// How long it took, in microseconds.
-    pub duration_us: i64,
+    /// When it began; absent when that was not reported.
+    pub executed_at: Option<OffsetDateTime>,
+    /// How long it took, in microseconds; absent when that was not reported, or it is pending.
+    pub duration_us: Option<i64>,
     /// What it was given.
     pub input: Option<Payload>,
     /// What it produced.
@@ -225,6 +235,21 @@ impl NewNode {
     }
 }
 
+/// Who has a pending execution from now on.
+#[derive(Debug, Clone)]
+pub struct Handover {
+    /// The process that runs it; absent while it waits for another message.
+    pub instance_id: Option<InstanceId>,
+    /// When it is taken for dead if nothing is heard until then.
+    pub deadline_at: OffsetDateTime,
+    /// What it is found by while it waits. Whatever it was found by before is forgotten.
+    pub keys: Vec<Digest>,
+    /// Nodes that began or ended meanwhile.
+    pub nodes: Vec<NewNode>,
+    /// When this was reported.
+    pub at: OffsetDateTime,
+}
+
 /// How an execution ended.
 #[derive(Debug, Clone)]
 pub struct NewEnd {
@@ -238,12 +263,16 @@ pub struct NewEnd {
     pub outcome: Outcome,
     /// What it produced.
     pub outputs: Option<Payload>,
+    /// What the reporter says besides, when that is another than at its start.
+    pub meta: Option<Payload>,
     /// The nodes that were running still; they are written as they are given here, unless they are known.
     pub running: Vec<NewNode>,
     /// The marks of those payloads that are not whole.
     pub capture: CaptureMarks,
     /// The hash of what was reported, after redaction and before it was cut.
     pub digest: Digest,
+    /// Of an end that is inferred from silence, the deadline that has passed: it is void if that was moved meanwhile.
+    pub due_at: Option<OffsetDateTime>,
 }
 
 /// What became of a command.
@@ -275,6 +304,9 @@ pub enum Refusal {
         /// How it ended.
         status: ExecutionStatus,
     },
+    /// It was to end for its silence, and something was heard of it just before.
+    #[error("something was heard of the execution meanwhile")]
+    Renewed,
 }
 
 impl Refusal {

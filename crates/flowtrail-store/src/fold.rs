@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use flowtrail_types::lifecycle::{self, Standing, Told, Verdict};
-use flowtrail_types::{Digest, ExecutionId, ExecutionStatus, FlowId, Step, Tally, timestamp};
+use flowtrail_types::{Digest, ExecutionId, ExecutionStatus, FlowId, NodeStatus, Step, Tally, timestamp};
 use time::OffsetDateTime;
 
-use crate::{Applied, Command, NewEnd, NewExecution, NewNode, Packed, Refusal};
+use crate::{Applied, Command, Handover, NewEnd, NewExecution, NewNode, Packed, Refusal};
 
 /// What is known of an execution: the columns that decide what it may become.
 #[derive(Debug, Clone)]
@@ -32,6 +32,10 @@ pub struct Known {
     pub end_digest: Option<Digest>,
     /// Whether somebody asked it to stop.
     pub cancel_requested: bool,
+    /// Whether no process runs it: it may wait for another message.
+    pub is_unowned: bool,
+    /// When it is taken for dead, as long as it is pending.
+    pub deadline_at: OffsetDateTime,
 }
 
 /// What a store knows of the executions and nodes that a batch names.
@@ -39,8 +43,25 @@ pub struct Known {
 pub struct Knowledge {
     /// The executions that are there.
     pub executions: HashMap<ExecutionId, Known>,
-    /// The hashes of the nodes that are there, of those that [`nodes_to_read`] names.
-    pub nodes: HashMap<(ExecutionId, i32), Digest>,
+    /// The nodes that are there, of those that [`nodes_to_read`] names.
+    pub nodes: HashMap<(ExecutionId, i32), KnownNode>,
+}
+
+/// What is known of a node execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownNode {
+    /// The hash of what was reported.
+    pub digest: Digest,
+    /// Whether it has not ended: then it is replaced by what is reported next.
+    pub is_pending: bool,
+}
+
+impl KnownNode {
+    /// What is known of a node once it is written.
+    #[must_use]
+    pub fn of(node: &NewNode) -> Self {
+        Self { digest: node.digest, is_pending: node.status == NodeStatus::Pending }
+    }
 }
 
 /// The executions whose state a batch depends on. Those with a fresh id cannot be there yet.
@@ -70,6 +91,7 @@ pub fn nodes_to_read(batch: &[Command], known: &HashMap<ExecutionId, Known>) -> 
         let (execution, nodes) = match command {
             Command::Append { execution, nodes, .. } => (*execution, nodes),
             Command::End { execution, end } => (*execution, &end.running),
+            Command::HandOver { execution, handover } => (*execution, &handover.nodes),
             Command::Start(_) | Command::Record { .. } | Command::RequestCancel { .. } => continue,
         };
         if known.contains_key(&execution) {
@@ -121,9 +143,15 @@ pub struct Writes<'a> {
     pub inserts: Vec<Insert<'a>>,
     /// Nodes that are new.
     pub nodes: Vec<(ExecutionId, &'a NewNode)>,
+    /// Nodes that were there as pending, and take their place.
+    pub replaced: Vec<(ExecutionId, &'a NewNode)>,
+    /// Executions that are pending, and who has them from now on; the last one of each counts.
+    pub handovers: Vec<(ExecutionId, &'a Handover)>,
     /// Executions that were there, and end now.
     pub ends: Vec<(ExecutionId, Ending<'a>)>,
-    /// Executions that were there and are pending, and when they are taken for dead from now on.
+    /// Executions that end now, and may have waited for another message.
+    pub waited: Vec<ExecutionId>,
+    /// Executions that are pending, and when they are taken for dead from now on.
     pub renewals: Vec<(ExecutionId, OffsetDateTime)>,
     /// Executions that were there, and are asked to stop.
     pub cancels: Vec<(ExecutionId, OffsetDateTime)>,
@@ -187,6 +215,7 @@ impl<'a> Fold<'a> {
                 self.append(*execution, nodes, *at)
             }
             Command::End { execution, end } => self.end(*execution, end),
+            Command::HandOver { execution, handover } => self.hand_over(*execution, handover),
             Command::Record { start, end, packed } => self.start(start, Some(end), Some(packed)),
             Command::RequestCancel { execution, at } => self.request_cancel(*execution, *at),
         }
@@ -222,6 +251,8 @@ impl<'a> Fold<'a> {
                 digest: start.digest,
                 end_digest: end.map(|end| end.digest),
                 cancel_requested: false,
+                is_unowned: start.instance_id.is_none(),
+                deadline_at: start.deadline_at,
             },
         );
         self.inserted.insert(start.id, self.writes.inserts.len());
@@ -232,12 +263,11 @@ impl<'a> Fold<'a> {
 
     /// Whoever appends lives, whatever becomes of what they append.
     fn renew(&mut self, execution: ExecutionId, until: Option<OffsetDateTime>) {
-        let is_pending = |known: &Known| known.status == ExecutionStatus::Pending;
-        let is_there = self.knowledge.executions.get(&execution).is_some_and(is_pending)
-            && !self.inserted.contains_key(&execution);
-        if let Some(until) = until.filter(|_| is_there) {
-            self.writes.renewals.push((execution, until));
-        }
+        let Some(until) = until else { return };
+        let known = self.knowledge.executions.get_mut(&execution);
+        let Some(known) = known.filter(|known| known.status == ExecutionStatus::Pending) else { return };
+        known.deadline_at = until;
+        self.writes.renewals.push((execution, until));
     }
 
     fn append(
@@ -251,7 +281,8 @@ impl<'a> Fold<'a> {
         let mut fresh = 0;
         for node in nodes {
             match self.knowledge.nodes.get(&(execution, node.seq)) {
-                Some(digest) if *digest == node.digest => {}
+                Some(there) if there.is_pending => fresh += 1,
+                Some(there) if there.digest == node.digest => {}
                 Some(_) => return Err(Refusal::Conflict { what: format!("node execution {}", node.seq) }),
                 None => fresh += 1,
             }
@@ -271,6 +302,9 @@ impl<'a> Fold<'a> {
 
     fn end(&mut self, execution: ExecutionId, end: &'a NewEnd) -> Result<Applied, Refusal> {
         let known = self.knowledge.executions.get_mut(&execution).ok_or(Refusal::Unknown)?;
+        if end.due_at.is_some_and(|due_at| !known.status.is_final() && known.deadline_at > due_at) {
+            return Err(Refusal::Renewed);
+        }
         let standing = if known.status.is_final() {
             let told = if known.inferred { Told::Inferred } else { Told::Reported };
             Standing::Ended { told, same: known.end_digest == Some(end.digest) }
@@ -291,6 +325,9 @@ impl<'a> Fold<'a> {
         known.inferred = end.told == Told::Inferred;
         known.ended_at = Some(ending.ended_at);
         known.end_digest = Some(end.digest);
+        if std::mem::take(&mut known.is_unowned) {
+            self.writes.waited.push(execution);
+        }
         if let Some(&index) = self.inserted.get(&execution) {
             let insert = &mut self.writes.inserts[index];
             insert.end = Some(ending);
@@ -303,6 +340,19 @@ impl<'a> Fold<'a> {
         }
         self.add_nodes(execution, &end.running);
         Ok(applied)
+    }
+
+    fn hand_over(&mut self, execution: ExecutionId, handover: &'a Handover) -> Result<Applied, Refusal> {
+        let known = self.knowledge.executions.get_mut(&execution).ok_or(Refusal::Unknown)?;
+        if known.status.is_final() {
+            return Err(Refusal::AlreadyEnded { status: known.status });
+        }
+        check_numbers(&handover.nodes)?;
+        known.is_unowned = handover.instance_id.is_none();
+        known.deadline_at = handover.deadline_at;
+        self.add_nodes(execution, &handover.nodes);
+        self.writes.handovers.push((execution, handover));
+        Ok(Applied::Written)
     }
 
     fn request_cancel(&mut self, execution: ExecutionId, at: OffsetDateTime) -> Result<Applied, Refusal> {
@@ -321,15 +371,24 @@ impl<'a> Fold<'a> {
         Ok(Applied::Written)
     }
 
-    /// Adds those nodes whose number is not taken.
+    /// Adds those nodes whose number is not taken, and replaces those that are pending.
     fn add_nodes(&mut self, execution: ExecutionId, nodes: impl IntoIterator<Item = &'a NewNode>) {
         for node in nodes {
-            if let std::collections::hash_map::Entry::Vacant(free) =
-                self.knowledge.nodes.entry((execution, node.seq))
-            {
-                free.insert(node.digest);
-                self.writes.nodes.push((execution, node));
+            match self.knowledge.nodes.insert((execution, node.seq), KnownNode::of(node)) {
+                None => self.writes.nodes.push((execution, node)),
+                Some(there) if there.is_pending => self.replace(execution, node),
+                Some(there) => drop(self.knowledge.nodes.insert((execution, node.seq), there)),
             }
+        }
+    }
+
+    /// Replaces a pending node, where it stands in this batch or in the store.
+    fn replace(&mut self, execution: ExecutionId, node: &'a NewNode) {
+        let is_it = |(id, other): &&mut (ExecutionId, &NewNode)| *id == execution && other.seq == node.seq;
+        let Writes { nodes, replaced, .. } = &mut self.writes;
+        match nodes.iter_mut().chain(replaced.iter_mut()).find(is_it) {
+            Some(place) => place.1 = node,
+            None => replaced.push((execution, node)),
         }
     }
 }

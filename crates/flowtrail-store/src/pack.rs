@@ -171,8 +171,8 @@ impl ExecutionData {
             json.value("nodeName", &node.node_name);
             json.value("nodeType", &node.node_type);
             json.value("status", node.status.as_str());
-            json.value("executedAt", &timestamp::unix_micros(node.executed_at));
-            json.value("durationUs", &node.duration_us);
+            json.optional("executedAt", node.executed_at.map(timestamp::unix_micros));
+            json.optional("durationUs", node.duration_us);
             json.payload("input", node.input.as_ref());
             json.payload("output", node.output.as_ref());
             json.optional("error", node.error.as_ref());
@@ -276,8 +276,10 @@ struct PackedNode {
     node_name: String,
     node_type: String,
     status: NodeStatus,
-    executed_at: i64,
-    duration_us: i64,
+    #[serde(default)]
+    executed_at: Option<i64>,
+    #[serde(default)]
+    duration_us: Option<i64>,
     #[serde(default, deserialize_with = "present")]
     input: Option<Payload>,
     #[serde(default, deserialize_with = "present")]
@@ -316,7 +318,10 @@ impl PackedNode {
             node_name: self.node_name,
             node_type: self.node_type,
             status: self.status,
-            executed_at: timestamp::from_unix_micros(self.executed_at).ok_or(InvalidPack::Time)?,
+            executed_at: self
+                .executed_at
+                .map(|micros| timestamp::from_unix_micros(micros).ok_or(InvalidPack::Time))
+                .transpose()?,
             duration_us: self.duration_us,
             input: self.input,
             output: self.output,

@@ -14,6 +14,8 @@ pub struct Ending<'a> {
     pub outputs: Option<&'a Value>,
     /// How many bytes of JSON all outputs have, when `outputs` is only their beginning.
     pub whole_size: Option<u64>,
+    /// What the reporter says besides, when more of it is known than at the start.
+    pub meta: Option<&'a Value>,
     /// When; now when not told.
     pub ended_at: Option<OffsetDateTime>,
 }
@@ -22,7 +24,7 @@ impl Ending<'_> {
     /// An execution that ends now, without outputs.
     #[must_use]
     pub fn now(outcome: Outcome) -> Self {
-        Self { outcome, outputs: None, whole_size: None, ended_at: None }
+        Self { outcome, outputs: None, whole_size: None, meta: None, ended_at: None }
     }
 }
 

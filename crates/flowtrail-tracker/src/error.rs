@@ -93,6 +93,7 @@ impl From<Refusal> for TrackerError {
             Refusal::Unknown => Self::NotFound("execution"),
             Refusal::Conflict { what } => Self::Conflict { what },
             Refusal::AlreadyEnded { status } => Self::AlreadyEnded { status },
+            Refusal::Renewed => Self::Changed,
         }
     }
 }

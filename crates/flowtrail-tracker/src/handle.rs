@@ -2,22 +2,29 @@
 
 mod end;
 mod held;
+mod node;
 mod pace;
+mod span;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use flowtrail_store::{Command, NewNode};
+use flowtrail_store::{Applied, Command, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, NodeStatus};
+use flowtrail_types::{CaptureMarks, CapturePolicy, ErrorInfo, ErrorKind, ExecutionId, NodeStatus};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::end::{digested, new_end};
 use self::held::Held;
+use self::node::{BegunNode, ONLY_ONE, RunningNode};
+pub use self::node::{NodeHandle, NodeStart};
+pub(crate) use self::span::Span;
+pub use self::waiting::{Answered, Question, Waiting, WaitingExecution};
 use crate::ack::Reply;
 use crate::capture::note;
 use crate::changes::Changed;
@@ -32,13 +39,18 @@ pub struct ExecutionHandle {
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     tracker: Arc<Inner>,
     id: ExecutionId,
     policy: CapturePolicy,
+    span: Span,
     cancelled: CancellationToken,
     next_seq: AtomicI32,
     ended: AtomicBool,
+    /// Its time was over before it ended: that is recorded, and whoever runs it is told to stop.
+    given_up: AtomicBool,
+    /// Why it was given up, worded when its time was over.
+    timeout: OnceLock<ErrorInfo>,
     nodes: Mutex<Nodes>,
 }
 
@@ -51,6 +63,8 @@ struct Nodes {
     unacknowledged: Vec<(NewNode, oneshot::Receiver<Reply>)>,
     /// What is not written yet, of an execution whose start is held back.
     held: Option<Held>,
+    /// How many questions the execution has waited for an answer to.
+    questions: i32,
 }
 
 impl Nodes {
@@ -59,70 +73,33 @@ impl Nodes {
     }
 }
 
-#[derive(Debug)]
-struct RunningNode {
-    begun: BegunNode,
-    executed_at: OffsetDateTime,
-    since: Instant,
-    /// How long it took, when that is known from elsewhere.
-    took: Option<Duration>,
-}
-
-/// What is known of a node when it begins, owned.
-#[derive(Debug)]
-struct BegunNode {
-    node_id: String,
-    node_name: String,
-    node_type: String,
-    input: Option<flowtrail_types::Payload>,
-    capture: CaptureMarks,
-    parent_seq: Option<i32>,
-    iteration: Option<i32>,
-    attempt: i32,
-}
-
-/// A node that begins.
-#[derive(Debug, Clone, Copy)]
-pub struct NodeStart<'a> {
-    /// The node's id within the flow.
-    pub node_id: &'a str,
-    /// The node's name for people.
-    pub node_name: &'a str,
-    /// The node's kind.
-    pub node_type: &'a str,
-    /// What it is given.
-    pub input: &'a Value,
-    /// The number of the node execution that it is part of, such as a loop's.
-    pub parent_seq: Option<i32>,
-    /// Which iteration it is part of, from 0.
-    pub iteration: Option<i32>,
-    /// Which attempt it is, from 1.
-    pub attempt: i32,
-}
-
-impl<'a> NodeStart<'a> {
-    /// The first attempt of a node whose name is its id, outside of any loop.
-    #[must_use]
-    pub fn new(node_id: &'a str, node_type: &'a str, input: &'a Value) -> Self {
-        Self { node_id, node_name: node_id, node_type, input, parent_seq: None, iteration: None, attempt: 1 }
-    }
-}
-
 impl ExecutionHandle {
-    pub(crate) fn new(tracker: Arc<Inner>, id: ExecutionId, policy: CapturePolicy) -> Self {
-        let cancelled = CancellationToken::new();
-        tracker.running.add(id, cancelled.clone());
-        Self {
-            shared: Arc::new(Shared {
-                tracker,
-                id,
-                policy,
-                cancelled,
-                next_seq: AtomicI32::new(1),
-                ended: AtomicBool::new(false),
-                nodes: Mutex::default(),
-            }),
-        }
+    pub(crate) fn new(tracker: Arc<Inner>, id: ExecutionId, policy: CapturePolicy, span: Span) -> Self {
+        Self::continued(tracker, id, policy, span, 1)
+    }
+
+    /// A handle of an execution that has nodes already; the next one gets this number.
+    fn continued(
+        tracker: Arc<Inner>,
+        id: ExecutionId,
+        policy: CapturePolicy,
+        span: Span,
+        next_seq: i32,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            tracker,
+            id,
+            policy,
+            span,
+            cancelled: CancellationToken::new(),
+            next_seq: AtomicI32::new(next_seq),
+            ended: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+            timeout: OnceLock::new(),
+            nodes: Mutex::default(),
+        });
+        shared.tracker.running.add(id, &shared);
+        Self { shared }
     }
 
     /// Its id.
@@ -137,14 +114,29 @@ impl ExecutionHandle {
         self.shared.cancelled.clone()
     }
 
-    /// Why it is to stop, once [`cancelled`](Self::cancelled) has fired: somebody wants it to, or the process ends.
+    /// Why it is to stop, once [`cancelled`](Self::cancelled) has fired: somebody wants it to, its time is over, or the
+    /// process ends.
     #[must_use]
     pub fn stop_reason(&self) -> ErrorKind {
-        if self.shared.tracker.running.is_shutting_down() {
+        if self.shared.given_up.load(Ordering::Acquire) {
+            ErrorKind::Timeout
+        } else if self.shared.tracker.running.is_shutting_down() {
             ErrorKind::Shutdown
         } else {
             ErrorKind::Cancelled
         }
+    }
+
+    /// How much of its time is left, by a clock that does not jump.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.shared.deadline().saturating_sub(self.shared.tracker.clock.monotonic())
+    }
+
+    /// The error of an execution whose time is over. It blames the node that was running.
+    #[must_use]
+    pub fn timeout_error(&self) -> ErrorInfo {
+        self.shared.timeout_error().clone()
     }
 
     /// Lets go of an execution that was never recorded, or is somebody else's.
@@ -169,12 +161,13 @@ impl ExecutionHandle {
             iteration: start.iteration,
             attempt: start.attempt,
         };
-        let executed_at = self.shared.tracker.clock.now();
+        let since = self.shared.tracker.clock.monotonic();
+        let executed_at = self.shared.span.at(since);
         let mut nodes = self.shared.lock();
         if nodes.held.is_none() && self.shared.is_watched() {
             self.shared.tell(begun.progress(self.id(), seq, executed_at));
         }
-        let node = RunningNode { begun, executed_at, since: Instant::now(), took: None };
+        let node = RunningNode { begun, executed_at, since, took: None };
         nodes.running.insert(seq, node);
         drop(nodes);
         NodeHandle { shared: Arc::clone(&self.shared), seq }
@@ -202,14 +195,22 @@ impl ExecutionHandle {
         self.end(Told::Reported, Outcome::Aborted(reason), None)
     }
 
-    /// It took longer than it may and was given up. An inferred end: nobody said that it failed.
-    pub fn time_out(self, after: Duration) -> Ack<()> {
-        self.end(Told::Inferred, Outcome::Error(timed_out(after)), None)
+    /// It took longer than it may and was given up. An inferred end: nobody said that it failed. It ended when its time was
+    /// over, however late that is noticed.
+    pub fn time_out(self) -> Ack<()> {
+        let outcome = Outcome::Error(self.timeout_error());
+        let ended_at = Some(self.shared.span.end_by(self.shared.tracker.clock.monotonic()));
+        self.end_with(Told::Inferred, Ending { ended_at, ..Ending::now(outcome) })
     }
 
     /// It ended as somebody saw it who only watches: at another time than now, with outputs of which only a part is there.
     pub fn end_as(self, ending: Ending<'_>) -> Ack<()> {
         self.end_with(Told::Reported, ending)
+    }
+
+    /// It ended as somebody concluded who watches it: nobody reported that.
+    pub fn infer_end(self, ending: Ending<'_>) -> Ack<()> {
+        self.end_with(Told::Inferred, ending)
     }
 
     /// Something happened in the course of it, outside of any node's work. Queued without waiting.
@@ -237,38 +238,12 @@ impl ExecutionHandle {
     }
 }
 
-/// The error of an execution that took too long.
-pub(crate) fn timed_out(after: Duration) -> ErrorInfo {
-    ErrorInfo::new(ErrorKind::Timeout, format!("it took longer than {after:?} and was given up"))
-}
-
 impl Drop for ExecutionHandle {
     fn drop(&mut self) {
         if !self.shared.ended.load(Ordering::Acquire) {
             let reason =
                 ErrorInfo::new(ErrorKind::Dropped, "the program dropped the execution without ending it");
             drop(self.shared.end(Told::Reported, Ending::now(Outcome::Aborted(Some(reason)))));
-        }
-    }
-}
-
-impl BegunNode {
-    /// What those who watch are told when it begins.
-    fn progress(&self, execution_id: ExecutionId, seq: i32, executed_at: OffsetDateTime) -> NodeProgress {
-        NodeProgress {
-            execution_id,
-            seq,
-            node_id: self.node_id.clone(),
-            node_name: self.node_name.clone(),
-            node_type: self.node_type.clone(),
-            status: NodeStatus::Pending,
-            executed_at,
-            execution_time_ms: None,
-            error: None,
-            error_kind: None,
-            parent_seq: self.parent_seq,
-            iteration: self.iteration,
-            attempt: self.attempt,
         }
     }
 }
@@ -302,10 +277,59 @@ impl Shared {
         }
     }
 
+    /// Fires when the execution is to stop.
+    pub(crate) fn stop_token(&self) -> CancellationToken {
+        self.cancelled.clone()
+    }
+
+    /// When its time is over, by the clock that does not jump.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.span.deadline()
+    }
+
+    fn timeout_error(&self) -> &ErrorInfo {
+        self.timeout.get_or_init(|| {
+            let nodes = self.lock();
+            // The one that began last: what it is part of runs only because it does.
+            self.span.timeout_error(nodes.running.last_key_value().map(|(_, node)| &node.begun))
+        })
+    }
+
+    /// Its time is over: ends it by conclusion, with the nodes that are running, and tells whoever runs it to stop.
+    pub(crate) fn give_up(&self) {
+        if self.ended.load(Ordering::Acquire) {
+            return;
+        }
+        let outcome = Outcome::Error(self.timeout_error().clone());
+        self.given_up.store(true, Ordering::Release);
+        let ended_at = Some(self.span.end_by(self.tracker.clock.monotonic()));
+        // What becomes of it is the recorder's to log: there is nobody to be told.
+        drop(self.submit_end(Told::Inferred, Ending { ended_at, ..Ending::now(outcome) }));
+        self.cancelled.cancel();
+    }
+
     fn end(&self, told: Told, ending: Ending<'_>) -> oneshot::Receiver<Reply> {
         self.ended.store(true, Ordering::Release);
+        let is_given_up = self.given_up.load(Ordering::Acquire);
+        let receiver = if is_given_up && matches!(ending.outcome, Outcome::Aborted(_)) {
+            // It stopped because it was told to, for its time was over: that is recorded.
+            self.forget();
+            let (sender, receiver) = oneshot::channel();
+            // The receiver is here.
+            let _ = sender.send(Ok(Applied::Already));
+            receiver
+        } else {
+            self.submit_end(told, ending)
+        };
+        // Only now: whoever waits until nothing runs may close the recorder then.
+        self.tracker.running.remove(self.id);
+        receiver
+    }
+
+    fn submit_end(&self, told: Told, ending: Ending<'_>) -> oneshot::Receiver<Reply> {
         let capture = self.tracker.capture(self.policy);
-        let now = self.tracker.clock.now();
+        let now = self.span.at(self.tracker.clock.monotonic());
+        let ended_at = ending.ended_at;
         let mut nodes = self.lock();
         let mut running: Vec<NewNode> = std::mem::take(&mut nodes.unacknowledged)
             .into_iter()
@@ -317,20 +341,21 @@ impl Shared {
         drop(nodes);
         let kept = stopped.into_iter().filter(|_| self.policy != CapturePolicy::None);
         for (seq, node) in kept {
-            running.push(self.node(seq, node, NodeStatus::Aborted, None, None));
+            let mut node = self.node(seq, node, NodeStatus::Aborted, None, None);
+            if let Some(ended_at) = ended_at {
+                node::end_by(&mut node, ended_at);
+            }
+            running.push(node);
         }
         running.sort_by_key(|node| node.seq);
         let end = new_end(&capture, told, ending, now, running);
-        let receiver = match held {
+        match held {
             Some(held) => self.record(held, end),
             None => {
                 let command = Command::End { execution: self.id, end: Box::new(end) };
                 self.tracker.recorder.submit(command, Patience::Endless)
             }
-        };
-        // Only now: whoever waits until nothing runs may close the recorder then.
-        self.tracker.running.remove(self.id);
-        receiver
+        }
     }
 
     /// A node has ended: it is queued, and nobody waits for it.
@@ -389,15 +414,17 @@ impl Shared {
             captured
         });
         let error_text = error.and_then(|(_, message)| capture.text(message));
+        let took = took.unwrap_or_else(|| self.tracker.clock.monotonic().saturating_sub(since));
+        // What was skipped never began.
+        let is_timed = status != NodeStatus::Skipped;
         NewNode {
             seq,
             node_id: begun.node_id,
             node_name: begun.node_name,
             node_type: begun.node_type,
             status,
-            executed_at,
-            duration_us: i64::try_from(took.unwrap_or_else(|| since.elapsed()).as_micros())
-                .unwrap_or(i64::MAX),
+            executed_at: is_timed.then_some(executed_at),
+            duration_us: is_timed.then(|| i64::try_from(took.as_micros()).unwrap_or(i64::MAX)),
             input: begun.input,
             output: output.and_then(|captured| captured.stored),
             error: error_text,
@@ -408,49 +435,5 @@ impl Shared {
             capture: marks,
             digest: ONLY_ONE,
         }
-    }
-}
-
-/// The digest of a node of which nobody can tell anything else: its number is given out here, once. What is handed over again
-/// is the same.
-const ONLY_ONE: Digest = Digest::from_bytes([0; 16]);
-
-/// A running node. Dropped without a word, it is written as aborted when its execution ends.
-#[derive(Debug)]
-pub struct NodeHandle {
-    shared: Arc<Shared>,
-    seq: i32,
-}
-
-impl NodeHandle {
-    /// Its number within the execution.
-    #[must_use]
-    pub fn seq(&self) -> i32 {
-        self.seq
-    }
-
-    /// It ended as it should. Queued without waiting; the execution's end waits for it.
-    pub fn complete(self, output: &Value) {
-        self.shared.end_node(self.seq, NodeStatus::Completed, Some(output), None);
-    }
-
-    /// It failed. Queued without waiting.
-    pub fn fail(self, kind: ErrorKind, message: impl AsRef<str>) {
-        self.shared.end_node(self.seq, NodeStatus::Error, None, Some((kind, message.as_ref())));
-    }
-
-    /// It failed, having produced this much. Queued without waiting.
-    pub fn fail_with_output(self, kind: ErrorKind, message: impl AsRef<str>, output: &Value) {
-        self.shared.end_node(self.seq, NodeStatus::Error, Some(output), Some((kind, message.as_ref())));
-    }
-
-    /// It was stopped, though its execution may go on. Queued without waiting.
-    pub fn abort(self) {
-        self.shared.end_node(self.seq, NodeStatus::Aborted, None, None);
-    }
-
-    /// It was not needed after all. Queued without waiting.
-    pub fn skip(self) {
-        self.shared.end_node(self.seq, NodeStatus::Skipped, None, None);
     }
 }

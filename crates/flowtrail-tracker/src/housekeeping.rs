@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use flowtrail_store::{Command, StoreError};
+use flowtrail_store::{Command, NewEnd, PendingExecution, StoreError};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{CapturePolicy, ErrorInfo, ErrorKind, ExecutionId};
+use flowtrail_types::{CapturePolicy, ErrorInfo, ErrorKind, Source};
+use time::OffsetDateTime;
 
 use crate::changes::Changed;
 use crate::handle::new_end;
@@ -30,12 +31,14 @@ pub struct Housekept {
 /// How many executions are ended in one go.
 const AT_ONCE: u32 = 500;
 
-/// Who runs an execution ends it when its time is over, with the nodes that were running, which nobody else knows.
-/// Only when that has not happened for this long it is ended from outside.
-const GRACE: Duration = Duration::from_secs(5);
-
-/// Dead processes and timeouts are looked for once in so many rounds.
+/// Dead processes are looked for once in so many rounds.
 const SLOW_ROUNDS: u32 = 5;
+
+/// Executions of this process whose end could not be written are looked for once in so many rounds.
+const LEFT_ROUNDS: u32 = 150;
+
+/// How often executions that run elsewhere are looked at, so that they end within a quarter of a second of their deadline.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Tracker {
     /// Does one whole round of housekeeping now. Blocks.
@@ -45,9 +48,11 @@ impl Tracker {
     /// When the store does not answer; what was done until then stays done.
     pub fn housekeep(&self) -> Result<Housekept, TrackerError> {
         let mut done = Housekept::default();
+        self.inner.give_up_overdue(&mut done);
         self.inner.look_for_foreign_changes(&mut done, true)?;
         self.inner.end_overdue(&mut done)?;
         self.inner.end_interrupted(&mut done)?;
+        self.inner.end_left_behind(&mut done)?;
         Ok(done)
     }
 }
@@ -88,26 +93,32 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends executions of which nothing was heard in time, and a little longer: who runs one ends it better.
+    /// Ends what runs in this process and has used up its time, by a clock that does not jump.
+    fn give_up_overdue(&self, done: &mut Housekept) {
+        let due = self.running.take_due(self.clock.monotonic());
+        done.timed_out += due.len();
+        due.iter().for_each(|handle| handle.give_up());
+    }
+
+    /// Ends executions that no process runs and of which nothing was heard in time. They ended at their deadline.
     fn end_overdue(&self, done: &mut Housekept) -> Result<(), TrackerError> {
-        let overdue =
-            self.store.executions().list_overdue(self.instance, self.clock.now() - GRACE, AT_ONCE)?;
-        overdue.iter().for_each(|id| self.running.cancel(*id));
-        let executions = self.store.executions();
-        let mut timed_out = Vec::new();
-        for id in overdue {
-            match executions.lookup_summary(id)?.and_then(|execution| execution.lease) {
-                None => timed_out.push(id),
-                Some(lease) => {
-                    let message =
-                        format!("interrupted: nothing was heard of it within its lease of {lease:?}");
-                    let error = ErrorInfo::new(ErrorKind::Interrupted, message);
-                    done.interrupted += self.infer_errors(&[id], &error)?;
-                }
+        let overdue = self.store.executions().list_overdue(self.clock.now(), AT_ONCE)?;
+        let (leases, others): (Vec<_>, Vec<_>) =
+            overdue.into_iter().partition(|execution| execution.lease.is_some());
+        done.timed_out += self.infer_errors(&others, |execution| InferredEnd {
+            error: ErrorInfo::new(ErrorKind::Timeout, "nothing was heard of it in time"),
+            ended_at: execution.deadline_at,
+            due_at: Some(execution.deadline_at),
+        })?;
+        done.interrupted += self.infer_errors(&leases, |execution| {
+            let lease = execution.lease.unwrap_or_default();
+            let message = format!("interrupted: nothing was heard of it within its lease of {lease:?}");
+            InferredEnd {
+                error: ErrorInfo::new(ErrorKind::Interrupted, message),
+                ended_at: execution.deadline_at,
+                due_at: Some(execution.deadline_at),
             }
-        }
-        let error = ErrorInfo::new(ErrorKind::Timeout, "nothing was heard of it in time");
-        done.timed_out += self.infer_errors(&timed_out, &error)?;
+        })?;
         Ok(())
     }
 
@@ -122,41 +133,79 @@ impl Inner {
                 if left.is_empty() {
                     break;
                 }
-                let error =
-                    ErrorInfo::new(ErrorKind::Interrupted, "interrupted: the process that ran it died");
-                done.interrupted += self.infer_errors(&left, &error)?;
+                done.interrupted += self.infer_errors(&left, |execution| InferredEnd {
+                    error: ErrorInfo::new(
+                        ErrorKind::Interrupted,
+                        "interrupted: the process that ran it died",
+                    ),
+                    // By then it would have been over, however late somebody looks.
+                    ended_at: self.clock.now().min(execution.deadline_at),
+                    due_at: None,
+                })?;
             }
             self.store.instances().forget(instance)?;
         }
         Ok(())
     }
 
+    /// Ends what no handle of this process holds any more although it is pending: its end could not be written.
+    fn end_left_behind(&self, done: &mut Housekept) -> Result<(), TrackerError> {
+        let running = u32::try_from(self.running.count()).unwrap_or(u32::MAX);
+        let pending = self.store.executions().list_pending(self.instance, running.saturating_add(AT_ONCE))?;
+        let left: Vec<_> = pending.into_iter().filter(|left| !self.running.contains(left.id)).collect();
+        // Of one whose end is on its way just now, that comes first, and this one is void.
+        done.interrupted += self.infer_errors(&left, |execution| InferredEnd {
+            error: ErrorInfo::new(ErrorKind::Interrupted, "interrupted: how it ended could not be recorded"),
+            ended_at: self.clock.now().min(execution.deadline_at),
+            due_at: None,
+        })?;
+        Ok(())
+    }
+
     /// Ends executions by conclusion, all in as few commits as they fit, and tells how many had not ended by
     /// themselves meanwhile.
-    fn infer_errors(&self, ids: &[ExecutionId], error: &ErrorInfo) -> Result<usize, TrackerError> {
+    fn infer_errors(
+        &self,
+        executions: &[PendingExecution],
+        how: impl Fn(&PendingExecution) -> InferredEnd,
+    ) -> Result<usize, TrackerError> {
         let now = self.clock.now();
         // The message is Flowtrail's own: whatever the flow's policy, there is nothing in it to hide.
         let capture = self.capture(CapturePolicy::Full);
-        let submitted: Vec<_> = ids
-            .iter()
-            .map(|id| {
-                let outcome = Outcome::Error(error.clone());
-                let end = new_end(&capture, Told::Inferred, Ending::now(outcome), now, Vec::new());
-                let command = Command::End { execution: *id, end: Box::new(end) };
-                self.recorder.submit(command, Patience::Refusable)
-            })
-            .collect();
+        let mut submitted = Vec::with_capacity(executions.len());
+        for execution in executions {
+            let InferredEnd { error, ended_at, due_at } = how(execution);
+            // Only calls that pass wait for answers, and nobody else closes their questions.
+            let unanswered = match execution.source {
+                Source::Proxy => self.unanswered(execution.id)?,
+                _ => Vec::new(),
+            };
+            let ending = Ending { ended_at: Some(ended_at), ..Ending::now(Outcome::Error(error)) };
+            let end = NewEnd { due_at, ..new_end(&capture, Told::Inferred, ending, now, unanswered) };
+            let command = Command::End { execution: execution.id, end: Box::new(end) };
+            submitted.push(self.recorder.submit(command, Patience::Refusable));
+        }
         let mut ended = 0;
         for receiver in submitted {
             match receiver.recv() {
                 Ok(Ok(_)) => ended += 1,
-                Ok(Err(TrackerError::AlreadyEnded { .. } | TrackerError::NotFound(_))) => {}
+                Ok(Err(
+                    TrackerError::AlreadyEnded { .. } | TrackerError::Changed | TrackerError::NotFound(_),
+                )) => {}
                 Ok(Err(error)) => return Err(error),
                 Err(oneshot::RecvError) => return Err(TrackerError::Closed),
             }
         }
         Ok(ended)
     }
+}
+
+/// An end that is concluded.
+struct InferredEnd {
+    error: ErrorInfo,
+    ended_at: OffsetDateTime,
+    /// The deadline that has passed, if it ended for its silence.
+    due_at: Option<OffsetDateTime>,
 }
 
 /// The thread that does it.
@@ -199,16 +248,19 @@ impl Drop for Housekeeper {
 
 fn run(inner: &Weak<Inner>, every: Duration, stop: &(Mutex<bool>, Condvar)) {
     let (stopped, wake) = stop;
-    for round in 0u32.. {
-        {
+    let look = every.min(LOOK);
+    let mut round = 0u32;
+    let mut round_began: Option<Instant> = None;
+    loop {
+        let wait = {
             let Some(inner) = inner.upgrade() else { return };
             let mut done = Housekept::default();
-            let is_slow = round.is_multiple_of(SLOW_ROUNDS);
-            let mut result = inner.look_for_foreign_changes(&mut done, is_slow).map_err(TrackerError::from);
-            if is_slow {
-                result = result
-                    .and_then(|()| inner.end_overdue(&mut done))
-                    .and_then(|()| inner.end_interrupted(&mut done));
+            inner.give_up_overdue(&mut done);
+            let mut result = inner.end_overdue(&mut done);
+            if round_began.is_none_or(|began| began.elapsed() >= every) {
+                round_began = Some(Instant::now());
+                result = result.and_then(|()| inner.round(round, &mut done));
+                round = round.wrapping_add(1);
             }
             match result {
                 Ok(()) => {}
@@ -222,11 +274,27 @@ fn run(inner: &Weak<Inner>, every: Duration, stop: &(Mutex<bool>, Condvar)) {
                     done.interrupted
                 );
             }
-        }
+            let next = inner.running.next_deadline();
+            next.map_or(look, |deadline| look.min(deadline.saturating_sub(inner.clock.monotonic())))
+        };
         let guard = stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = wake.wait_timeout_while(guard, every, |stopped| !*stopped);
+        let waited = wake.wait_timeout_while(guard, wait, |stopped| !*stopped);
         if *waited.unwrap_or_else(PoisonError::into_inner).0 {
             return;
         }
+    }
+}
+
+impl Inner {
+    fn round(&self, round: u32, done: &mut Housekept) -> Result<(), TrackerError> {
+        let is_slow = round.is_multiple_of(SLOW_ROUNDS);
+        self.look_for_foreign_changes(done, is_slow)?;
+        if is_slow {
+            self.end_interrupted(done)?;
+        }
+        if round.wrapping_add(1).is_multiple_of(LEFT_ROUNDS) {
+            self.end_left_behind(done)?;
+        }
+        Ok(())
     }
 }

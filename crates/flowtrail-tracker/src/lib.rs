@@ -59,7 +59,7 @@ pub use changes::Changed;
 pub use error::TrackerError;
 pub use events::{Event, EventKind, Heard, Listener, NodeProgress, TooSlow};
 pub use flowtrail_store::Applied;
-pub use handle::{ExecutionHandle, NodeHandle, NodeStart};
+pub use handle::{Answered, ExecutionHandle, NodeHandle, NodeStart, Question, Waiting, WaitingExecution};
 pub use housekeeping::Housekept;
 pub use measures::{Distribution, Measures};
 pub use recorder::RecorderLimits;

@@ -17,7 +17,7 @@ use crate::access;
 use crate::capture::{Capture, Captured, note};
 use crate::changes::{Changed, WAITING};
 use crate::events::Hub;
-use crate::handle::digested;
+use crate::handle::{Span, digested};
 use crate::housekeeping::Housekeeper;
 use crate::measures::Counters;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
@@ -188,13 +188,14 @@ impl Tracker {
     ) -> Result<Ack<ExecutionHandle>, TrackerError> {
         access::require_use(principal, start.flow, "call this flow")?;
         let policy = start.flow.capture;
-        let started_at = start.started_at.unwrap_or_else(|| self.inner.clock.now());
+        let span = self.inner.span(&start);
+        let started_at = start.started_at.unwrap_or(span.began_at);
         let new = self.inner.new_execution(principal, &start, started_at, Some(self.inner.instance))?;
         // An id that the reporter chose may be another handle's: then this one must not touch it.
         let is_ours = new.id_is_fresh;
         let make = {
             let (inner, id) = (Arc::clone(&self.inner), new.id);
-            move || ExecutionHandle::new(Arc::clone(&inner), id, policy)
+            move || ExecutionHandle::new(Arc::clone(&inner), id, policy, span)
         };
         // The handle is there before the answer: if nobody waits for that, its drop ends the execution, and a wish
         // to cancel that comes at once finds it.
@@ -305,6 +306,16 @@ impl Inner {
         Capture { redactor: &self.redactor, policy, max_payload: self.max_payload }
     }
 
+    /// How long an execution may take.
+    fn timeout(&self, start: &StartExecution<'_>) -> Duration {
+        start.timeout.or(start.flow.timeout).unwrap_or(self.execution_timeout)
+    }
+
+    /// The time of an execution that begins now in this process.
+    pub(crate) fn span(&self, start: &StartExecution<'_>) -> Span {
+        Span::begin(&*self.clock, self.timeout(start))
+    }
+
     /// The row of an execution that begins, at this time.
     pub(crate) fn new_execution(
         &self,
@@ -316,7 +327,7 @@ impl Inner {
         check_tags(&start.tags)?;
         let flow = start.flow;
         let now = self.clock.now();
-        let timeout = start.lease.or(start.timeout).or(flow.timeout).unwrap_or(self.execution_timeout);
+        let timeout = start.lease.unwrap_or_else(|| self.timeout(start));
         let id = match start.id {
             None => ExecutionId::from_uuid(self.ids.next(started_at)),
             Some(id) => ExecutionId::chosen(*id.as_uuid(), now)

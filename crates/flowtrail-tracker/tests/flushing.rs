@@ -4,14 +4,14 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use flowtrail_store::{
     Applied, AuditStore, Command, Counted, EndedPage, EndedQuery, ExecutionStore, FlowStore, ForeignWrites,
-    Found, InstanceStore, KeyStore, MemoryStore, NewPrune, PruneStep, Refusal, StatusCounts, Store,
-    StoreError, TokenStore, Upkeep, UserStore,
+    Found, InstanceStore, KeyStore, MemoryStore, NewPrune, PendingExecution, PruneStep, Refusal,
+    StatusCounts, Store, StoreError, TokenStore, Upkeep, UserStore,
 };
 use flowtrail_tracker::{Ack, FinishedExecution, Options, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, Flow, FlowId, InstanceId, Principal, Source,
-    StatsQuery, StatsScope, Step, Tally,
+    Digest, Execution, ExecutionId, ExecutionQuery, ExecutionSummary, Flow, FlowId, InstanceId, Principal,
+    Source, StatsQuery, StatsScope, Step, Tally,
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -83,8 +83,9 @@ impl ExecutionStore for SlowStore {
         continue_prune(limit: u32) -> Result<PruneStep, StoreError>;
         list_ended(query: &EndedQuery) -> Result<EndedPage, StoreError>;
         pack(ended_before: OffsetDateTime, limit: u32) -> Result<usize, StoreError>;
-        list_pending(instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
-        list_overdue(instance: InstanceId, now: OffsetDateTime, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
+        list_pending(instance: InstanceId, limit: u32) -> Result<Vec<PendingExecution>, StoreError>;
+        list_overdue(now: OffsetDateTime, limit: u32) -> Result<Vec<PendingExecution>, StoreError>;
+        list_waiting(key: &Digest, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
         list_cancel_requested(instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError>;
     }
 }

@@ -1,8 +1,8 @@
 //! Where times come from.
 
 use std::fmt::Debug;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
@@ -12,6 +12,10 @@ use time::OffsetDateTime;
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The current time in UTC, to the microsecond: the finest that every database keeps.
     fn now(&self) -> OffsetDateTime;
+
+    /// The time since a fixed moment. It never jumps, whatever is done to the machine's clock: durations and timeouts of what
+    /// runs in this process are measured by it.
+    fn monotonic(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -23,30 +27,43 @@ impl Clock for SystemClock {
     fn now(&self) -> OffsetDateTime {
         crate::timestamp::to_micros(OffsetDateTime::now_utc())
     }
+
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// A clock that stands still until it is told to move.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<OffsetDateTime>);
+pub struct ManualClock(Mutex<Times>);
+
+#[derive(Debug)]
+struct Times {
+    now: OffsetDateTime,
+    monotonic: Duration,
+}
 
 impl ManualClock {
     /// A clock that shows `at`.
     #[must_use]
     pub fn new(at: OffsetDateTime) -> Self {
-        Self(Mutex::new(at))
+        Self(Mutex::new(Times { now: at, monotonic: Duration::ZERO }))
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        *self.lock() += by;
+        let mut times = self.lock();
+        times.now += by;
+        times.monotonic += by;
     }
 
-    /// Sets the clock, backwards too, as a real one may be.
+    /// Sets the clock, backwards too, as a real one may be. No time passes by that.
     pub fn set(&self, at: OffsetDateTime) {
-        *self.lock() = at;
+        self.lock().now = at;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, OffsetDateTime> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Times> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -60,6 +77,26 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
-        *self.lock()
+        self.lock().now
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.lock().monotonic
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setting_a_clock_lets_no_time_pass() {
+        let clock = ManualClock::default();
+        let begun = (clock.now(), clock.monotonic());
+        clock.set(begun.0 + Duration::from_secs(3_600));
+        assert_eq!(clock.monotonic(), begun.1);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.monotonic() - begun.1, Duration::from_secs(1));
+        assert_eq!(clock.now() - begun.0, time::Duration::seconds(3_601));
     }
 }

@@ -226,12 +226,12 @@ pub struct NodeExecution {
     pub node_type: String,
     /// How it ended.
     pub status: NodeStatus,
-    /// When it began.
-    #[serde(with = "crate::timestamp")]
-    pub executed_at: OffsetDateTime,
-    /// How long it took, in milliseconds, to the microsecond.
+    /// When it began; null when that was not reported.
+    #[serde(with = "crate::timestamp::option")]
+    pub executed_at: Option<OffsetDateTime>,
+    /// How long it took, in milliseconds, to the microsecond; null when that was not reported.
     #[serde(rename = "executionTimeMs", serialize_with = "micros_as_millis")]
-    pub duration_us: i64,
+    pub duration_us: Option<i64>,
     /// What it was given.
     pub input_data: Option<Payload>,
     /// What it produced.
@@ -285,9 +285,9 @@ pub struct Execution {
     pub updated_at: OffsetDateTime,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde wants")]
-fn micros_as_millis<S: Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(timestamp::as_millis(*micros))
+#[expect(clippy::ref_option, reason = "the signature that serde wants")]
+fn micros_as_millis<S: Serializer>(micros: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    micros.map(timestamp::as_millis).serialize(serializer)
 }
 
 #[cfg(test)]

@@ -36,6 +36,10 @@ pub struct Settings {
     /// How long an execution may take when its flow does not say [default: 5m]
     #[arg(long, env = "FLOWTRAIL_EXECUTION_TIMEOUT", value_name = "DURATION", global = true)]
     pub execution_timeout: Option<Span>,
+    /// How long a call of another MCP server's tool may wait for an answer to what it asks, or for a task without a time
+    /// to live [default: 24h]
+    #[arg(long, env = "FLOWTRAIL_INPUT_TIMEOUT", value_name = "DURATION", global = true)]
+    pub input_timeout: Option<Span>,
     /// The largest request body [default: 16MiB]
     #[arg(long, env = "FLOWTRAIL_MAX_BODY", value_name = "SIZE", global = true)]
     pub max_body: Option<Size>,
@@ -200,6 +204,8 @@ pub struct Config {
     pub admin_key: Option<String>,
     /// How long an execution may take when its flow does not say.
     pub execution_timeout: Duration,
+    /// How long a call of another server's tool may wait for an answer to what it asks.
+    pub input_timeout: Duration,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// The most bytes of one payload that are stored.
@@ -283,6 +289,10 @@ impl Config {
                 .execution_timeout
                 .or(written.execution_timeout)
                 .map_or(Duration::from_secs(300), |span| span.0),
+            input_timeout: given
+                .input_timeout
+                .or(written.input_timeout)
+                .map_or(defaults.input_timeout, |span| span.0),
             max_body: bytes(given.max_body.or(written.max_body), defaults.max_body),
             max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
             allowed_hosts: given

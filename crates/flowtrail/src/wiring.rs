@@ -80,6 +80,7 @@ impl Wiring {
                 allowed_origins: config.allowed_origins.clone(),
                 rate_limit: config.rate_limit,
                 upstreams: config.upstreams.clone(),
+                input_timeout: config.input_timeout,
                 runtime: self.runtime.clone(),
             },
         )

@@ -157,7 +157,11 @@ async fn a_flow_that_takes_too_long_ends_as_inferred() {
     let answer = client.call("wait", json!({"url": url})).await;
     assert!(answer.is_error(), "{answer:?}");
     let execution = server.execution(answer.execution_id()).await;
-    assert_execution(&execution).has_status("error").has("/inferred", &json!(true)).failed("timeout", None);
+    assert_execution(&execution)
+        .has_status("error")
+        .has("/inferred", &json!(true))
+        .failed("timeout", Some("fetch"))
+        .has("/duration", &json!(1000));
     assert_execution(&execution).has_nodes(STOPPED);
 }
 

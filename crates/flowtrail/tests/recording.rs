@@ -92,7 +92,10 @@ async fn a_whole_execution_told_twice_is_one_and_other_content_says_what_differs
         .has_status("fulfilled")
         .has("/endedAt", &json!("2026-01-06T12:00:01.500Z"))
         .has("/duration", &json!(1500))
-        .has("/nodeExecutions/0/executedAt", &json!("2026-01-06T12:00:00.000Z"))
+        .has("/nodeExecutions/0/executedAt", &json!(null))
+        .has("/nodeExecutions/0/executionTimeMs", &json!(1000.0))
+        .has("/nodeExecutions/1/executedAt", &json!("2026-01-06T12:00:01.000Z"))
+        .has("/nodeExecutions/1/executionTimeMs", &json!(null))
         .has("/nodeExecutions/1/parentSeq", &json!(1));
     let again = rest.post(&executions(), &whole).await.expect(200);
     assert_eq!(again, recorded);
@@ -367,7 +370,7 @@ async fn the_answer_to_a_record_is_what_is_read_from_then_on() {
             "initialParams": {"password": "hunter2", "long": "y".repeat(3_000)}, "outputs": {"z": "😀".repeat(600)},
             "meta": {"by": "test"}, "tags": {"shop": "north", "token": "abc"}}),
         json!({"status": "aborted", "endedAt": "2026-01-06T12:00:01.999999Z", "startedAt": "2026-01-06T12:00:00.000001Z"}),
-        json!({"status": "aborted", "errorInfo": {"message": ""}, "endedAt": "2026-01-05T12:00:00Z", "startedAt": "2026-01-06T12:00:00Z"}),
+        json!({"status": "aborted", "errorInfo": {"message": "stopped"}, "endedAt": "2026-01-05T12:00:00Z", "startedAt": "2026-01-06T12:00:00Z"}),
     ];
     for capture in ["full", "metadata", "none"] {
         let flow = json!({"name": format!("Kept {capture}"), "kind": "external", "capture": capture});

@@ -243,8 +243,12 @@ fn read_end<'a>(fields: &Fields<'a>, status: ExecutionStatus) -> Result<Reported
 
 fn read_error(fields: &Fields<'_>) -> Result<ErrorInfo, ApiError> {
     fields.only(ERROR_FIELDS, &[])?;
+    let message = fields.required_text("message")?;
+    if message.trim().is_empty() {
+        return Err(fields.invalid("message", "expected a text that says what went wrong, got an empty one"));
+    }
     Ok(ErrorInfo {
-        message: fields.required_text("message")?.to_owned(),
+        message: message.to_owned(),
         kind: fields.parsed("kind")?.unwrap_or(ErrorKind::Failed),
         node_id: fields.text("nodeId")?.map(str::to_owned),
         node_name: fields.text("nodeName")?.map(str::to_owned),
@@ -302,7 +306,7 @@ fn read_node<'a>(fields: &Fields<'a>, place: Option<i32>) -> Result<FinishedNode
         node_name: fields.text("nodeName")?.unwrap_or(node_id),
         status,
         executed_at: fields.time("executedAt")?,
-        duration: fields.millis("executionTimeMs")?.unwrap_or(Duration::ZERO),
+        duration: fields.millis("executionTimeMs")?,
         input: fields.value("inputData"),
         output: fields.value("outputData"),
         error,

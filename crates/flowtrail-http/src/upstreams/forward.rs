@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
-use flowtrail_mcp::proxy::{Answer, Passing, Tap, Target, WebError};
+use flowtrail_mcp::proxy::{Answer, Failed, Passing, Tap, Target, WebError, beginning};
 use futures_util::stream;
 
 use super::sessions::{NotTheirs, Session};
@@ -17,6 +17,9 @@ const PASSED: &[&str] =
 /// What of a server's headers is the client's business, beside those that begin with `mcp-`.
 const ANSWERED: &[HeaderName] =
     &[header::CONTENT_TYPE, header::CACHE_CONTROL, header::ALLOW, header::RETRY_AFTER];
+
+/// How much is read of an answer that is explained here.
+const MOST_EXPLAINED: usize = 64 << 10;
 
 pub(super) async fn handle(asked: Asked<'_>, target: &Target) -> HttpResponse {
     let client = match asked.upstreams.client.get_or_init(flowtrail_mcp::proxy::WebClient::new) {
@@ -35,9 +38,9 @@ pub(super) async fn handle(asked: Asked<'_>, target: &Target) -> HttpResponse {
     }
     let id = asked.id();
     // Others of the same session go on.
-    let failed = |how: &str| {
+    let failed = |message: &str, answer: Option<(u16, String)>| {
         if let Some(id) = &id {
-            tap.failed(id, how);
+            tap.failed(id, Failed { message: message.to_owned(), answer });
         }
     };
     let method = match *asked.request.method() {
@@ -49,17 +52,19 @@ pub(super) async fn handle(asked: Asked<'_>, target: &Target) -> HttpResponse {
     match client.send(target, method, headers, asked.body.clone()).await {
         Err(error) => {
             log::warn!("upstream {}: {error}", asked.name);
-            failed(&error.to_string());
+            failed(&error.to_string(), None);
             let message = format!("{} cannot be reached: {error}", asked.name);
             asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &message)
         }
         Ok(answer) if is_ours_to_explain(&answer) => {
             let (name, status) = (asked.name, answer.status());
+            let leads = answer.redirects_to().map(|to| format!(" (a redirect to {to})")).unwrap_or_default();
             let message = format!(
-                "{name} answered {status}: its address or its headers in [upstreams.{name}] are not right"
+                "{name} answered {status}{leads}: its address or its headers in [upstreams.{name}] are not right"
             );
             log::warn!("{message}");
-            failed(&message);
+            let text = beginning(&answer.whole(MOST_EXPLAINED).await.unwrap_or_default());
+            failed(&format!("the server answered {status}{leads}: {text}"), Some((status.as_u16(), text)));
             asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &message)
         }
         Ok(answer) => {
@@ -135,12 +140,16 @@ fn respond(answer: Answer, tap: Arc<Tap>, id: Option<String>) -> HttpResponse {
             response.append_header((name.as_str(), value.as_bytes()));
         }
     }
-    let passing = Passing::new(tap, answer.content_type(), id);
+    let passing = Passing::new(tap, status.as_u16(), answer.content_type(), id);
     response.streaming(stream::try_unfold((answer, passing), async |(mut answer, mut passing)| {
-        let piece = answer.piece().await?;
-        Ok::<_, WebError>(piece.map(|piece| {
-            passing.piece(&piece);
-            (piece, (answer, passing))
-        }))
+        let piece = match answer.piece().await {
+            Ok(Some(piece)) => piece,
+            over => {
+                passing.end();
+                return over.map(|_| None);
+            }
+        };
+        passing.piece(&piece);
+        Ok::<_, WebError>(Some((piece, (answer, passing))))
     }))
 }

@@ -5,29 +5,26 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
-use flowtrail_mcp::proxy::{Command, Heard, HeldChild, Outgoing, Tap};
+use flowtrail_mcp::proxy::{AskError, Command, Heard, HeldChild, Outgoing, Tap};
 use flowtrail_tracker::Tracker;
 use futures_util::stream;
 use serde_json::Value;
 
 use super::sessions::{Place, Session};
-use super::{Asked, INVALID_REQUEST, SERVER_ERROR};
+use super::{Asked, INVALID_REQUEST, SERVER_ERROR, stateless};
 
 /// How long an answer may take before it becomes a stream, so that nobody on the way takes the connection for dead.
 const SOON: Duration = Duration::from_secs(1);
 /// How often a silent stream shows that it is there.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-/// Where the protocol has a number of its own for a header that is not what the body says (2026-07-28).
-const HEADER_MISMATCH: i32 = -32_020;
-
 pub(super) async fn post(asked: Asked<'_>, command: &Command) -> HttpResponse {
     if !asked.message.is_object() {
         let message = "expected one message; batches are of an older revision than this transport speaks";
         return asked.refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, message);
     }
-    let version = asked.message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
-    match (version, asked.session()) {
-        (Some(_), None) => alone(asked, command).await,
+    let has_version = stateless::is_stateless(&asked);
+    match (has_version, asked.session()) {
+        (true, None) => alone(asked, command).await,
         (_, None) if asked.message["method"] == "initialize" => begin(asked, command).await,
         (_, None) => {
             let message = "expected the header Mcp-Session-Id, as the answer to initialize has it";
@@ -93,10 +90,8 @@ fn not_started(asked: &Asked<'_>, error: &str) -> HttpResponse {
 
 /// A request that stands for itself. The user's requests share a process.
 async fn alone(asked: Asked<'_>, command: &Command) -> HttpResponse {
-    let method = asked.message["method"].as_str().unwrap_or_default();
-    if let Some(told) = asked.header("mcp-method").filter(|told| *told != method) {
-        let message = format!("the header Mcp-Method says {told:?}, the body {method:?}");
-        return asked.refuse(StatusCode::BAD_REQUEST, HEADER_MISMATCH, &message);
+    if let Some(refused) = stateless::refusal(&asked) {
+        return refused;
     }
     let place = Place::User(asked.name.to_owned(), asked.principal.id);
     let user = asked.principal.id;
@@ -141,8 +136,13 @@ async fn speak(asked: Asked<'_>, child: HeldChild, new_session: Option<String>) 
         }
         asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &format!("{}: {why}", asked.name))
     };
-    let Some(mut outgoing) = child.ask(body, &id.to_string()).await else {
-        return gone(Some(child.ended().await));
+    let mut outgoing = match child.ask(body, &id.to_string()).await {
+        Ok(outgoing) => outgoing,
+        Err(AskError::Gone) => return gone(Some(child.ended().await)),
+        Err(AskError::InFlight) => {
+            let message = format!("the id {id} is that of another request, which is not answered yet");
+            return asked.refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message);
+        }
     };
     let first = tokio::time::timeout(SOON, outgoing.next()).await;
     let first = match first {
@@ -153,7 +153,9 @@ async fn speak(asked: Asked<'_>, child: HeldChild, new_session: Option<String>) 
             }
             let is_refused = message_has(&message, "error");
             keep(&asked, &child, new_session.as_deref().filter(|_| !is_refused));
-            return with_session(HttpResponse::Ok(), new_session.as_deref())
+            let is_alone = asked.session().is_none() && new_session.is_none();
+            let status = if is_alone { stateless::status_of(&message) } else { StatusCode::OK };
+            return with_session(HttpResponse::build(status), new_session.as_deref())
                 .content_type("application/json")
                 .body(message);
         }

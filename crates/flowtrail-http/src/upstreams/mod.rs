@@ -10,6 +10,7 @@ mod envelope;
 mod forward;
 mod hold;
 mod sessions;
+mod stateless;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -20,7 +21,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Upstream, WebClient, WebError};
+use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Trace, Upstream, WebClient, WebError};
 use flowtrail_tracker::{Tracker, UpstreamTool};
 use flowtrail_types::Principal;
 use serde_json::{Value, json};
@@ -37,6 +38,8 @@ use sessions::{Place, Sessions};
 pub(crate) struct Upstreams {
     by_name: BTreeMap<String, Reach>,
     tracker: Tracker,
+    /// For how long a call may wait for an answer to what it asks.
+    input_timeout: Duration,
     /// There when the first client comes.
     journal: OnceLock<Journal>,
     client: OnceLock<Result<WebClient, WebError>>,
@@ -48,12 +51,18 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
-    pub(crate) fn new(upstreams: Vec<Upstream>, tracker: Tracker, runtime: Option<Handle>) -> Self {
+    pub(crate) fn new(
+        upstreams: Vec<Upstream>,
+        tracker: Tracker,
+        input_timeout: Duration,
+        runtime: Option<Handle>,
+    ) -> Self {
         let by_name = upstreams.into_iter().map(|upstream| (upstream.name, upstream.reach)).collect();
         let sessions = Sessions::default();
         Self {
             by_name,
             tracker,
+            input_timeout,
             journal: OnceLock::new(),
             client: OnceLock::new(),
             sessions,
@@ -111,14 +120,15 @@ impl Upstreams {
         });
     }
 
-    fn tap(&self, upstream: &str, principal: &Principal, session: Option<&str>) -> Tap {
-        let journal = self.journal.get_or_init(|| Journal::over(self.tracker.clone()));
+    fn tap(&self, upstream: &str, principal: &Principal, session: Option<&str>, trace: Trace) -> Tap {
+        let journal = self.journal.get_or_init(|| Journal::over(self.tracker.clone(), self.input_timeout));
         journal.connection(About {
             upstream: upstream.to_owned(),
             principal: Some(principal.clone()),
             transport: "http",
             session: session.map(str::to_owned),
             public: true,
+            trace,
         })
     }
 
@@ -233,7 +243,17 @@ impl Asked<'_> {
     }
 
     fn tap(&self, session: Option<&str>) -> Tap {
-        self.upstreams.tap(self.name, self.principal, session)
+        let header = |name| self.header(name).map(str::to_owned);
+        // Of a session the headers of its requests differ.
+        let trace = match session {
+            Some(_) => Trace::default(),
+            None => Trace {
+                traceparent: header("traceparent"),
+                tracestate: header("tracestate"),
+                baggage: header("baggage"),
+            },
+        };
+        self.upstreams.tap(self.name, self.principal, session, trace)
     }
 
     /// A refusal in the words of the protocol.

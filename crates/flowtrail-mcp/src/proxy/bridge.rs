@@ -19,8 +19,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connection::Failed;
+use super::ids::{id_of, may_be};
 use super::journal::Tap;
-use super::message::{Kept, Seen, id_of};
+use super::message::{Kept, Seen, beginning};
 use super::sse::SseReader;
 use super::web::{Answer, Promoted, SESSION, Target, WebClient, WebError, standard_headers};
 use session::State;
@@ -235,9 +237,7 @@ impl Bridge {
                     self.begin_again(&session).await?;
                     match self.send(Some(&id), method, line, headers).await? {
                         Sent::Done => Ok(()),
-                        Sent::Forgotten(_) => {
-                            Err(WebError("the server has forgotten its session".to_owned()))
-                        }
+                        Sent::Forgotten(_) => Err(WebError::new("the server has forgotten its session")),
                     }
                 }
                 other => other.map(drop),
@@ -251,7 +251,9 @@ impl Bridge {
         if let Err(error) = answered
             && is_waited_for
         {
-            self.refuse(&id, &error.to_string()).await;
+            let WebError { message, answer } = error;
+            self.0.tap.failed(&id, Failed { message: message.clone(), answer });
+            self.refuse(&id, &message).await;
         }
     }
 
@@ -286,6 +288,7 @@ impl Bridge {
         if method == "initialize" && status.is_success() {
             self.state().session = answer.headers().get(SESSION).cloned();
         }
+        let redirect = answer.redirects_to();
         let is_stream = answer.is("text/event-stream");
         if status.is_success() && is_stream {
             self.pass_stream_on(id, method, answer).await?;
@@ -320,7 +323,12 @@ impl Bridge {
                 }
                 Ok(Sent::Done)
             }
-            None => Err(WebError(format!("the server answered {status}: {}", beginning(&body)))),
+            None => {
+                let text = beginning(&body);
+                let leads = redirect.map(|to| format!(" (a redirect to {to}, which is not followed)"));
+                let message = format!("the server answered {status}{}: {text}", leads.unwrap_or_default());
+                Err(WebError { message, answer: Some((status.as_u16(), text)) })
+            }
         }
     }
 
@@ -354,22 +362,21 @@ impl Bridge {
                     failures = 0;
                     pause = event.retry.map_or(pause, Duration::from_millis);
                     if event.id.is_some() {
-                        last_event = event.id;
+                        last_event.clone_from(&event.id);
                     }
-                    if event.data.is_empty() {
-                        continue;
-                    }
-                    self.pass_on(event.data.as_bytes()).await;
-                    let kept = Kept::of(Bytes::from(event.data.clone()));
-                    let is_answer = Seen::one_in(&kept)
-                        .is_some_and(|seen| seen.method.is_none() && seen.id.as_deref() == id);
-                    if is_answer && id.is_some() {
-                        self.learn(method, &serde_json::from_str(&event.data).unwrap_or_default());
+                    let Some(message) = event.into_message() else { continue };
+                    self.pass_on(&message).await;
+                    let kept = Kept::of(message.clone());
+                    let answered = Seen::one_in(&kept).filter(|seen| seen.method.is_none());
+                    if let (Some(id), Some(answered)) = (id, answered)
+                        && may_be(answered.id.as_deref(), id)
+                    {
+                        self.learn(method, &serde_json::from_slice(&message).unwrap_or_default());
                         return Ok(());
                     }
                 }
             }
-            let lost = || WebError("the server's stream ended before its answer".to_owned());
+            let lost = || WebError::new("the server's stream ended before its answer");
             let event = last_event.as_deref().ok_or_else(lost)?;
             loop {
                 failures += 1;
@@ -415,12 +422,4 @@ impl Bridge {
             }
         }
     }
-}
-
-/// The beginning of what a server says that is no message, as one line.
-fn beginning(body: &[u8]) -> String {
-    const LENGTH: usize = 300;
-    let text = String::from_utf8_lossy(body);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(LENGTH).collect()
 }

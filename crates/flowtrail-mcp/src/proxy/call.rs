@@ -2,29 +2,60 @@
 
 use std::sync::Arc;
 
-use flowtrail_tracker::{Ack, Ending, ExecutionHandle, Happening};
+use flowtrail_tracker::{
+    Answered, Ending, ExecutionHandle, Happening, Question, Tracker, TrackerError, Waiting,
+};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind};
+use flowtrail_types::{Digest, ErrorInfo, ErrorKind, ExecutionId};
 use serde_json::Value;
-use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use super::connection::{Retry, server_in};
 use super::journal::Gaps;
 use super::message::Part;
+use super::moment::Moment;
+use super::starts::Starts;
 
 /// What happens to a call after it has begun.
 #[derive(Debug)]
 pub(super) enum Step {
-    Progress { params: Value, at: OffsetDateTime },
-    End { ended: Ended, at: OffsetDateTime },
+    Progress {
+        params: Value,
+        at: Moment,
+    },
+    /// It waits for another message; the sender is dropped when that is written.
+    SetAside {
+        aside: Aside,
+        at: Moment,
+        settles: watch::Sender<()>,
+    },
+    End {
+        ended: Ended,
+        at: Moment,
+    },
+}
+
+/// What a call waits for.
+#[derive(Debug)]
+pub(super) struct Aside {
+    /// What it is found by.
+    pub(super) keys: Vec<Digest>,
+    /// What the client was asked.
+    pub(super) asked: Option<Value>,
+    /// For how long; as configured when nobody says.
+    pub(super) time_to_live: Option<std::time::Duration>,
 }
 
 /// How a call ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ended {
-    outcome: Outcome,
-    outputs: Option<Value>,
-    whole_size: Option<u64>,
+    pub(super) outcome: Outcome,
+    pub(super) outputs: Option<Value>,
+    pub(super) whole_size: Option<u64>,
+    /// The server, where the answer names it.
+    pub(super) server: Option<Value>,
+    /// Whether that was concluded and not reported.
+    pub(super) is_inferred: bool,
 }
 
 /// How many messages about its progress are kept of one call.
@@ -35,32 +66,54 @@ const MESSAGE: usize = 2_000;
 const PROGRESS: (&str, &str) = ("progress", "Progress");
 
 impl Ended {
-    pub(super) fn without_outputs(outcome: Outcome) -> Self {
-        Self { outcome, outputs: None, whole_size: None }
+    /// An end that was reported otherwise than by an answer.
+    pub(super) fn reported(outcome: Outcome, outputs: Option<Value>) -> Self {
+        Self { outcome, outputs, whole_size: None, server: None, is_inferred: false }
     }
 
-    /// What an answer says. A result that says `isError` is a failure, although the request succeeded.
+    /// An end that nobody reported.
+    pub(super) fn inferred(outcome: Outcome) -> Self {
+        Self { is_inferred: true, ..Self::reported(outcome, None) }
+    }
+
+    /// What an answer says.
     pub(super) fn of_answer(result: Option<&Part<'_>>, error: Option<&Part<'_>>) -> Self {
-        if let Some(error) = error {
-            let (error, whole_size) = error.value();
-            let kind = match error["code"].as_i64() {
-                Some(INVALID_PARAMS | INVALID_REQUEST) => ErrorKind::InvalidInput,
-                _ => ErrorKind::Failed,
-            };
-            let message = cut(error["message"].as_str().unwrap_or("the server answered with an error"));
-            return Self {
-                outcome: Outcome::Error(ErrorInfo::new(kind, message)),
-                outputs: Some(error),
-                whole_size,
-            };
+        match error {
+            Some(error) => {
+                let (error, whole_size) = error.value();
+                Self { whole_size, ..Self::of_error(error) }
+            }
+            None => {
+                let (result, whole_size) = result.map(Part::value).unwrap_or_default();
+                Self { whole_size, ..Self::of_result(result) }
+            }
         }
-        let (result, whole_size) = result.map(Part::value).unwrap_or_default();
+    }
+
+    /// An error of the protocol.
+    pub(super) fn of_error(error: Value) -> Self {
+        let kind = match error["code"].as_i64() {
+            Some(INVALID_PARAMS | INVALID_REQUEST) => ErrorKind::InvalidInput,
+            _ => ErrorKind::Failed,
+        };
+        let message = cut(error["message"].as_str().unwrap_or("the server answered with an error"));
+        Self::reported(Outcome::Error(ErrorInfo::new(kind, message)), Some(error))
+    }
+
+    /// A result. One that says `isError` is a failure, although the request succeeded.
+    pub(super) fn of_result(result: Value) -> Self {
         let outcome = if result["isError"] == true {
             Outcome::Error(ErrorInfo::new(ErrorKind::Failed, said(&result)))
         } else {
             Outcome::Fulfilled
         };
-        Self { outcome, outputs: Some(result), whole_size }
+        let server = server_in(&result);
+        Self { server, ..Self::reported(outcome, Some(result)) }
+    }
+
+    /// The result, if there is one.
+    pub(super) fn result(&self) -> Option<&Value> {
+        self.outputs.as_ref()
     }
 }
 
@@ -92,65 +145,158 @@ fn named(params: &Value) -> String {
     }
 }
 
-/// Records a call that has begun until it ends.
-pub(super) async fn follow(
-    begun: Ack<ExecutionHandle>,
-    mut steps: mpsc::UnboundedReceiver<Step>,
-    gaps: Arc<Gaps>,
-) {
-    let handle = match begun.await {
-        Ok(handle) => handle,
-        Err(error) => return gaps.add(&error),
-    };
-    let stopped = handle.cancelled();
-    let mut number = 0;
-    // The call is the client's: a person's wish that it stop is kept with it, and it goes on. A process that ends
-    // cannot see how it goes on.
-    let mut is_wished = false;
-    loop {
-        let step = tokio::select! {
-            biased;
-            step = steps.recv() => step,
-            () = stopped.cancelled(), if !is_wished => {
-                is_wished = true;
-                if handle.stop_reason() != ErrorKind::Shutdown {
-                    continue;
+/// A call as it is recorded: where it begins, or goes on.
+pub(super) struct Recorded {
+    pub(super) starts: Starts,
+    /// The start, which is on its way already unless the call may go on with an earlier one.
+    pub(super) retry: Option<Retry>,
+    /// What is to be written first.
+    pub(super) settling: Vec<watch::Receiver<()>>,
+    pub(super) input_timeout: std::time::Duration,
+    pub(super) gaps: Arc<Gaps>,
+}
+
+impl Recorded {
+    /// Records a call until it ends, or waits.
+    pub(super) async fn follow(mut self, steps: mpsc::UnboundedReceiver<Step>) {
+        let gaps = Arc::clone(&self.gaps);
+        if let Err(error) = self.record(steps).await {
+            gaps.add(&error);
+        }
+    }
+
+    async fn record(&mut self, steps: mpsc::UnboundedReceiver<Step>) -> Result<(), TrackerError> {
+        for mut settled in std::mem::take(&mut self.settling) {
+            // It never changes; the other end is dropped.
+            while settled.changed().await.is_ok() {}
+        }
+        let handle = match self.retry.take() {
+            Some(retry) => match self.resume(&retry).await? {
+                Some(handle) => handle,
+                None => {
+                    // It answers a question, and nobody can tell which.
+                    self.starts.note("retryOf", "ambiguous".into());
+                    self.starts.begin()?.await?
                 }
-                None
-            }
+            },
+            None => self.starts.begin()?.await?,
         };
-        match step {
-            Some(Step::Progress { params, at }) if number < MOST_PROGRESS => {
-                handle.record_happening(Happening {
-                    id: PROGRESS.0,
-                    name: &named(&params),
-                    kind: PROGRESS.1,
-                    number: Some(number),
-                    data: &params,
-                    at,
-                });
-                number += 1;
+        self.to_its_end(handle, steps).await
+    }
+
+    /// Goes on with the call that a retry answers, if it is clear which that is.
+    async fn resume(&mut self, retry: &Retry) -> Result<Option<ExecutionHandle>, TrackerError> {
+        let tracker = self.starts.tracker().clone();
+        let Some(found) = earlier(&tracker, retry)? else { return Ok(None) };
+        let Some(waiting) = tracker.waiting(found)? else { return Ok(None) };
+        let answers = retry.responses.as_ref();
+        let answered = answers.map(|answers| Answered {
+            answers,
+            is_cancelled: retry.is_dismissed,
+            at: self.starts.at().at,
+        });
+        let meta = waiting.meta();
+        match waiting.resume(answered.as_ref()).await {
+            Ok(handle) => {
+                self.starts.continues(meta);
+                Ok(Some(handle))
             }
-            Some(Step::Progress { .. }) => {}
-            Some(Step::End { ended, at }) => {
-                let ending = Ending {
-                    outcome: ended.outcome,
-                    outputs: ended.outputs.as_ref(),
-                    whole_size: ended.whole_size,
-                    ended_at: Some(at),
-                };
-                if let Err(error) = handle.end_as(ending).await {
-                    gaps.add(&error);
+            // It has ended meanwhile.
+            Err(TrackerError::AlreadyEnded { .. } | TrackerError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn to_its_end(
+        &mut self,
+        handle: ExecutionHandle,
+        mut steps: mpsc::UnboundedReceiver<Step>,
+    ) -> Result<(), TrackerError> {
+        let begun = self.starts.at();
+        let stopped = handle.cancelled();
+        let mut number = 0;
+        // The call is the client's: a person's wish that it stop is kept with it, and it goes on. A process that ends
+        // cannot see how it goes on.
+        let mut is_wished = false;
+        loop {
+            let step = tokio::select! {
+                biased;
+                step = steps.recv() => step,
+                () = stopped.cancelled(), if !is_wished => {
+                    is_wished = true;
+                    if handle.stop_reason() != ErrorKind::Shutdown {
+                        continue;
+                    }
+                    None
                 }
-                return;
-            }
-            None => {
-                let reason = ErrorInfo::new(ErrorKind::Shutdown, "the proxy ended before the answer");
-                if let Err(error) = handle.abort(Some(reason)).await {
-                    gaps.add(&error);
+            };
+            match step {
+                Some(Step::Progress { params, at }) if number < MOST_PROGRESS => {
+                    handle.record_happening(Happening {
+                        id: PROGRESS.0,
+                        name: &named(&params),
+                        kind: PROGRESS.1,
+                        number: Some(number),
+                        data: &params,
+                        at: at.told_from(&begun),
+                    });
+                    number += 1;
                 }
-                return;
+                Some(Step::Progress { .. }) => {}
+                Some(Step::SetAside { aside, at, settles }) => {
+                    let at = at.told_from(&begun);
+                    let question = aside.asked.as_ref().map(|asked| Question { asked, at });
+                    let timeout = aside.time_to_live.unwrap_or(self.input_timeout);
+                    let written = handle.set_aside(Waiting { keys: aside.keys, question, timeout }).await;
+                    drop(settles);
+                    return written;
+                }
+                Some(Step::End { ended, at }) => {
+                    let meta = self.starts.meta_with(ended.server.as_ref());
+                    let ending = Ending {
+                        outcome: ended.outcome,
+                        outputs: ended.outputs.as_ref(),
+                        whole_size: ended.whole_size,
+                        meta: meta.as_ref(),
+                        ended_at: Some(at.told_from(&begun)),
+                    };
+                    let written =
+                        if ended.is_inferred { handle.infer_end(ending) } else { handle.end_as(ending) };
+                    return written.await;
+                }
+                None => {
+                    let reason = ErrorInfo::new(ErrorKind::Shutdown, "the proxy ended before the answer");
+                    return handle.infer_end(Ending::now(Outcome::Aborted(Some(reason)))).await;
+                }
             }
         }
     }
+}
+
+/// What is recorded beside a call, with the server that its answer has named; nothing when that is known already.
+pub(super) fn with_server(meta: &Value, server: Option<&Value>) -> Option<Value> {
+    let server = server.filter(|server| meta["server"] != **server)?;
+    let mut meta = meta.as_object()?.clone();
+    meta.insert("server".to_owned(), server.clone());
+    Some(Value::Object(meta))
+}
+
+/// The execution that a retry goes on with; nothing when there is none, or it could be several.
+fn earlier(tracker: &Tracker, retry: &Retry) -> Result<Option<ExecutionId>, TrackerError> {
+    // A server may give the same state to many calls, which then differ by what was called.
+    const MOST: u32 = 100;
+    let by_state = match &retry.state {
+        Some(state) => tracker.waiting_under(state, MOST)?,
+        None => {
+            let by_call = tracker.waiting_under(&retry.call, 2)?;
+            let is_clear = by_call.len() == 1 && retry.responses.is_some();
+            return Ok(by_call.first().copied().filter(|_| is_clear));
+        }
+    };
+    if let [only] = by_state[..] {
+        return Ok(Some(only));
+    }
+    let by_call = tracker.waiting_under(&retry.call, MOST)?;
+    let mut both = by_state.into_iter().filter(|id| by_call.contains(id));
+    Ok(both.next().filter(|_| both.next().is_none()))
 }

@@ -1,15 +1,20 @@
 //! What is known of one connection: who speaks, and which answer belongs to which call.
 
+mod open;
+
 use std::collections::{HashMap, VecDeque};
 
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind, Principal};
+use flowtrail_types::{Digest, ErrorInfo, ErrorKind, Principal};
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::call::{Ended, Step};
-use super::message::{Kept, Part, Seen, id_of};
+use super::ids::{id_of, meant};
+use super::message::{Kept, Part, Seen};
+use super::moment::Moment;
+use super::rounds::{Place, Task, is_dismissed};
+use super::tasks::{TaskEvent, TaskNews};
 
 /// Whose connection it is, and to what.
 #[derive(Debug, Clone)]
@@ -24,6 +29,19 @@ pub struct About {
     pub session: Option<String>,
     /// Whether the flows that it makes are everybody's.
     pub public: bool,
+    /// The trace context of the request's headers, which counts where the message has none.
+    pub trace: Trace,
+}
+
+/// A trace context (W3C Trace Context and Baggage), as a request's headers have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// `traceparent`.
+    pub traceparent: Option<String>,
+    /// `tracestate`.
+    pub tracestate: Option<String>,
+    /// `baggage`.
+    pub baggage: Option<String>,
 }
 
 /// The requests that wait for an answer are no more than this; beyond it calls are not recorded, which is counted.
@@ -31,6 +49,8 @@ const MOST_WAITING: usize = 10_000;
 
 const META_PROTOCOL: &str = "io.modelcontextprotocol/protocolVersion";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
+const META_SERVER: &str = "io.modelcontextprotocol/serverInfo";
+const META_TASK: &str = "io.modelcontextprotocol/related-task";
 
 /// A tool's call, as it begins.
 #[derive(Debug)]
@@ -39,15 +59,39 @@ pub(super) struct Begun {
     pub(super) arguments: Value,
     pub(super) whole_arguments: Option<u64>,
     pub(super) meta: Value,
-    pub(super) at: OffsetDateTime,
+    pub(super) at: Moment,
+    /// The earlier call that it goes on with, if it says so.
+    pub(super) retry: Option<Retry>,
     /// What happens to it from then on.
     pub(super) steps: mpsc::UnboundedReceiver<Step>,
+}
+
+/// What a call says of an earlier one that it answers a question of.
+#[derive(Debug)]
+pub(super) struct Retry {
+    /// The key by the state that the server has given; absent when there was none.
+    pub(super) state: Option<Digest>,
+    /// The key by what is called.
+    pub(super) call: Digest,
+    /// The answers.
+    pub(super) responses: Option<Value>,
+    /// Whether the question was dismissed.
+    pub(super) is_dismissed: bool,
 }
 
 /// What a message brings that is to be recorded.
 #[derive(Debug)]
 pub(super) enum Noted {
     Begun(Box<Begun>),
+    /// A call waits from now on under these keys, once the other end of the channel is gone.
+    SetAside {
+        keys: Vec<Digest>,
+        settled: watch::Receiver<()>,
+    },
+    /// Something about a task.
+    Task(Box<TaskEvent>),
+    /// What the server says of itself.
+    Server(Value),
     /// A tool that there is, and what it does.
     Tool {
         name: String,
@@ -60,9 +104,24 @@ pub(super) enum Noted {
 /// A request that waits for its answer.
 #[derive(Debug)]
 enum Waiting {
-    Call { steps: mpsc::UnboundedSender<Step>, token: Option<String> },
+    Call(OpenCall),
     Listing,
     Greeting,
+    /// How a task stands, or what it has come to.
+    Task {
+        key: Digest,
+        asks_for_result: bool,
+    },
+}
+
+/// A call that was not answered.
+#[derive(Debug)]
+struct OpenCall {
+    steps: mpsc::UnboundedSender<Step>,
+    token: Option<String>,
+    tool: String,
+    /// The key by which a retry without a state finds it.
+    key: Digest,
 }
 
 /// One connection between a client and a server.
@@ -77,11 +136,17 @@ pub(super) struct Connection {
     count: usize,
     /// Which call a progress token belongs to.
     tokens: HashMap<String, mpsc::UnboundedSender<Step>>,
+    /// What the server has asked the client on behalf of a task, by its id.
+    asked: HashMap<String, Digest>,
+    /// Part of all keys.
+    place: Place,
 }
 
 impl Connection {
     pub(super) fn new(about: About) -> Self {
         Self {
+            place: Place::new(&about.upstream, about.principal.as_ref()),
+            asked: HashMap::new(),
             about,
             client: None,
             protocol: None,
@@ -93,20 +158,31 @@ impl Connection {
     }
 
     /// The client has said something.
-    pub(super) fn client_said(&mut self, message: &Kept, at: OffsetDateTime) -> Vec<Noted> {
+    pub(super) fn client_said(&mut self, message: &Kept, at: Moment) -> Vec<Noted> {
         let mut noted = Vec::new();
         let all = Seen::all_in(message);
         if all.is_empty() && message.may_be_a_call() {
             noted.push(Noted::Lost);
         }
         for seen in all {
-            let Some(method) = seen.method.as_deref() else { continue };
+            let Some(method) = seen.method.as_deref() else {
+                noted.extend(self.client_answered(&seen, at));
+                continue;
+            };
             match (method, seen.id) {
                 ("tools/call", Some(id)) => noted.push(self.call_begins(id, seen.params.as_ref(), at)),
                 ("tools/list", Some(id)) => self.wait(id, Waiting::Listing),
                 ("initialize" | "server/discover", Some(id)) => {
                     self.introduce(seen.params.as_ref());
                     self.wait(id, Waiting::Greeting);
+                }
+                ("tasks/get" | "tasks/result", Some(id)) => {
+                    if let Some(key) = self.task_of(seen.params.as_ref()) {
+                        self.wait(id, Waiting::Task { key, asks_for_result: method == "tasks/result" });
+                    }
+                }
+                ("tasks/cancel" | "tasks/update", Some(_)) => {
+                    noted.extend(self.task_told(method, seen.params.as_ref(), at));
                 }
                 ("notifications/cancelled", None) => self.cancelled(seen.params.as_ref(), at),
                 _ => {}
@@ -116,13 +192,17 @@ impl Connection {
     }
 
     /// The server has said something.
-    pub(super) fn server_said(&mut self, message: &Kept, at: OffsetDateTime) -> Vec<Noted> {
+    pub(super) fn server_said(&mut self, message: &Kept, at: Moment) -> Vec<Noted> {
         let mut noted = Vec::new();
         for seen in Seen::all_in(message) {
-            match (&seen.method, seen.id) {
+            match (&seen.method, seen.id.clone()) {
                 (Some(method), None) if method == "notifications/progress" => {
                     self.progress(seen.params.as_ref(), at);
                 }
+                (Some(method), None) if method.starts_with("notifications/tasks") => {
+                    noted.extend(self.task_notified(seen.params.as_ref(), at));
+                }
+                (Some(_), Some(id)) => noted.extend(self.client_asked(id, &seen, at)),
                 (None, Some(id)) if seen.result.is_some() || seen.error.is_some() => {
                     noted.extend(self.answered(&id, seen.result.as_ref(), seen.error.as_ref(), at));
                 }
@@ -133,30 +213,35 @@ impl Connection {
     }
 
     /// One call's answer will not come: its request was hung up on.
-    pub(super) fn hung_up(&mut self, id: &str, at: OffsetDateTime) {
+    pub(super) fn hung_up(&mut self, id: &str, at: Moment) {
         let reason = ErrorInfo::new(ErrorKind::Cancelled, "the client hung up before the answer");
         self.give_up(id, Outcome::Aborted(Some(reason)), at);
     }
 
     /// One call's answer will not come: the server could not be asked, or answered with something else.
-    pub(super) fn failed(&mut self, id: &str, how: &str, at: OffsetDateTime) {
-        self.give_up(id, Outcome::Error(ErrorInfo::new(ErrorKind::Network, how)), at);
+    pub(super) fn failed(&mut self, id: &str, how: &Failed, at: Moment) {
+        if let Some(Waiting::Call(call)) = self.take(id) {
+            let outcome = Outcome::Error(ErrorInfo::new(ErrorKind::Network, &how.message));
+            end(&call.steps, Ended::reported(outcome, how.outputs()), at);
+        }
     }
 
-    /// No more answers will come.
-    pub(super) fn closed(mut self, why: &Outcome, at: OffsetDateTime) {
+    /// No more answers will come. That the calls failed is concluded: nobody has reported it.
+    pub(super) fn closed(mut self, why: &Outcome, at: Moment) {
         for waiting in std::mem::take(&mut self.waiting).into_values().flatten() {
-            if let Waiting::Call { steps, .. } = waiting {
-                end(&steps, Ended::without_outputs(why.clone()), at);
+            if let Waiting::Call(call) = waiting {
+                end(&call.steps, Ended::inferred(why.clone()), at);
             }
         }
     }
 
-    fn call_begins(&mut self, id: String, params: Option<&Part<'_>>, at: OffsetDateTime) -> Noted {
+    fn call_begins(&mut self, id: String, params: Option<&Part<'_>>, at: Moment) -> Noted {
         let (params, whole_arguments) = params.map(Part::value).unwrap_or_default();
         let tool = params["name"].as_str().unwrap_or_default().to_owned();
         let meta = self.meta(&id, &params["_meta"]);
         let token = params["_meta"].get("progressToken").and_then(|token| id_of(&token.to_string()));
+        let text = |name: &str| params[name].as_str().map(str::to_owned);
+        let (state, responses) = (text("requestState"), params.get("inputResponses").cloned());
         let arguments = match params {
             Value::Object(mut params) => params.shift_remove("arguments").unwrap_or_else(|| json!({})),
             _ => Value::Null,
@@ -168,8 +253,16 @@ impl Connection {
         if let Some(token) = &token {
             self.tokens.insert(token.clone(), steps.clone());
         }
-        self.wait(id, Waiting::Call { steps, token });
-        Noted::Begun(Box::new(Begun { tool, arguments, whole_arguments, meta, at, steps: told }))
+        let key = self.place.of_call(&tool, &arguments, &meta["client"]);
+        let is_retry = state.is_some() || responses.is_some();
+        let retry = is_retry.then(|| Retry {
+            state: state.map(|state| self.place.of_state(&tool, &state)),
+            call: key,
+            is_dismissed: responses.as_ref().is_some_and(is_dismissed),
+            responses,
+        });
+        self.wait(id, Waiting::Call(OpenCall { steps, token, tool: tool.clone(), key }));
+        Noted::Begun(Box::new(Begun { tool, arguments, whole_arguments, meta, at, retry, steps: told }))
     }
 
     /// What is recorded of the connection beside a call.
@@ -186,7 +279,15 @@ impl Connection {
         note("protocol", protocol.or_else(|| self.protocol.clone().map(Value::from)));
         note("requestId", Some(serde_json::from_str(id).unwrap_or_default()));
         note("session", self.about.session.clone().map(Value::from));
-        note("traceparent", told.get("traceparent").filter(|trace| trace.is_string()).cloned());
+        let trace = &self.about.trace;
+        for (name, header) in [
+            ("traceparent", &trace.traceparent),
+            ("tracestate", &trace.tracestate),
+            ("baggage", &trace.baggage),
+        ] {
+            let said = told.get(name).filter(|value| value.is_string()).cloned();
+            note(name, said.or_else(|| header.clone().map(Value::from)));
+        }
         note("upstream", Some(self.about.upstream.as_str().into()));
         note("server", self.server.clone());
         note("transport", Some(self.about.transport.into()));
@@ -211,25 +312,29 @@ impl Connection {
 
     /// What an answer belongs to: the oldest request with its id.
     fn take(&mut self, id: &str) -> Option<Waiting> {
-        let queue = self.waiting.get_mut(id)?;
+        let id = match self.waiting.contains_key(id) {
+            true => id.to_owned(),
+            false => meant(id, self.waiting.keys())?.clone(),
+        };
+        let queue = self.waiting.get_mut(&id)?;
         let waiting = queue.pop_front();
         if queue.is_empty() {
-            self.waiting.remove(id);
+            self.waiting.remove(&id);
         }
         self.count -= usize::from(waiting.is_some());
-        if let Some(Waiting::Call { token: Some(token), .. }) = &waiting {
+        if let Some(Waiting::Call(OpenCall { token: Some(token), .. })) = &waiting {
             self.tokens.remove(token);
         }
         waiting
     }
 
-    fn give_up(&mut self, id: &str, outcome: Outcome, at: OffsetDateTime) {
-        if let Some(Waiting::Call { steps, .. }) = self.take(id) {
-            end(&steps, Ended::without_outputs(outcome), at);
+    fn give_up(&mut self, id: &str, outcome: Outcome, at: Moment) {
+        if let Some(Waiting::Call(call)) = self.take(id) {
+            end(&call.steps, Ended::reported(outcome, None), at);
         }
     }
 
-    fn cancelled(&mut self, params: Option<&Part<'_>>, at: OffsetDateTime) {
+    fn cancelled(&mut self, params: Option<&Part<'_>>, at: Moment) {
         let (params, _) = params.map(Part::value).unwrap_or_default();
         let Some(id) = params.get("requestId").and_then(|id| id_of(&id.to_string())) else { return };
         let message = match params["reason"].as_str().filter(|reason| !reason.is_empty()) {
@@ -239,7 +344,7 @@ impl Connection {
         self.give_up(&id, Outcome::Aborted(Some(ErrorInfo::new(ErrorKind::Cancelled, message))), at);
     }
 
-    fn progress(&mut self, params: Option<&Part<'_>>, at: OffsetDateTime) {
+    fn progress(&mut self, params: Option<&Part<'_>>, at: Moment) {
         let (mut params, _) = params.map(Part::value).unwrap_or_default();
         let token = params.get("progressToken").and_then(|token| id_of(&token.to_string()));
         let Some(steps) = token.and_then(|token| self.tokens.get(&token)) else { return };
@@ -255,17 +360,34 @@ impl Connection {
         id: &str,
         result: Option<&Part<'_>>,
         error: Option<&Part<'_>>,
-        at: OffsetDateTime,
+        at: Moment,
     ) -> Vec<Noted> {
         match self.take(id) {
-            Some(Waiting::Call { steps, .. }) => {
-                end(&steps, Ended::of_answer(result, error), at);
-                Vec::new()
+            Some(Waiting::Call(call)) => self.call_answered(call, result, error, at),
+            Some(Waiting::Task { key, asks_for_result }) => {
+                let news = match (result.map(Part::value), error.map(Part::value)) {
+                    (Some((result, _)), None) if !asks_for_result => {
+                        // What was asked for decides: a wrong type of result is none the less how the task stands.
+                        let task = if result["task"].is_object() { &result["task"] } else { &result };
+                        Task::of(task).map(|task| (TaskNews::Seen(task), server_in(&result)))
+                    }
+                    (None, Some((error, _))) if !asks_for_result => {
+                        is_unknown_task(&error).then(|| (TaskNews::Unknown(error), None))
+                    }
+                    _ => {
+                        let ended = Ended::of_answer(result, error);
+                        let server = ended.server.clone();
+                        Some((TaskNews::Result(ended), server))
+                    }
+                };
+                let event = news.map(|(news, server)| TaskEvent { key, news, at, server });
+                event.map(|event| Noted::Task(Box::new(event))).into_iter().collect()
             }
             Some(Waiting::Greeting) => {
                 let (result, _) = result.map(Part::value).unwrap_or_default();
-                if let Some(server) = result.get("serverInfo") {
-                    self.server = Some(named(server));
+                let server = result.get("serverInfo").map(named).or_else(|| server_in(&result));
+                if server.is_some() {
+                    self.server = server;
                 }
                 if let Some(version) = result.get("protocolVersion").and_then(Value::as_str) {
                     self.protocol = Some(version.to_owned());
@@ -289,7 +411,33 @@ impl Connection {
     }
 }
 
-fn end(steps: &mpsc::UnboundedSender<Step>, ended: Ended, at: OffsetDateTime) {
+/// Why a request will not be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// For people.
+    pub message: String,
+    /// The status of an HTTP answer that is no message, and the beginning of what it says.
+    pub answer: Option<(u16, String)>,
+}
+
+impl Failed {
+    fn outputs(&self) -> Option<Value> {
+        self.answer.as_ref().map(|(status, text)| json!({"httpStatus": status, "text": text}))
+    }
+}
+
+/// What a result says of the server (2026-07-28, where there is no handshake).
+pub(super) fn server_in(result: &Value) -> Option<Value> {
+    result["_meta"].get(META_SERVER).filter(|server| server.is_object()).map(named)
+}
+
+/// Whether a server knows nothing of a task, or nothing any more.
+fn is_unknown_task(error: &Value) -> bool {
+    const INVALID_PARAMS: i64 = -32_602;
+    error["code"].as_i64() == Some(INVALID_PARAMS)
+}
+
+fn end(steps: &mpsc::UnboundedSender<Step>, ended: Ended, at: Moment) {
     // Whoever records the call may have failed to begin with it; that was counted then.
     let _ = steps.send(Step::End { ended, at });
 }

@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::child::{self, ChildError};
+use super::ids::{id_of, meant};
 use super::journal::Tap;
-use super::message::{Kept, Seen, id_of};
+use super::message::{Kept, Seen};
 use super::splice::spliced;
 use super::upstream::Command;
 
@@ -129,6 +130,17 @@ struct Own {
     token: Option<String>,
 }
 
+/// Why a request was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The server is gone.
+    #[error("the server is gone")]
+    Gone,
+    /// Another request has this id, and is not answered.
+    #[error("another request has this id, and is not answered")]
+    InFlight,
+}
+
 /// What comes back for a request: its answer, and before it whatever belongs to it. Dropping it hangs up.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -198,14 +210,21 @@ impl HeldChild {
         }
     }
 
-    /// Sends a request, whose id is given as JSON writes it. None when the server is gone.
-    pub async fn ask(&self, message: Bytes, id: &str) -> Option<Outgoing> {
+    /// Sends a request, whose id is given as JSON writes it.
+    ///
+    /// # Errors
+    ///
+    /// When the server is gone, or another request of the session has this id and is not answered.
+    pub async fn ask(&self, message: Bytes, id: &str) -> Result<Outgoing, AskError> {
         let (to, messages) = Way::new();
-        if let Some(tap) = &self.0.tap {
-            tap.client_said(message.clone());
-        }
         let (message, id) = {
             let mut routes = self.routes();
+            if !self.0.is_shared && routes.requests.contains_key(id) {
+                return Err(AskError::InFlight);
+            }
+            if let Some(tap) = &self.0.tap {
+                tap.client_said(message.clone());
+            }
             let token = text_at(&message, TOKEN);
             let (message, id, token, own) = if self.0.is_shared {
                 routes.next += 1;
@@ -224,7 +243,7 @@ impl HeldChild {
             (message, id)
         };
         let outgoing = Outgoing { messages, child: self.clone(), id };
-        self.write(message).await.then_some(outgoing)
+        if self.write(message).await { Ok(outgoing) } else { Err(AskError::Gone) }
     }
 
     /// Sends what is not answered: a notification, or an answer to what the server has asked. False when it is gone.
@@ -338,11 +357,16 @@ impl Inner {
         };
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(id) = message.id.filter(|_| message.method.is_none()) {
-            if let Some(route) = routes.forget(&id) {
+            let asked = meant(&id, routes.requests.keys()).cloned();
+            if let Some((asked, route)) =
+                asked.and_then(|asked| Some((asked.clone(), routes.forget(&asked)?)))
+            {
                 let line = match &route.own {
                     Some(own) => {
                         spliced(&line, &[(&["id"], &own.id), (SUBSCRIPTION_ANSWERED, &own.id)]).into()
                     }
+                    // The client is answered with the id that it has sent.
+                    None if asked != id => spliced(&line, &[(&["id"], &asked)]).into(),
                     None => line,
                 };
                 // The last of it, which may not be left out.

@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use flowtrail_tracker::{StartExecution, Tracker, TrackerError, UpstreamTool};
+use flowtrail_tracker::{Tracker, UpstreamTool};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind, Principal, Source};
-use time::OffsetDateTime;
-use tokio::sync::mpsc;
+use flowtrail_types::{Digest, ErrorInfo, ErrorKind, Principal};
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::call::follow;
-use super::connection::{About, Begun, Connection, Noted};
+use super::call::{Recorded, with_server};
+use super::connection::{About, Connection, Failed, Noted};
 use super::message::Kept;
+use super::moment::Moment;
+use super::starts::{Known, OTHERS, Starts, Tools, tool_of};
+use super::tasks::{Follower, MOST_EVENTS, TaskEvent};
 
 /// How many bytes of messages may wait to be looked at. Beyond it only what matters of a message is kept.
 const MOST_BYTES: usize = 64 << 20;
@@ -78,18 +81,18 @@ enum Side {
 enum Entry {
     Opened { connection: u64, about: Box<About> },
     Named { connection: u64, session: String },
-    Passed { connection: u64, from: Side, message: Kept, at: OffsetDateTime },
-    HungUp { connection: u64, id: String, at: OffsetDateTime },
-    Failed { connection: u64, id: String, how: String, at: OffsetDateTime },
-    Closed { connection: u64, why: Box<Outcome>, at: OffsetDateTime },
+    Passed { connection: u64, from: Side, message: Kept, at: Moment },
+    HungUp { connection: u64, id: String, at: Moment },
+    Failed { connection: u64, id: String, how: Box<Failed>, at: Moment },
+    Closed { connection: u64, why: Box<Outcome>, at: Moment },
     End,
 }
 
 impl Journal {
-    /// A journal over a tracker that is there.
+    /// A journal over a tracker that is there. A call that waits for an answer does so for `input_timeout` at most.
     #[must_use]
-    pub fn over(tracker: Tracker) -> Self {
-        Self::opening(move || Ok(tracker.clone()))
+    pub fn over(tracker: Tracker, input_timeout: Duration) -> Self {
+        Self::opening(input_timeout, move || Ok(tracker.clone()))
     }
 
     /// A journal that opens its tracker itself, while messages pass already, and again later when that fails.
@@ -98,7 +101,10 @@ impl Journal {
     ///
     /// When the system has no thread left.
     #[must_use]
-    pub fn opening(open: impl FnMut() -> Result<Tracker, String> + Send + 'static) -> Self {
+    pub fn opening(
+        input_timeout: Duration,
+        open: impl FnMut() -> Result<Tracker, String> + Send + 'static,
+    ) -> Self {
         let (queue, entries) = mpsc::unbounded_channel();
         let gaps = Arc::new(Gaps::default());
         let waiting = Arc::new(Waiting::default());
@@ -110,6 +116,10 @@ impl Journal {
             connections: HashMap::new(),
             tools: Tools::default(),
             calls: JoinSet::new(),
+            input_timeout,
+            settling: HashMap::new(),
+            servers: HashMap::new(),
+            tasks: None,
             waiting: Arc::clone(&waiting),
             gaps: Arc::clone(&gaps),
         };
@@ -172,23 +182,23 @@ impl Tap {
 
     /// The client has said this.
     pub fn client_said(&self, message: impl Into<bytes::Bytes>) {
-        self.passed(Side::Client, Kept::of(message.into()), now());
+        self.passed(Side::Client, Kept::of(message.into()), Moment::now());
     }
 
     /// The server has said this.
     pub fn server_said(&self, message: impl Into<bytes::Bytes>) {
-        self.passed(Side::Server, Kept::of(message.into()), now());
+        self.passed(Side::Server, Kept::of(message.into()), Moment::now());
     }
 
-    pub(super) fn client_passed(&self, message: Kept, at: OffsetDateTime) {
+    pub(super) fn client_passed(&self, message: Kept, at: Moment) {
         self.passed(Side::Client, message, at);
     }
 
-    pub(super) fn server_passed(&self, message: Kept, at: OffsetDateTime) {
+    pub(super) fn server_passed(&self, message: Kept, at: Moment) {
         self.passed(Side::Server, message, at);
     }
 
-    fn passed(&self, from: Side, message: Kept, at: OffsetDateTime) {
+    fn passed(&self, from: Side, message: Kept, at: Moment) {
         let waiting = &self.journal.0.waiting;
         if waiting.messages.fetch_add(1, Ordering::Relaxed) >= MOST_MESSAGES {
             waiting.messages.fetch_sub(1, Ordering::Relaxed);
@@ -203,13 +213,13 @@ impl Tap {
     /// The request with this id (as JSON writes it) was hung up on.
     pub fn hung_up(&self, id: &str) {
         let (connection, id) = (self.connection, id.to_owned());
-        self.journal.push(Entry::HungUp { connection, id, at: now() });
+        self.journal.push(Entry::HungUp { connection, id, at: Moment::now() });
     }
 
     /// The request with this id (as JSON writes it) will not be answered, and why; others go on.
-    pub fn failed(&self, id: &str, how: &str) {
-        let (connection, id, how) = (self.connection, id.to_owned(), how.to_owned());
-        self.journal.push(Entry::Failed { connection, id, how, at: now() });
+    pub fn failed(&self, id: &str, how: Failed) {
+        let (connection, id, how) = (self.connection, id.to_owned(), Box::new(how));
+        self.journal.push(Entry::Failed { connection, id, how, at: Moment::now() });
     }
 
     /// The client is gone: what it has asked for is recorded as aborted.
@@ -228,7 +238,7 @@ impl Tap {
             return;
         }
         let connection = self.connection;
-        self.journal.push(Entry::Closed { connection, why: Box::new(why), at: now() });
+        self.journal.push(Entry::Closed { connection, why: Box::new(why), at: Moment::now() });
     }
 }
 
@@ -237,12 +247,6 @@ impl Drop for Tap {
         let reason = ErrorInfo::new(ErrorKind::Cancelled, "the connection ended before the answer");
         self.close(Outcome::Aborted(Some(reason)));
     }
-}
-
-/// The system's clock, at once and for whatever comes later: the tracker is told when things happened.
-#[expect(clippy::disallowed_methods, reason = "the tracker with its clock may not be open yet")]
-pub(super) fn now() -> OffsetDateTime {
-    OffsetDateTime::now_utc()
 }
 
 /// The thread's own side.
@@ -254,6 +258,13 @@ struct Writer {
     connections: HashMap<u64, Connection>,
     tools: Tools,
     calls: JoinSet<()>,
+    input_timeout: Duration,
+    /// Calls that are about to wait, by what they will be found by.
+    settling: HashMap<Digest, Vec<watch::Receiver<()>>>,
+    /// What servers have last said of themselves, by their names here.
+    servers: HashMap<String, Value>,
+    /// To whoever records what is told of tasks, once something is.
+    tasks: Option<mpsc::Sender<(Box<TaskEvent>, Vec<watch::Receiver<()>>)>>,
     waiting: Arc<Waiting>,
     gaps: Arc<Gaps>,
 }
@@ -286,8 +297,9 @@ impl Writer {
                 "the proxy ended before the answer",
             )));
             for (_, connection) in self.connections.drain() {
-                connection.closed(&leaving, now());
+                connection.closed(&leaving, Moment::now());
             }
+            self.tasks = None;
             let all_written = async { while self.calls.join_next().await.is_some() {} };
             if tokio::time::timeout(LAST_WORDS, all_written).await.is_err() {
                 self.gaps.add(&"the database did not take the last calls in time");
@@ -358,7 +370,7 @@ impl Writer {
     fn note(&mut self, about: &About, noted: Noted) {
         self.open();
         let (Some(tracker), Some(owner)) = (&self.tracker, &self.owner) else {
-            if !matches!(noted, Noted::Tool { .. }) {
+            if matches!(noted, Noted::Begun(_) | Noted::Lost) {
                 self.gaps.add(&"the database is not open");
             }
             return;
@@ -379,76 +391,55 @@ impl Writer {
                 if !self.tools.has_room(tracker, owner, tool, Known::Called) {
                     begun.meta["tool"] = std::mem::replace(&mut begun.tool, OTHERS.to_owned()).into();
                 }
-                let gaps = Arc::clone(&self.gaps);
-                match begin(tracker, owner, about, &begun) {
-                    Ok(started) => drop(self.calls.spawn(follow(started, begun.steps, gaps))),
+                if let Some(meta) = with_server(&begun.meta, self.servers.get(&about.upstream))
+                    && begun.meta.get("server").is_none()
+                {
+                    begun.meta = meta;
+                }
+                let settling = begun.retry.as_ref().map(|retry| {
+                    let keys = retry.state.iter().chain([&retry.call]);
+                    keys.flat_map(|key| self.settling.get(key).cloned().unwrap_or_default()).collect()
+                });
+                match Starts::new(tracker, owner, about, &mut begun) {
+                    Ok(starts) => {
+                        let recorded = Recorded {
+                            starts,
+                            retry: begun.retry.take(),
+                            settling: settling.unwrap_or_default(),
+                            input_timeout: self.input_timeout,
+                            gaps: Arc::clone(&self.gaps),
+                        };
+                        self.calls.spawn(recorded.follow(begun.steps));
+                    }
                     Err(error) => self.gaps.add(&error),
                 }
             }
+            Noted::SetAside { keys, settled } => {
+                // Those that are written are found in the database.
+                self.settling.retain(|_, settling| {
+                    settling.retain(|settled| settled.has_changed().is_ok());
+                    !settling.is_empty()
+                });
+                for key in keys {
+                    self.settling.entry(key).or_default().push(settled.clone());
+                }
+            }
+            Noted::Task(event) => {
+                let settling = self.settling.get(&event.key).cloned().unwrap_or_default();
+                let tasks = self.tasks.get_or_insert_with(|| {
+                    let (tasks, events) = mpsc::channel(MOST_EVENTS);
+                    let gaps = Arc::clone(&self.gaps);
+                    let follower = Follower::new(tracker.clone(), owner.clone(), self.input_timeout, gaps);
+                    self.calls.spawn(follower.run(events));
+                    tasks
+                });
+                if tasks.try_send((event, settling)).is_err() {
+                    self.gaps.add(&"more is told of tasks than can be recorded");
+                }
+            }
+            Noted::Server(server) => {
+                self.servers.insert(about.upstream.clone(), server);
+            }
         }
     }
-}
-
-/// From where a tool's name is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Known {
-    /// The server lists it.
-    Listed,
-    /// It is called. Whoever calls may call anything.
-    Called,
-}
-
-impl Known {
-    /// How many flows are made for tools that are known so, of one server.
-    fn most(self) -> usize {
-        match self {
-            Self::Listed => 10_000,
-            Self::Called => 100,
-        }
-    }
-}
-
-/// What stands for the tools beyond that.
-const OTHERS: &str = "(others)";
-
-/// How many flows were made here, by server.
-#[derive(Debug, Default)]
-struct Tools(HashMap<(String, Known), usize>);
-
-impl Tools {
-    /// Whether a tool has a flow already, or may have one; that is counted then.
-    fn has_room(
-        &mut self,
-        tracker: &Tracker,
-        owner: &Principal,
-        tool: UpstreamTool<'_>,
-        known: Known,
-    ) -> bool {
-        if tracker.has_upstream_flow(owner, tool) {
-            return true;
-        }
-        let made = self.0.entry((tool.upstream.to_owned(), known)).or_default();
-        let has_room = *made < known.most();
-        *made += usize::from(has_room);
-        has_room
-    }
-}
-
-fn tool_of<'a>(about: &'a About, tool: &'a str) -> UpstreamTool<'a> {
-    UpstreamTool { upstream: &about.upstream, tool, description: None, public: about.public }
-}
-
-fn begin(
-    tracker: &Tracker,
-    owner: &Principal,
-    about: &About,
-    begun: &Begun,
-) -> Result<flowtrail_tracker::Ack<flowtrail_tracker::ExecutionHandle>, TrackerError> {
-    let flow = tracker.upstream_flow(owner, tool_of(about, &begun.tool))?;
-    let start = StartExecution::of(&flow, Source::Proxy)
-        .params(&begun.arguments)
-        .part_of(begun.whole_arguments)
-        .meta(&begun.meta)
-        .started_at(begun.at);
-    tracker.start(about.principal.as_ref().unwrap_or(owner), start)
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::ids::id_of;
 use super::skim::{Skim, Skimmed};
 use super::splice::place_of;
 
@@ -140,6 +141,15 @@ impl Part<'_> {
     }
 }
 
+/// The beginning of what a server says that is no message, as one line.
+#[must_use]
+pub fn beginning(body: &[u8]) -> String {
+    const LENGTH: usize = 300;
+    let text = String::from_utf8_lossy(&body[..body.len().min(LENGTH * 16)]);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(LENGTH).collect()
+}
+
 /// A message to look at, with a sign in the place of each half of a character: other readers of JSON take those.
 ///
 /// # Errors
@@ -218,6 +228,15 @@ impl<'m> Seen<'m> {
         (all.len() == 1).then(|| all.remove(0)).filter(|one| one.method.is_some() || one.id.is_some())
     }
 
+    /// Whether this is one message of JSON-RPC, or several, and nothing else.
+    pub(crate) fn are_all_messages(message: &'m Kept) -> bool {
+        let all = Self::all_in(message);
+        let is_one = |seen: &Self| {
+            seen.method.is_some() || seen.id.is_some() || seen.result.is_some() || seen.error.is_some()
+        };
+        !all.is_empty() && all.iter().all(is_one)
+    }
+
     /// What there is to see in a message: one JSON-RPC message, several in a batch, or none in anything else.
     pub(crate) fn all_in(message: &'m Kept) -> Vec<Self> {
         match message {
@@ -242,14 +261,6 @@ impl<'m> Seen<'m> {
                 }]
             }
         }
-    }
-}
-
-/// An id as JSON writes it, whichever way it came; none when it is neither a text nor a number.
-pub(crate) fn id_of(raw: &str) -> Option<String> {
-    match serde_json::from_str::<Value>(raw).ok()? {
-        id @ (Value::String(_) | Value::Number(_)) => Some(id.to_string()),
-        _ => None,
     }
 }
 
@@ -296,15 +307,6 @@ mod tests {
         let (params, cut) = Seen::one_in(&kept).unwrap().params.unwrap().value();
         assert_eq!(params["name"], "a");
         assert!(cut.is_some(), "that something is missing is told");
-    }
-
-    #[test]
-    fn ids_are_told_apart_by_their_type() {
-        assert_eq!(id_of("1"), Some("1".to_owned()));
-        assert_eq!(id_of("\"1\""), Some("\"1\"".to_owned()));
-        assert_eq!(id_of("\"\\u0041\""), id_of("\"A\""));
-        assert_eq!(id_of("null"), None);
-        assert_eq!(id_of("[1]"), None);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::journal::{Tap, now};
-use super::message::{Kept, Lines};
+use super::connection::Failed;
+use super::journal::Tap;
+use super::message::{Kept, Lines, beginning};
+use super::moment::Moment;
 use super::sse::SseReader;
 
 /// Sees the body of an answer piece by piece. What it holds when it is dropped is seen then.
@@ -13,47 +15,78 @@ pub struct Passing {
     form: Form,
     /// The request that this answers.
     id: Option<String>,
+    /// The answer's status.
+    status: u16,
+    /// Whether the body came to its end, or broke off: then nothing more can come of it.
+    is_over: bool,
 }
 
 #[derive(Debug)]
 enum Form {
     /// One message, or a batch.
     Json(Lines),
-    /// A message an event.
-    Events(Box<SseReader>),
+    /// A message an event; and whether it can be taken up again where it breaks.
+    Events(Box<SseReader>, bool),
 }
 
 impl Passing {
-    /// A body of this content type, which answers the request of this id, as JSON writes it.
+    /// A body of this status and content type, which answers the request of this id, as JSON writes it.
     #[must_use]
-    pub fn new(tap: Arc<Tap>, content_type: &str, id: Option<String>) -> Self {
+    pub fn new(tap: Arc<Tap>, status: u16, content_type: &str, id: Option<String>) -> Self {
         let is_stream = content_type.to_ascii_lowercase().starts_with("text/event-stream");
-        let form = if is_stream { Form::Events(Box::default()) } else { Form::Json(Lines::default()) };
-        Self { tap, form, id }
+        let form = if is_stream { Form::Events(Box::default(), false) } else { Form::Json(Lines::default()) };
+        Self { tap, form, id, status, is_over: false }
     }
 
     /// The next piece, which has passed.
     pub fn piece(&mut self, piece: &[u8]) {
         match &mut self.form {
             Form::Json(body) => body.add(piece),
-            Form::Events(reader) => {
-                for event in reader.feed(piece).into_iter().filter(|event| !event.data.is_empty()) {
-                    self.tap.server_passed(Kept::of(event.data.into()), now());
+            Form::Events(reader, is_resumable) => {
+                for event in reader.feed(piece) {
+                    *is_resumable |= event.id.as_ref().is_some_and(|id| !id.is_empty());
+                    if let Some(message) = event.into_message() {
+                        self.tap.server_passed(Kept::of(message), Moment::now());
+                    }
                 }
             }
         }
+    }
+
+    /// The body has come to its end, or broke off.
+    pub fn end(&mut self) {
+        self.is_over = true;
     }
 }
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        let Form::Json(body) = &mut self.form else { return };
-        if let Some(message) = body.end() {
-            self.tap.server_passed(message, now());
-        }
-        // A body that was no answer is all that comes; a stream may be taken up again.
+        let failed = match &mut self.form {
+            Form::Json(body) => {
+                let body = body.end();
+                let text = match &body {
+                    Some(Kept::Whole(body)) => beginning(body),
+                    _ => String::new(),
+                };
+                if let Some(message) = body {
+                    self.tap.server_passed(message, Moment::now());
+                }
+                let status = self.status;
+                let message = match text.is_empty() {
+                    true => format!("the server answered {status} without a message"),
+                    false => format!("the server answered {status}: {text}"),
+                };
+                Failed { message, answer: Some((status, text)) }
+            }
+            // Where the client went away the server may still answer, and a stream with ids may be taken up again.
+            Form::Events(_, is_resumable) if *is_resumable || !self.is_over => return,
+            Form::Events(..) => {
+                Failed { message: "the server's stream ended before its answer".to_owned(), answer: None }
+            }
+        };
+        // Of what was answered this says nothing more.
         if let Some(id) = &self.id {
-            self.tap.failed(id, "the server has not answered the call");
+            self.tap.failed(id, failed);
         }
     }
 }

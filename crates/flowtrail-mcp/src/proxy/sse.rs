@@ -1,14 +1,28 @@
 //! Server-sent events, as the WHATWG's HTML standard reads them (section 9.2.6).
 
+use super::message::{Kept, Seen};
+
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Event {
+    /// Its type; none for an ordinary message.
+    pub(crate) kind: Option<String>,
     /// Its data: the lines of it, joined.
     pub(crate) data: String,
     /// By which a stream is taken up again after it.
     pub(crate) id: Option<String>,
     /// How long to wait before that, in milliseconds.
     pub(crate) retry: Option<u64>,
+}
+
+impl Event {
+    /// Its data, if it is a message of the protocol: servers send events of other types too, and signs of life, which SDKs
+    /// pass over.
+    pub(crate) fn into_message(self) -> Option<bytes::Bytes> {
+        let data = bytes::Bytes::from(self.data);
+        let is_message = self.kind.is_none() && Seen::are_all_messages(&Kept::of(data.clone()));
+        is_message.then_some(data)
+    }
 }
 
 /// The longest event that is put together.
@@ -21,6 +35,7 @@ pub(crate) struct SseReader {
     line: Vec<u8>,
     /// The last byte was a carriage return: a line feed after it ends the same line.
     after_return: bool,
+    kind: Option<String>,
     data: Vec<u8>,
     has_data: bool,
     id: Option<String>,
@@ -82,8 +97,8 @@ impl SseReader {
             let is_something = self.has_data || self.id.is_some() || self.retry.is_some();
             self.has_data = false;
             let data = String::from_utf8_lossy(&std::mem::take(&mut self.data)).into_owned();
-            let (id, retry) = (self.id.take(), self.retry.take());
-            return is_something.then_some(Event { data, id, retry });
+            let (kind, id, retry) = (self.kind.take(), self.id.take(), self.retry.take());
+            return is_something.then_some(Event { kind, data, id, retry });
         }
         let (field, value) = match memchr::memchr(b':', &line) {
             Some(at) => (&line[..at], line[at + 1..].strip_prefix(b" ").unwrap_or(&line[at + 1..])),
@@ -96,6 +111,10 @@ impl SseReader {
                 }
                 self.has_data = true;
                 self.data.extend_from_slice(value);
+            }
+            b"event" => {
+                let kind = String::from_utf8_lossy(value).into_owned();
+                self.kind = Some(kind).filter(|kind| !kind.is_empty() && kind != "message");
             }
             b"id" if !value.contains(&0) => self.id = Some(String::from_utf8_lossy(value).into_owned()),
             b"retry" => self.retry = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
@@ -122,7 +141,7 @@ mod tests {
     fn events_are_found_wherever_they_are_cut() {
         let text = ": comment\nid: 7\r\nretry:20\r\ndata: a\r\ndata:b\r\n\r\n\n\ndata: é\rdata\r\rid: 8\n\ndata: lost";
         let expected = vec![
-            Event { data: "a\nb".to_owned(), id: Some("7".to_owned()), retry: Some(20) },
+            Event { data: "a\nb".to_owned(), id: Some("7".to_owned()), retry: Some(20), kind: None },
             data("é\n"),
             Event { id: Some("8".to_owned()), ..Event::default() },
         ];

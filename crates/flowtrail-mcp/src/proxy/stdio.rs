@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::child::{self, ChildError, Ended};
-use super::journal::{Tap, now};
+use super::journal::Tap;
 use super::message::Lines;
+use super::moment::Moment;
 use super::upstream::Command;
 
 /// How much is read at once.
@@ -43,12 +44,12 @@ pub async fn relay_command(
         // Seen before it is written: the answer must not be seen first.
         let mut lines = Lines::default();
         copy(std::io::stdin(), our_output, |piece, to| {
-            let at = now();
+            let at = Moment::now();
             lines.feed(piece, |line| client_tap.client_passed(line, at));
             to.write_all(piece)
         });
         if let Some(line) = lines.end() {
-            client_tap.client_passed(line, now());
+            client_tap.client_passed(line, Moment::now());
         }
         // Nobody may wait for it any more.
         let _ = client_left.send(());
@@ -56,14 +57,14 @@ pub async fn relay_command(
     std::thread::spawn(move || {
         let mut lines = Lines::default();
         copy(our_input, std::io::stdout(), |piece, to| {
-            let at = now();
+            let at = Moment::now();
             to.write_all(piece)?;
             to.flush()?;
             lines.feed(piece, |line| server_tap.server_passed(line, at));
             Ok(())
         });
         if let Some(line) = lines.end() {
-            server_tap.server_passed(line, now());
+            server_tap.server_passed(line, Moment::now());
         }
         let _ = server_left.send(());
     });

@@ -28,8 +28,18 @@ impl std::fmt::Debug for Target {
 
 /// Why a server did not answer at all.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct WebError(pub(super) String);
+#[error("{message}")]
+pub struct WebError {
+    pub(super) message: String,
+    /// The status of an answer that is no message, and the beginning of what it says.
+    pub(super) answer: Option<(u16, String)>,
+}
+
+impl WebError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), answer: None }
+    }
+}
 
 impl From<reqwest::Error> for WebError {
     fn from(error: reqwest::Error) -> Self {
@@ -42,7 +52,7 @@ impl From<reqwest::Error> for WebError {
             text.push_str(&cause.to_string());
             source = cause.source();
         }
-        Self(text)
+        Self::new(text)
     }
 }
 
@@ -68,8 +78,7 @@ impl Target {
     }
 }
 
-/// A client for servers. Cheap to clone; all clones share their connections. Redirects are not followed: they could carry
-/// what is sent elsewhere.
+/// A client for servers. Cheap to clone; all clones share their connections. Redirects are followed as [`redirects`] says.
 #[derive(Debug, Clone)]
 pub struct WebClient(reqwest::Client);
 
@@ -85,8 +94,7 @@ impl WebClient {
     /// When the system lacks what is needed, such as certificates.
     pub fn new() -> Result<Self, WebError> {
         const REACHED_WITHIN: Duration = Duration::from_secs(30);
-        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        Ok(Self(builder.connect_timeout(REACHED_WITHIN).build()?))
+        Ok(Self(client_builder().connect_timeout(REACHED_WITHIN).build()?))
     }
 
     /// Sends a request.
@@ -114,7 +122,49 @@ impl WebClient {
     }
 }
 
+/// Returns the settings that every HTTP client for MCP servers shares.
+pub(crate) fn client_builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(redirects()).tls_backend_preconfigured(flowtrail_runner::tls_config())
+}
+
+/// Follows 307 and 308 on the same host, as frameworks send them from `/mcp` to `/mcp/` or from http to https. They keep
+/// method and body. Any other status would lose the message, and another host would be sent the session's id and the
+/// configured headers, so these redirects are returned as they are.
+fn redirects() -> reqwest::redirect::Policy {
+    const MAX_REDIRECTS: usize = 5;
+    reqwest::redirect::Policy::custom(|attempt| {
+        let keeps_body =
+            matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        let stays = attempt.previous().first().is_some_and(|first| is_same_place(first, attempt.url()));
+        if keeps_body && stays && attempt.previous().len() <= MAX_REDIRECTS {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    })
+}
+
+/// Whether a redirect stays where it was: the same origin, or the same host over TLS.
+fn is_same_place(from: &Url, to: &Url) -> bool {
+    let is_upgrade = from.scheme() == "http" && to.scheme() == "https" && from.host() == to.host();
+    from.origin() == to.origin() || is_upgrade
+}
+
 impl Answer {
+    /// Returns where a redirect leads that was not followed, without its query, which may hold a key.
+    #[must_use]
+    pub fn redirects_to(&self) -> Option<String> {
+        let location =
+            self.headers().get(http::header::LOCATION).filter(|_| self.status().is_redirection())?;
+        let mut target = self.0.url().join(location.to_str().ok()?).ok()?;
+        target.set_query(None);
+        target.set_fragment(None);
+        // Neither can fail for an address with a host.
+        let _ = target.set_username("");
+        let _ = target.set_password(None);
+        Some(target.to_string())
+    }
+
     /// Its status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -155,7 +205,7 @@ impl Answer {
         let mut body = Vec::new();
         while let Some(piece) = self.piece().await? {
             if body.len() + piece.len() > most {
-                return Err(WebError(format!("the server's answer has more than {most} bytes")));
+                return Err(WebError::new(format!("the server's answer has more than {most} bytes")));
             }
             body.extend_from_slice(&piece);
         }
@@ -264,6 +314,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn redirects_stay_on_their_host() {
+        let is_followed =
+            |from: &str, to: &str| is_same_place(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
+        assert!(is_followed("http://a.example/mcp", "http://a.example/mcp/"));
+        assert!(is_followed("http://a.example/mcp", "https://a.example/mcp"));
+        assert!(is_followed("http://[::1]:8080/mcp", "http://[::1]:8080/v2?x=1"));
+        for to in ["http://b.example/mcp", "http://a.example:81/mcp", "https://a.example.evil/mcp"] {
+            assert!(!is_followed("http://a.example/mcp", to), "{to}");
+        }
+        assert!(!is_followed("https://a.example/mcp", "http://a.example/mcp"), "never out of TLS");
+    }
 
     #[test]
     fn a_message_tells_in_its_headers_what_it_is() {

@@ -50,7 +50,7 @@ impl HttpClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("flowtrail/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(CheckedResolver { policy })
-            .tls_backend_preconfigured(tls())
+            .tls_backend_preconfigured(tls_config())
             .build();
         // A client that cannot be made is the failure of those who use it, not of the whole server.
         let client = client.map_err(|error| HttpError::of("the HTTP client", error));
@@ -138,8 +138,12 @@ fn host(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// TLS with ring, which needs no more than a C compiler to build, trusting what the system trusts.
-fn tls() -> ClientConfig {
+/// Returns a TLS configuration that uses ring and trusts the system's certificates.
+///
+/// Every HTTP client of this workspace is built with it: a client without one panics unless the process happens to have
+/// a default provider installed. ring needs no more than a C compiler to build.
+#[must_use]
+pub fn tls_config() -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = || {
         ClientConfig::builder_with_provider(provider.clone())

@@ -9,6 +9,7 @@ mod resolver;
 mod retry_after;
 
 pub(crate) use address::{anywhere, public_only};
+pub use client::tls_config;
 pub(crate) use client::{HttpClient, Request, spoken};
 pub(crate) use failure::HttpError;
 pub(crate) use opened::{Opened, Received};

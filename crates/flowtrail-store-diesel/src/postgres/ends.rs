@@ -26,6 +26,7 @@ struct Columns<'a> {
     outputs: Vec<Option<&'a [u8]>>,
     error: Vec<Option<&'a [u8]>>,
     end_capture: Vec<Option<&'a [u8]>>,
+    meta: Vec<Option<&'a [u8]>>,
 }
 
 statement! {
@@ -54,12 +55,13 @@ statement! {
     EndPayloads<'a> {
         ends: &'a Columns<'a>,
     }
-    "UPDATE execution_payloads AS p SET outputs = x.outputs, error = x.error, end_capture = x.end_capture \
-     FROM unnest(" [ends.id: Array<Uuid>],
+    "UPDATE execution_payloads AS p SET outputs = x.outputs, error = x.error, end_capture = x.end_capture, \
+     meta = coalesce(x.meta, p.meta) FROM unnest(" [ends.id: Array<Uuid>],
     "::uuid[], " [ends.outputs: Array<Nullable<Binary>>],
     "::bytea[], " [ends.error: Array<Nullable<Binary>>],
     "::bytea[], " [ends.end_capture: Array<Nullable<Binary>>],
-    "::bytea[]) AS x (id, outputs, error, end_capture) WHERE p.execution_id = x.id"
+    "::bytea[], " [ends.meta: Array<Nullable<Binary>>],
+    "::bytea[]) AS x (id, outputs, error, end_capture, meta) WHERE p.execution_id = x.id"
 }
 
 pub(super) fn update_ends(conn: &mut Conn, ends: &[EndRow<'_>]) -> Result<(), WriteError> {
@@ -81,6 +83,7 @@ pub(super) fn update_ends(conn: &mut Conn, ends: &[EndRow<'_>]) -> Result<(), Wr
         columns.outputs.push(end.outputs);
         columns.error.push(end.error.as_deref());
         columns.end_capture.push(end.end_capture.as_deref());
+        columns.meta.push(end.meta);
     }
     EndExecutions { ends: &columns, _borrowed: PhantomData }.execute(conn)?;
     EndPayloads { ends: &columns, _borrowed: PhantomData }.execute(conn)?;

@@ -12,6 +12,8 @@ use crate::schema::{AppliedMigration, MigrationStatus};
 
 /// The migration before which data was not packed.
 const PACKING: &str = "20261122000000";
+/// The migration before which packed nodes always had a start and a duration.
+const UNKNOWN_TIMES: &str = "20261128000000";
 
 /// A database's schema.
 pub(crate) struct Schema {
@@ -71,7 +73,7 @@ impl Schema {
             let version = backend::write_alone(&mut self.conn, |conn| -> Result<_, MigrationFailed> {
                 refuse_newer(conn)?;
                 let Some(last) = applied(conn)?.into_iter().max() else { return Ok(None) };
-                if last.to_string() == PACKING {
+                if [PACKING, UNKNOWN_TIMES].contains(&last.to_string().as_str()) {
                     executions::unpack_all(conn)?;
                 }
                 conn.revert_last_migration(MIGRATIONS).map(Some).map_err(MigrationFailed::Migration)

@@ -157,8 +157,8 @@ diesel::table! {
         node_name -> Text,
         node_type -> Text,
         status -> Text,
-        executed_at -> AtSql,
-        duration_us -> BigInt,
+        executed_at -> Nullable<AtSql>,
+        duration_us -> Nullable<BigInt>,
         input -> Nullable<Binary>,
         output -> Nullable<Binary>,
         error -> Nullable<Text>,
@@ -168,6 +168,14 @@ diesel::table! {
         attempt -> Integer,
         capture -> Nullable<Binary>,
         digest -> Binary,
+    }
+}
+
+diesel::table! {
+    use super::super::backend::sql::*;
+    waiting_calls (key, execution_id) {
+        key -> Binary,
+        execution_id -> IdSql,
     }
 }
 
@@ -263,6 +271,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     executions,
     execution_payloads,
     node_executions,
+    waiting_calls,
     flow_stats,
     prunes,
     prune_late,

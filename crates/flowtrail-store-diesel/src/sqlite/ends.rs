@@ -34,7 +34,8 @@ statement! {
     "UPDATE execution_payloads SET outputs = " [end.outputs: Nullable<Binary>],
     ", error = " [end.error: Nullable<Binary>],
     ", end_capture = " [end.end_capture: Nullable<Binary>],
-    " WHERE execution_id = " [end.id: IdSql]
+    ", meta = coalesce(" [end.meta: Nullable<Binary>],
+    ", meta) WHERE execution_id = " [end.id: IdSql]
 }
 
 pub(super) fn update_ends(conn: &mut Conn, ends: &[EndRow<'_>]) -> Result<(), WriteError> {

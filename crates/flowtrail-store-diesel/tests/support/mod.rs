@@ -89,8 +89,8 @@ pub(crate) fn node(seq: i32) -> NewNode {
         node_name: "Shape".to_owned(),
         node_type: "Transform".to_owned(),
         status: NodeStatus::Completed,
-        executed_at: T0,
-        duration_us: 1_000,
+        executed_at: Some(T0),
+        duration_us: Some(1_000),
         input: Some(Payload::null()),
         output: Some(Payload::null()),
         error: None,
@@ -112,8 +112,10 @@ pub(crate) fn end(start: &NewExecution, outcome: Outcome) -> NewEnd {
         digest: Digest::of(&[outcome.status().as_str().as_bytes()]),
         outcome,
         outputs: None,
+        meta: None,
         running: Vec::new(),
         capture: CaptureMarks::new(),
+        due_at: None,
     }
 }
 

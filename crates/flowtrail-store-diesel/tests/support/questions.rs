@@ -3,9 +3,9 @@
 use flowtrail_store::{Command, EndedQuery, KeyHash, NewEnd, NewExecution, NewPrune, Store};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    ApiKey, AuditQuery, Counting, Cursor, DurationRange, ExecutionFilter, ExecutionQuery, ExecutionStatus,
-    FlowKind, FlowQuery, KeyId, Place, Role, SortKey, Source, StatsQuery, StatsScope, Step, Token, TokenKind,
-    User, Visibility,
+    ApiKey, AuditQuery, Counting, Cursor, Digest, DurationRange, ExecutionFilter, ExecutionQuery,
+    ExecutionStatus, FlowKind, FlowQuery, KeyId, Place, Role, SortKey, Source, StatsQuery, StatsScope, Step,
+    Token, TokenKind, User, Visibility,
 };
 use time::Duration;
 
@@ -19,7 +19,8 @@ pub(crate) fn everything(store: &dyn Store, count: u64) {
     executions.lookup(execution_id(count + 5)).unwrap();
     executions.lookup_summary(execution_id(5)).unwrap();
     executions.list_pending(INSTANCE, 10).unwrap();
-    executions.list_overdue(INSTANCE, T0, 10).unwrap();
+    executions.list_overdue(T0, 10).unwrap();
+    executions.list_waiting(&Digest::of(&[b"key"]), 10).unwrap();
     executions.list_cancel_requested(INSTANCE).unwrap();
     executions.last_recorded_at().unwrap();
     statistics(store);

@@ -72,8 +72,8 @@ pub(super) fn node(seq: i32) -> NewNode {
         node_name: format!("Node {seq}"),
         node_type: "Transform".to_owned(),
         status: NodeStatus::Completed,
-        executed_at: T0 + Duration::milliseconds(i64::from(seq)),
-        duration_us: 1_500,
+        executed_at: Some(T0 + Duration::milliseconds(i64::from(seq))),
+        duration_us: Some(1_500),
         input: payload(&json!({"in": seq})),
         output: payload(&json!({"out": [seq, null, "ü"]})),
         error: None,
@@ -94,9 +94,11 @@ pub(super) fn end(told: Told, outcome: Outcome) -> NewEnd {
         recorded_at: at(3),
         outcome,
         outputs: payload(&json!({"text": "on its way"})),
+        meta: None,
         running: Vec::new(),
         capture: CaptureMarks::new(),
         digest,
+        due_at: None,
     }
 }
 

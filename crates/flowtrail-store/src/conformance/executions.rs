@@ -2,7 +2,8 @@
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    CaptureMark, Digest, ErrorInfo, ErrorKind, ExecutionStatus, InstanceId, NodeStatus, Payload, StatsScope,
+    CaptureMark, Digest, ErrorInfo, ErrorKind, ExecutionId, ExecutionStatus, InstanceId, NodeStatus, Payload,
+    StatsScope,
 };
 use serde_json::json;
 use time::Duration;
@@ -12,7 +13,7 @@ use super::build::{
     T0, append_command, apply, at, commit, end, end_command, execution_id, flow, flow_id, node, owner, read,
     start, start_command,
 };
-use crate::{Applied, Command, Refusal, StatusCounts, Store};
+use crate::{Applied, Command, PendingExecution, Refusal, StatusCounts, Store};
 
 fn failure() -> Outcome {
     Outcome::Error(ErrorInfo::new(ErrorKind::Failed, "no such order\nat line 2").at_node("fetch", "Fetch"))
@@ -83,7 +84,7 @@ pub fn a_whole_record_is_read_back(store: &dyn Store) {
     assert_eq!(execution.parent_execution_id, Some(execution_id(7)));
     assert_eq!(execution.replay_of, Some(execution_id(8)));
     let [first, second] = &execution.node_executions[..] else { panic!("two nodes: {execution:?}") };
-    assert_eq!((first.seq, first.status, first.duration_us), (1, NodeStatus::Completed, 1_500));
+    assert_eq!((first.seq, first.status, first.duration_us), (1, NodeStatus::Completed, Some(1_500)));
     assert_eq!(first.output_data, node(1).output);
     assert_eq!(first.executed_at, node(1).executed_at);
     assert_eq!(
@@ -276,26 +277,29 @@ pub fn pending_overdue_and_cancelled_are_listed(store: &dyn Store) {
         apply(store, Command::RequestCancel { execution: execution_id(number), at: T0 }).unwrap();
     }
     let executions = store.executions();
-    assert_eq!(executions.list_pending(instance, 10).unwrap(), [execution_id(2), execution_id(3)]);
-    assert_eq!(executions.list_pending(instance, 1).unwrap(), [execution_id(2)]);
-    assert_eq!(executions.list_overdue(instance, at(30), 10).unwrap(), [execution_id(2), execution_id(3)]);
-    assert_eq!(executions.list_overdue(instance, at(30), 1).unwrap().len(), 1);
-    assert_eq!(executions.list_overdue(instance, at(19), 10).unwrap(), []);
-    let other = InstanceId::from_uuid(Uuid::from_u128(2));
-    assert_eq!(executions.list_overdue(other, at(60), 10).unwrap(), [execution_id(4)], "nobody's");
+    let pending = |limit| ids(executions.list_pending(instance, limit).unwrap());
+    assert_eq!(pending(10), [execution_id(2), execution_id(3)]);
+    assert_eq!(pending(1), [execution_id(2)]);
+    assert_eq!(executions.list_overdue(at(39), 10).unwrap(), [], "a process judges its own");
+    let overdue = executions.list_overdue(at(60), 10).unwrap();
+    assert_eq!(overdue[0].deadline_at, at(40));
+    assert_eq!(ids(overdue), [execution_id(4)], "nobody's");
     assert_eq!(executions.list_cancel_requested(instance).unwrap(), [execution_id(3)]);
+}
+
+fn ids(executions: Vec<PendingExecution>) -> Vec<ExecutionId> {
+    executions.into_iter().map(|execution| execution.id).collect()
 }
 
 /// An append moves the deadline of what has a lease and is pending, and of nothing else.
 pub fn appends_renew_leases(store: &dyn Store) {
-    let instance = InstanceId::from_uuid(Uuid::from_u128(1));
     let mut begun = start(1);
     begun.deadline_at = at(10);
     begun.lease = Some(std::time::Duration::from_secs(10));
     apply(store, Command::Start(Box::new(begun))).unwrap();
     let kept = store.executions().lookup_summary(execution_id(1)).unwrap().unwrap();
     assert_eq!(kept.lease, Some(std::time::Duration::from_secs(10)));
-    let overdue = |now: i64| store.executions().list_overdue(instance, at(now), 10).unwrap();
+    let overdue = |now: i64| ids(store.executions().list_overdue(at(now), 10).unwrap());
     assert_eq!(overdue(10), [execution_id(1)]);
     let renew = |until: i64| Command::Append {
         execution: execution_id(1),

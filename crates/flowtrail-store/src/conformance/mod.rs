@@ -14,6 +14,7 @@ pub mod prune_of_all;
 pub mod resources;
 pub mod statistics;
 pub mod taken_away;
+pub mod waiting;
 
 use std::any::Any;
 use std::fmt::{self, Debug};
@@ -102,6 +103,14 @@ macro_rules! conformance_suite {
                 ended_ones_are_listed_oldest_first,
                 packing_changes_no_answer,
                 many_prunes_are_worked_on_together,
+            }
+            waiting {
+                what_waits_is_found_by_its_keys,
+                several_wait_under_one_key,
+                a_pending_node_is_replaced_once,
+                unknown_times_of_nodes_stay_unknown,
+                an_end_for_silence_is_void_after_a_renewal,
+                an_end_may_say_more_besides,
             }
             prune_of_all {
                 all_flows_are_pruned_at_once,

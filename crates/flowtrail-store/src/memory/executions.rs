@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 
 use flowtrail_types::lifecycle::Told;
 use flowtrail_types::{
-    Counting, Execution, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId, InstanceId,
-    StatsQuery, StatsScope, Step, Tally,
+    Counting, Digest, Execution, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId,
+    InstanceId, StatsQuery, StatsScope, Step, Tally,
 };
 use time::OffsetDateTime;
 
 use super::{MemoryStore, Row, State};
-use crate::fold::{self, Ending, Insert, Knowledge, Known, Writes, change_of};
+use crate::fold::{self, Ending, Insert, Knowledge, Known, KnownNode, Writes, change_of};
 use crate::{
     Applied, Command, Counted, Ended, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, NewNode,
-    NewPrune, PruneStep, Refusal, StatusCounts, StoreError,
+    NewPrune, PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
 };
 
 impl ExecutionStore for MemoryStore {
@@ -171,25 +171,31 @@ impl ExecutionStore for MemoryStore {
         Ok(0)
     }
 
-    fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
-        Ok(self.lock().pending(limit as usize, |row| row.execution.summary.instance_id == Some(instance)))
+    fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<PendingExecution>, StoreError> {
+        let state = self.lock();
+        let rows = state.pending(limit as usize, |row| row.execution.summary.instance_id == Some(instance));
+        Ok(rows.map(pending).collect())
     }
 
-    fn list_overdue(
-        &self,
-        instance: InstanceId,
-        now: OffsetDateTime,
-        limit: u32,
-    ) -> Result<Vec<ExecutionId>, StoreError> {
-        Ok(self.lock().pending(limit as usize, |row| {
-            row.deadline_at <= now && row.execution.summary.instance_id.is_none_or(|owner| owner == instance)
-        }))
+    fn list_overdue(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<PendingExecution>, StoreError> {
+        let state = self.lock();
+        let is_overdue = |row: &Row| row.deadline_at <= now && row.execution.summary.instance_id.is_none();
+        let mut overdue: Vec<_> = state.pending(usize::MAX, is_overdue).map(pending).collect();
+        overdue.sort_by_key(|execution| (execution.deadline_at, execution.id));
+        overdue.truncate(limit as usize);
+        Ok(overdue)
+    }
+
+    fn list_waiting(&self, key: &Digest, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        let state = self.lock();
+        Ok(state.pending(limit as usize, |row| row.waiting.contains(key)).map(id_of).collect())
     }
 
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError> {
-        Ok(self.lock().pending(usize::MAX, |row| {
-            row.execution.cancel_requested && row.execution.summary.instance_id == Some(instance)
-        }))
+        let state = self.lock();
+        let is_wanted =
+            |row: &Row| row.execution.cancel_requested && row.execution.summary.instance_id == Some(instance);
+        Ok(state.pending(usize::MAX, is_wanted).map(id_of).collect())
     }
 }
 
@@ -202,9 +208,9 @@ impl State {
             }
         }
         for (id, seq) in fold::nodes_to_read(batch, &knowledge.executions) {
-            let digest = self.executions.get(&id).and_then(|row| row.node_digests.get(&seq));
-            if let Some(digest) = digest {
-                knowledge.nodes.insert((id, seq), *digest);
+            let node = self.executions.get(&id).and_then(|row| row.nodes.get(&seq));
+            if let Some(node) = node {
+                knowledge.nodes.insert((id, seq), *node);
             }
         }
         knowledge
@@ -219,14 +225,23 @@ impl State {
                 row.deadline_at = until;
             }
         }
+        for (id, handover) in writes.handovers {
+            if let Some(row) = self.executions.get_mut(&id) {
+                row.execution.summary.instance_id = handover.instance_id;
+                row.execution.updated_at = handover.at;
+                row.deadline_at = handover.deadline_at;
+                row.waiting.clone_from(&handover.keys);
+            }
+        }
         for (id, ending) in writes.ends {
             if let Some(row) = self.executions.get_mut(&id) {
                 end(row, &ending);
             }
         }
-        for (id, node) in writes.nodes {
+        for (id, node) in writes.nodes.into_iter().chain(writes.replaced) {
             if let Some(row) = self.executions.get_mut(&id) {
-                row.node_digests.insert(node.seq, node.digest);
+                row.nodes.insert(node.seq, KnownNode::of(node));
+                row.execution.node_executions.retain(|other| other.seq != node.seq);
                 row.execution.node_executions.push(node.clone().into_execution());
                 row.execution.node_executions.sort_by_key(|node| node.seq);
             }
@@ -266,13 +281,23 @@ impl State {
         }
     }
 
-    fn pending(&self, limit: usize, wanted: impl Fn(&Row) -> bool) -> Vec<ExecutionId> {
-        self.executions
-            .values()
-            .filter(|row| row.execution.summary.status == ExecutionStatus::Pending && wanted(row))
-            .map(|row| row.execution.summary.id)
-            .take(limit)
-            .collect()
+    fn pending(&self, limit: usize, wanted: impl Fn(&Row) -> bool) -> impl Iterator<Item = &Row> {
+        let is_pending = |row: &&Row| row.execution.summary.status == ExecutionStatus::Pending;
+        self.executions.values().filter(is_pending).filter(move |row| wanted(row)).take(limit)
+    }
+}
+
+fn id_of(row: &Row) -> ExecutionId {
+    row.execution.summary.id
+}
+
+fn pending(row: &Row) -> PendingExecution {
+    let summary = &row.execution.summary;
+    PendingExecution {
+        id: summary.id,
+        deadline_at: row.deadline_at,
+        lease: summary.lease,
+        source: summary.source,
     }
 }
 
@@ -287,6 +312,8 @@ fn known(row: &Row) -> Known {
         digest: row.digest,
         end_digest: row.end_digest,
         cancel_requested: row.execution.cancel_requested,
+        is_unowned: summary.instance_id.is_none(),
+        deadline_at: row.deadline_at,
     }
 }
 
@@ -332,7 +359,8 @@ fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
         deadline_at: start.deadline_at,
         digest: start.digest,
         end_digest: None,
-        node_digests: BTreeMap::new(),
+        nodes: BTreeMap::new(),
+        waiting: Vec::new(),
         bytes: insert.packed.map_or(0, fold::size_of),
     };
     if let Some(ending) = &insert.end {
@@ -348,7 +376,7 @@ fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
             (data.params, data.meta, data.outputs);
         execution.capture = data.start_capture.into_iter().chain(data.end_capture).collect();
         execution.node_executions = data.nodes.into_iter().map(NewNode::into_execution).collect();
-        row.node_digests = execution.node_executions.iter().map(|node| (node.seq, NO_DIGEST)).collect();
+        row.nodes = execution.node_executions.iter().map(|node| (node.seq, NOT_KEPT)).collect();
     }
     Ok(row)
 }
@@ -364,11 +392,15 @@ fn end(row: &mut Row, ending: &Ending<'_>) {
     execution.summary.error = error.map(flowtrail_types::ErrorInfo::summary);
     execution.error_info = error.cloned();
     execution.outputs.clone_from(&end.outputs);
+    if end.meta.is_some() {
+        execution.meta.clone_from(&end.meta);
+    }
     execution.capture.remove("outputs");
     execution.capture.extend(end.capture.clone());
     execution.updated_at = end.recorded_at;
     row.end_digest = Some(end.digest);
 }
 
-/// The digest of a node whose own was not kept.
-const NO_DIGEST: flowtrail_types::Digest = flowtrail_types::Digest::from_bytes([0; 16]);
+/// A node whose digest was not kept.
+const NOT_KEPT: KnownNode =
+    KnownNode { digest: flowtrail_types::Digest::from_bytes([0; 16]), is_pending: false };

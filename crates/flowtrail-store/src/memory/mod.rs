@@ -17,7 +17,7 @@ use flowtrail_types::{
     User, UserId,
 };
 
-use crate::fold::Changes;
+use crate::fold::{Changes, KnownNode};
 use crate::{
     AuditStore, ExecutionStore, FlowStore, InstanceStore, KeyHash, KeyStore, Store, StoreError, TokenStore,
     Upkeep, UserStore,
@@ -55,7 +55,9 @@ struct Row {
     deadline_at: time::OffsetDateTime,
     digest: Digest,
     end_digest: Option<Digest>,
-    node_digests: BTreeMap<i32, Digest>,
+    nodes: BTreeMap<i32, KnownNode>,
+    /// What it is found by while it waits for another message.
+    waiting: Vec<Digest>,
     /// What its data took when it was recorded at once.
     bytes: i64,
 }

@@ -1,9 +1,11 @@
 //! Executions, as a store answers for them.
 
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution, Place,
-    StatsQuery, StatsScope, Step, Tally,
+    Digest, Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution,
+    Place, Source, StatsQuery, StatsScope, Step, Tally,
 };
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use crate::{Applied, Command, EndedPage, EndedQuery, NewPrune, PruneStep, Refusal, StoreError};
@@ -204,20 +206,22 @@ pub trait ExecutionStore: Send + Sync {
     /// # Errors
     ///
     /// When the database does not answer.
-    fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
+    fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<PendingExecution>, StoreError>;
 
-    /// The pending executions of a process, and those that no process runs, whose deadline has passed, at most `limit`.
-    /// Those of another process are its own to judge: its clock may tell another time.
+    /// The pending executions that no process runs and whose deadline has passed, at most `limit`. What a process runs it
+    /// judges itself, by a clock that does not jump.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn list_overdue(
-        &self,
-        instance: InstanceId,
-        now: OffsetDateTime,
-        limit: u32,
-    ) -> Result<Vec<ExecutionId>, StoreError>;
+    fn list_overdue(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<PendingExecution>, StoreError>;
+
+    /// The pending executions that wait for a message under a key, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn list_waiting(&self, key: &Digest, limit: u32) -> Result<Vec<ExecutionId>, StoreError>;
 
     /// The pending executions of a process that somebody asked to stop.
     ///
@@ -225,6 +229,19 @@ pub trait ExecutionStore: Send + Sync {
     ///
     /// When the database does not answer.
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError>;
+}
+
+/// A pending execution, as far as its end may have to be inferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// When it is taken for dead if nothing is heard until then.
+    pub deadline_at: OffsetDateTime,
+    /// For how long it may be silent, when its reporter asked for a lease.
+    pub lease: Option<Duration>,
+    /// Who reports it.
+    pub source: Source,
 }
 
 /// How many executions are sorted, at most, for a list that is sorted by something that no index has in order.

@@ -6,7 +6,9 @@ mod upkeep;
 
 use std::fmt::Debug;
 
-pub use executions::{Counted, ExecutionStore, ForeignWrites, Found, MOST_SORTED, StatusCounts};
+pub use executions::{
+    Counted, ExecutionStore, ForeignWrites, Found, MOST_SORTED, PendingExecution, StatusCounts,
+};
 pub use resources::{
     AuditStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, TokenStore, UserStore,
     VisibleFlows,

@@ -89,10 +89,10 @@ pub struct NodeProgress {
     pub node_type: String,
     /// How it stands.
     pub status: NodeStatus,
-    /// When it began.
-    #[serde(with = "timestamp")]
-    pub executed_at: OffsetDateTime,
-    /// How long it took, in milliseconds; null while it runs.
+    /// When it began; null when that was not reported.
+    #[serde(with = "timestamp::option")]
+    pub executed_at: Option<OffsetDateTime>,
+    /// How long it took, in milliseconds; null while it runs, or when that was not reported.
     pub execution_time_ms: Option<f64>,
     /// Why it failed.
     pub error: Option<String>,
@@ -117,7 +117,7 @@ impl NodeProgress {
             node_type: node.node_type.clone(),
             status: node.status,
             executed_at: node.executed_at,
-            execution_time_ms: Some(timestamp::as_millis(node.duration_us)),
+            execution_time_ms: node.duration_us.map(timestamp::as_millis),
             error: node.error.clone(),
             error_kind: node.error_kind,
             parent_seq: node.parent_seq,

@@ -16,11 +16,16 @@ pub(crate) fn new_end(
     now: OffsetDateTime,
     running: Vec<NewNode>,
 ) -> NewEnd {
-    let Ending { outcome, outputs, whole_size, ended_at } = ending;
+    let Ending { outcome, outputs, whole_size, meta, ended_at } = ending;
     let mut marks = CaptureMarks::new();
     let outputs = outputs.map(|outputs| {
         let captured = capture.payload(outputs).part_of(whole_size);
         note(&mut marks, "outputs", &captured);
+        captured
+    });
+    let meta = meta.map(|meta| {
+        let captured = capture.payload(meta);
+        note(&mut marks, "meta", &captured);
         captured
     });
     let clean = |error: ErrorInfo| {
@@ -52,9 +57,11 @@ pub(crate) fn new_end(
         recorded_at: now,
         outcome,
         outputs: outputs.and_then(|captured| captured.stored),
+        meta: meta.and_then(|captured| captured.stored),
         running,
         capture: marks,
         digest,
+        due_at: None,
     }
 }
 

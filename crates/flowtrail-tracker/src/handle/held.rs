@@ -41,9 +41,10 @@ impl Tracker {
             return Err(TrackerError::Busy);
         }
         let policy = start.flow.capture;
-        let started_at = start.started_at.unwrap_or_else(|| self.inner.clock.now());
+        let span = self.inner.span(&start);
+        let started_at = start.started_at.unwrap_or(span.began_at);
         let new = self.inner.new_execution(principal, &start, started_at, Some(self.inner.instance))?;
-        let handle = ExecutionHandle::new(Arc::clone(&self.inner), new.id, policy);
+        let handle = ExecutionHandle::new(Arc::clone(&self.inner), new.id, policy, span);
         handle.shared.lock().held = Some(Held { start: Box::new(new), ended: Vec::new() });
         Ok(handle)
     }

@@ -200,6 +200,7 @@ fn weight(command: &Command) -> usize {
         Command::Append { nodes, .. } => of_nodes(nodes),
         Command::End { end, .. } => of_end(end),
         Command::Record { packed, .. } => packed.size(),
+        Command::HandOver { handover, .. } => of_nodes(&handover.nodes),
         Command::RequestCancel { .. } => 0,
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn of_nodes(
             ("nodeName", there.node_name != node.node_name),
             ("nodeType", there.node_type != node.node_type),
             ("status", there.status != node.status),
-            ("executedAt", told.executed_at.is_some_and(|told| told != there.executed_at)),
+            ("executedAt", told.executed_at.is_some() && told.executed_at != there.executed_at),
             ("executionTimeMs", there.duration_us != node.duration_us),
             ("inputData", there.input_data != node.input_data),
             ("outputData", there.output_data != node.output_data),

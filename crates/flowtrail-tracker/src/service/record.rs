@@ -177,7 +177,7 @@ impl Tracker {
         check(&finished.nodes, now)?;
         let mut new = inner.new_execution(principal, start, started_at, None)?;
         let capture = inner.capture(start.flow.capture);
-        let nodes = new_nodes(&capture, &finished.nodes, started_at);
+        let nodes = new_nodes(&capture, &finished.nodes);
         let ReportedEnd { outcome, ended_at: told, outputs } = &finished.end;
         let mut end = new_end(&capture, Told::Reported, ending(outcome, *outputs, *told), now, Vec::new());
         end.ended_at = ended_at;
@@ -229,7 +229,7 @@ impl Tracker {
         let now = self.inner.clock.now();
         check(nodes, now)?;
         let capture = self.inner.capture(execution.capture_policy);
-        let nodes = new_nodes(&capture, nodes, now);
+        let nodes = new_nodes(&capture, nodes);
         let renewed_until = execution.lease.map(|lease| deadline(now, lease));
         let command = Command::Append { execution: id, nodes, at: now, renewed_until };
         Ok(Ack::new(self.inner.recorder.submit(command, Patience::Refusable), |reply| reply))
@@ -305,7 +305,7 @@ impl Tracker {
             let ReportedEnd { outcome, ended_at: told, outputs } = &finished.end;
             let end = new_end(&capture, Told::Reported, ending(outcome, *outputs, *told), now, Vec::new());
             found.extend(differences::of_end(&stored, &end, *told));
-            let nodes = new_nodes(&capture, &finished.nodes, started_at);
+            let nodes = new_nodes(&capture, &finished.nodes);
             found.extend(differences::of_nodes(&stored.node_executions, &finished.nodes, nodes));
         }
         Ok(found)
@@ -326,7 +326,7 @@ impl Tracker {
         let capture = self.inner.capture(stored.summary.capture_policy);
         let known = |seq: i32| stored.node_executions.iter().any(|node| node.seq == seq);
         let again: Vec<FinishedNode<'_>> = nodes.iter().filter(|node| known(node.seq)).copied().collect();
-        let new = new_nodes(&capture, &again, stored.summary.started_at);
+        let new = new_nodes(&capture, &again);
         let is_named = |seq: i32| again.iter().any(|node| node.seq == seq);
         let named: Vec<NodeExecution> =
             stored.node_executions.into_iter().filter(|node| is_named(node.seq)).collect();

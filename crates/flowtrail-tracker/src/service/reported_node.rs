@@ -25,10 +25,10 @@ pub struct FinishedNode<'a> {
     pub node_type: &'a str,
     /// How it ended; not [`NodeStatus::Pending`].
     pub status: NodeStatus,
-    /// When it began; at the execution's start when not told, or, when it is appended, just now.
+    /// When it began, if that is known.
     pub executed_at: Option<OffsetDateTime>,
-    /// How long it took.
-    pub duration: Duration,
+    /// How long it took, if that is known.
+    pub duration: Option<Duration>,
     /// What it was given.
     pub input: Option<&'a Value>,
     /// What it produced.
@@ -54,7 +54,7 @@ impl<'a> FinishedNode<'a> {
             node_type,
             status: NodeStatus::Completed,
             executed_at: None,
-            duration: Duration::ZERO,
+            duration: None,
             input: None,
             output: None,
             error: None,
@@ -97,7 +97,7 @@ pub(super) fn check(nodes: &[FinishedNode<'_>], now: OffsetDateTime) -> Result<(
                 return invalid(name, format!("expected a whole number from {least}, got {number}"));
             }
         }
-        if node.duration > LONGEST_TIME {
+        if node.duration.is_some_and(|duration| duration > LONGEST_TIME) {
             return invalid("executionTimeMs", "longer than any node can take".to_owned());
         }
         check_time(&field("executedAt"), node.executed_at, now)?;
@@ -105,20 +105,15 @@ pub(super) fn check(nodes: &[FinishedNode<'_>], now: OffsetDateTime) -> Result<(
     Ok(())
 }
 
-/// Nodes as they are to be written. Those that do not say when they began did so at `default`. Of an execution that keeps
-/// nothing not even its nodes are kept.
-pub(super) fn new_nodes(
-    capture: &Capture<'_>,
-    nodes: &[FinishedNode<'_>],
-    default: OffsetDateTime,
-) -> Vec<NewNode> {
+/// Nodes as they are to be written. Of an execution that keeps nothing not even its nodes are kept.
+pub(super) fn new_nodes(capture: &Capture<'_>, nodes: &[FinishedNode<'_>]) -> Vec<NewNode> {
     if capture.policy == CapturePolicy::None {
         return Vec::new();
     }
-    nodes.iter().map(|node| new_node(capture, node, default)).collect()
+    nodes.iter().map(|node| new_node(capture, node)).collect()
 }
 
-fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>, default: OffsetDateTime) -> NewNode {
+fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>) -> NewNode {
     let mut marks = CaptureMarks::new();
     let input = node.input.map(|input| capture.payload(input));
     let output = node.output.map(|output| capture.payload(output));
@@ -128,7 +123,7 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>, default: OffsetDateT
         }
     }
     let error = node.error.and_then(|(_, message)| capture.text(message));
-    let duration_us = i64::try_from(node.duration.as_micros()).unwrap_or(i64::MAX);
+    let duration_us = node.duration.map(|it| i64::try_from(it.as_micros()).unwrap_or(i64::MAX));
     let number = |number: Option<i32>| number.unwrap_or(-1).to_le_bytes();
     let digest = Digest::of(&[
         &node.seq.to_le_bytes(),
@@ -137,7 +132,8 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>, default: OffsetDateT
         node.node_type.as_bytes(),
         node.status.as_str().as_bytes(),
         &digested(node.executed_at),
-        &duration_us.to_le_bytes(),
+        // As long as nothing was reported it was taken for none, and a digest stays what it was.
+        &duration_us.unwrap_or(0).to_le_bytes(),
         Captured::whole_of(input.as_ref()),
         Captured::whole_of(output.as_ref()),
         node.error.map_or("", |(kind, _)| kind.as_str()).as_bytes(),
@@ -152,7 +148,7 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>, default: OffsetDateT
         node_name: node.node_name.to_owned(),
         node_type: node.node_type.to_owned(),
         status: node.status,
-        executed_at: node.executed_at.unwrap_or(default),
+        executed_at: node.executed_at,
         duration_us,
         input: input.and_then(|captured| captured.stored),
         output: output.and_then(|captured| captured.stored),

@@ -117,7 +117,6 @@ type Client = RunningService<RoleClient, ClientConfig>;
 
 /// Calls the flows like a client would, until there are a few dozen executions of every status.
 async fn play(base: &str, key: &str, silent_url: &str) -> Result<Client, Failure> {
-    crate::use_ring_for_tls();
     let transport = StreamableHttpClientTransport::from_config(
         StreamableHttpClientTransportConfig::with_uri(format!("{base}/mcp")).auth_header(key),
     );

@@ -148,10 +148,12 @@ fn show_node(node: &NodeExecution) {
         NodeStatus::Aborted => "⊘",
         NodeStatus::Skipped => "–",
     };
-    #[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-    let millis = node.duration_us as f64 / 1_000.0;
+    let took = match node.duration_us {
+        Some(took) => format!("{:.1} ms", timestamp::as_millis(took)),
+        None => "–".to_owned(),
+    };
     say("");
-    say(format_args!("{:>3} {mark} {} ({})  {millis:.1} ms", node.seq, node.node_name, node.node_type));
+    say(format_args!("{:>3} {mark} {} ({})  {took}", node.seq, node.node_name, node.node_type));
     if let Some(error) = &node.error {
         say(format_args!("      error  {error}"));
     }

@@ -1,7 +1,7 @@
 //! `flowtrail proxy`: stands in front of another MCP server and records every call of a tool.
 
 use flowtrail_mcp::proxy::{
-    About, Command, Ended, Journal, Reach, Target, Upstream, derived_name, relay_command, relay_url,
+    About, Command, Ended, Journal, Reach, Target, Trace, Upstream, derived_name, relay_command, relay_url,
 };
 use flowtrail_types::IdSource;
 
@@ -15,9 +15,8 @@ pub(super) fn run(config: Config, options: Proxy) -> Result<(), Failure> {
     let upstream = upstream(&config, options)?;
     // One thread is enough: what relays standard input and output has threads of its own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().doing("cannot start")?;
-    crate::use_ring_for_tls();
     let opened = std::sync::Arc::new(std::sync::Mutex::new(None));
-    let journal = Journal::opening({
+    let journal = Journal::opening(config.input_timeout, {
         let opened = std::sync::Arc::clone(&opened);
         move || {
             let (tracker, _) =
@@ -34,6 +33,7 @@ pub(super) fn run(config: Config, options: Proxy) -> Result<(), Failure> {
         transport: "stdio",
         session: Some(session.to_string()),
         public: false,
+        trace: Trace::default(),
     });
     let relayed = runtime.block_on(async {
         match upstream.reach {

@@ -91,8 +91,8 @@ impl Bridge {
         while let Ok(Some(piece)) = stream.piece().await {
             for event in reader.feed(&piece) {
                 note(&event);
-                if !event.data.is_empty() {
-                    self.pass_on(event.data.as_bytes()).await;
+                if let Some(message) = event.into_message() {
+                    self.pass_on(&message).await;
                 }
             }
         }
@@ -101,7 +101,7 @@ impl Bridge {
     /// Begins another session as the client has begun the one that the server has forgotten, unless that was done
     /// meanwhile.
     pub(super) async fn begin_again(&self, forgotten: &HeaderValue) -> Result<(), WebError> {
-        let lost = || WebError("the server has forgotten its session".to_owned());
+        let lost = || WebError::new("the server has forgotten its session");
         let _only_one = self.0.renewing.lock().await;
         if self.state().session.as_ref() != Some(forgotten) {
             return Ok(());
@@ -124,7 +124,7 @@ impl Bridge {
         let send = |headers, body| self.0.http.send(&self.0.target, Method::POST, headers, Some(body));
         let answer = send(headers.clone(), first).await?;
         if !answer.status().is_success() {
-            return Err(WebError(format!(
+            return Err(WebError::new(format!(
                 "the server has forgotten its session, and refuses another: {}",
                 answer.status()
             )));

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use diesel::prelude::*;
-use flowtrail_store::fold::{self, Changes, Knowledge, Known, Writes};
+use flowtrail_store::fold::{self, Changes, Knowledge, Known, KnownNode, Writes};
 use flowtrail_store::{Applied, Command, ExecutionData, Refusal, StoreError};
-use flowtrail_types::{Digest, ExecutionId, FlowId, Place, StatsScope, Step, Tally};
+use flowtrail_types::{Digest, ExecutionId, FlowId, NodeStatus, Place, StatsScope, Step, Tally};
 
 use super::super::super::company;
 use super::super::backend::{self, Conn};
 use super::super::prune::{self, ActivePrune, Tallies};
-use super::super::schema::{execution_tags, executions, node_executions};
+use super::super::schema::{execution_tags, executions, node_executions, waiting_calls};
 use super::super::statistics::{StatsWriter, ended_part};
 use super::super::store::WriteError;
 use super::super::{DieselStore, corrupt};
@@ -51,6 +51,7 @@ fn write_batch(
     unpack_touched(conn, &mut writes, &packed)?;
     insert_executions(conn, &writes, mark)?;
     insert_nodes(conn, &writes)?;
+    hand_over(conn, &writes)?;
     mark_late_nodes(conn, &writes, &over, mark)?;
     let ends: Vec<EndRow<'_>> =
         writes.ends.iter().map(|(id, ending)| EndRow::new(*id, ending, mark)).collect();
@@ -71,6 +72,8 @@ fn touched(writes: &Writes<'_>) -> Vec<ExecutionId> {
     let mut ids: Vec<ExecutionId> = writes.inserts.iter().map(|insert| insert.start.id).collect();
     ids.extend(writes.nodes.iter().map(|(id, _)| *id));
     ids.extend(writes.ends.iter().map(|(id, _)| *id));
+    ids.extend(writes.replaced.iter().map(|(id, _)| *id));
+    ids.extend(writes.handovers.iter().map(|(id, _)| *id));
     ids.extend(writes.cancels.iter().map(|(id, _)| *id));
     ids.sort_unstable();
     ids.dedup();
@@ -81,7 +84,22 @@ fn ended_tallies(changes: &Changes) -> Tallies {
     changes.iter().map(|(key, change)| (*key, ended_part(change.tally.clone()))).collect()
 }
 
-type KnownRow = (Id, Id, String, bool, At, Option<At>, Vec<u8>, Option<Vec<u8>>, bool, bool, i64, i64);
+type KnownRow = (
+    Id,
+    Id,
+    String,
+    bool,
+    At,
+    Option<At>,
+    Vec<u8>,
+    Option<Vec<u8>>,
+    bool,
+    Option<Id>,
+    Option<At>,
+    bool,
+    i64,
+    i64,
+);
 
 /// The executions among those that a batch depends on whose data is packed, with their flows, and what it takes.
 type PackedOnes = HashMap<ExecutionId, (FlowId, i64)>;
@@ -111,6 +129,8 @@ fn read_knowledge(
                     executions::digest,
                     executions::end_digest,
                     executions::cancel_requested,
+                    executions::instance_id,
+                    executions::deadline_at,
                     executions::packed,
                     executions::bytes,
                     executions::written,
@@ -129,6 +149,8 @@ fn read_knowledge(
                 digest,
                 end_digest,
                 cancel,
+                instance,
+                deadline_at,
                 packed,
                 bytes,
                 written,
@@ -148,6 +170,8 @@ fn read_knowledge(
                 digest: digest_of("executions", id, &digest)?,
                 end_digest: end_digest.map(|bytes| digest_of("executions", id, &bytes)).transpose()?,
                 cancel_requested: cancel,
+                is_unowned: instance.is_none(),
+                deadline_at: deadline_at.map_or(started_at.0, |at| at.0),
             };
             if packed {
                 packed_ones.insert(execution, (known.flow_id, bytes));
@@ -161,7 +185,7 @@ fn read_knowledge(
         let (Some((id, first)), Some((_, last))) = (of_one.first(), of_one.last()) else { continue };
         if packed_ones.contains_key(id) {
             let data = pack::read(conn, *id)?;
-            knowledge.nodes.extend(data.nodes.iter().map(|node| ((*id, node.seq), node.digest)));
+            knowledge.nodes.extend(data.nodes.iter().map(|node| ((*id, node.seq), KnownNode::of(node))));
         } else {
             read_node_digests(conn, &mut knowledge, *id, *first, *last)?;
         }
@@ -177,14 +201,15 @@ fn read_node_digests(
     last: i32,
 ) -> Result<(), WriteError> {
     let id = Id(*execution.as_uuid());
-    let rows: Vec<(i32, Vec<u8>)> = node_executions::table
+    let rows: Vec<(i32, Vec<u8>, String)> = node_executions::table
         .filter(node_executions::execution_id.eq(id))
         .filter(node_executions::seq.ge(first).and(node_executions::seq.le(last)))
-        .select((node_executions::seq, node_executions::digest))
+        .select((node_executions::seq, node_executions::digest, node_executions::status))
         .load(conn)?;
-    for (seq, digest) in rows {
+    for (seq, digest, status) in rows {
         let digest: Digest = digest_of("node_executions", id, &digest)?;
-        knowledge.nodes.insert((execution, seq), digest);
+        let is_pending = status == NodeStatus::Pending.as_str();
+        knowledge.nodes.insert((execution, seq), KnownNode { digest, is_pending });
     }
     Ok(())
 }
@@ -195,7 +220,7 @@ fn unpack_touched(conn: &mut Conn, writes: &mut Writes<'_>, packed: &PackedOnes)
         return Ok(());
     }
     let mut touched: HashSet<ExecutionId> = writes.ends.iter().map(|(id, _)| *id).collect();
-    touched.extend(writes.nodes.iter().map(|(id, _)| *id));
+    touched.extend(writes.nodes.iter().chain(&writes.replaced).map(|(id, _)| *id));
     for id in touched {
         let Some((flow, bytes)) = packed.get(&id) else { continue };
         let data: ExecutionData = pack::read(conn, id)?;
@@ -234,8 +259,12 @@ fn insert_executions(conn: &mut Conn, writes: &Writes<'_>, mark: i64) -> Result<
 }
 
 fn insert_nodes(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> {
+    for (execution, node) in &writes.replaced {
+        diesel::delete(node_executions::table.find((Id(*execution.as_uuid()), node.seq))).execute(conn)?;
+    }
+    let nodes = writes.nodes.iter().chain(&writes.replaced);
     let rows: Vec<NewNodeRow<'_>> =
-        writes.nodes.iter().map(|(execution, node)| NewNodeRow::new(*execution, node)).collect();
+        nodes.map(|(execution, node)| NewNodeRow::new(*execution, node)).collect();
     insert!(conn, node_executions::table, rows, 17);
     Ok(())
 }
@@ -254,6 +283,36 @@ fn mark_late_nodes(
         diesel::update(executions::table.filter(executions::id.eq_any(ids)))
             .set(executions::written.eq(mark))
             .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Executions that wait for another message, and those that do no longer. They are few.
+fn hand_over(conn: &mut Conn, writes: &Writes<'_>) -> Result<(), WriteError> {
+    for (execution, handover) in &writes.handovers {
+        let id = Id(*execution.as_uuid());
+        diesel::update(executions::table.find(id))
+            .filter(executions::deadline_at.is_not_null())
+            .set((
+                executions::instance_id.eq(handover.instance_id.map(|id| Id(*id.as_uuid()))),
+                executions::deadline_at.eq(Some(At(handover.deadline_at))),
+                executions::updated_at.eq(At(handover.at)),
+            ))
+            .execute(conn)?;
+        forget_waiting(conn, &[*execution])?;
+        for key in &handover.keys {
+            diesel::insert_into(waiting_calls::table)
+                .values((waiting_calls::key.eq(&key.as_bytes()[..]), waiting_calls::execution_id.eq(id)))
+                .execute(conn)?;
+        }
+    }
+    forget_waiting(conn, &writes.waited)
+}
+
+fn forget_waiting(conn: &mut Conn, executions: &[ExecutionId]) -> Result<(), WriteError> {
+    let ids: Vec<Id> = executions.iter().map(|id| Id(*id.as_uuid())).collect();
+    for ids in ids.chunks(backend::MAX_BINDS) {
+        diesel::delete(waiting_calls::table.filter(waiting_calls::execution_id.eq_any(ids))).execute(conn)?;
     }
     Ok(())
 }

@@ -1,41 +1,81 @@
 //! What the housekeeping asks about executions that are pending.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
-use flowtrail_store::StoreError;
-use flowtrail_types::{ExecutionId, InstanceId};
+use flowtrail_store::{PendingExecution, StoreError};
+use flowtrail_types::{Digest, ExecutionId, InstanceId};
 use time::OffsetDateTime;
 
 use super::super::backend::{self, Conn};
-use super::super::schema::executions;
+use super::super::corrupt;
+use super::super::schema::{executions, waiting_calls};
 use crate::columns::{At, Id};
 
 pub(super) fn list_pending(
     conn: &mut Conn,
     instance: InstanceId,
     limit: u32,
-) -> Result<Vec<ExecutionId>, StoreError> {
-    ids(executions::table
-        .filter(executions::deadline_at.is_not_null())
-        .filter(executions::instance_id.eq(Id(*instance.as_uuid())))
-        .order(executions::id)
-        .limit(i64::from(limit))
-        .select(executions::id)
-        .load(conn))
+) -> Result<Vec<PendingExecution>, StoreError> {
+    pending(
+        executions::table
+            .filter(executions::deadline_at.is_not_null())
+            .filter(executions::instance_id.eq(Id(*instance.as_uuid())))
+            .order(executions::id)
+            .limit(i64::from(limit))
+            .select(PENDING)
+            .load(conn),
+    )
 }
 
 pub(super) fn list_overdue(
     conn: &mut Conn,
-    instance: InstanceId,
     now: OffsetDateTime,
     limit: u32,
+) -> Result<Vec<PendingExecution>, StoreError> {
+    pending(
+        executions::table
+            .filter(executions::deadline_at.is_not_null())
+            .filter(executions::instance_id.is_null())
+            .filter(executions::deadline_at.le(At(now)))
+            .order((executions::deadline_at, executions::id))
+            .limit(i64::from(limit))
+            .select(PENDING)
+            .load(conn),
+    )
+}
+
+/// The columns of a [`PendingExecution`].
+const PENDING: (executions::id, executions::deadline_at, executions::lease_us, executions::source) =
+    (executions::id, executions::deadline_at, executions::lease_us, executions::source);
+
+fn pending(
+    rows: QueryResult<Vec<(Id, Option<At>, Option<i64>, String)>>,
+) -> Result<Vec<PendingExecution>, StoreError> {
+    let rows = rows.map_err(backend::translate)?;
+    let found = rows.into_iter().filter_map(|(id, deadline_at, lease_us, source)| {
+        let source =
+            source.parse().map_err(|error| corrupt("executions", "source", id.0, format!("{error}")));
+        let lease = lease_us.and_then(|micros| u64::try_from(micros).ok()).map(Duration::from_micros);
+        let id = ExecutionId::from_uuid(id.0);
+        let deadline_at = deadline_at?.0;
+        Some(source.map(|source| PendingExecution { id, deadline_at, lease, source }))
+    });
+    found.collect()
+}
+
+pub(super) fn list_waiting(
+    conn: &mut Conn,
+    key: &Digest,
+    limit: u32,
 ) -> Result<Vec<ExecutionId>, StoreError> {
-    ids(executions::table
+    ids(waiting_calls::table
+        .inner_join(executions::table.on(executions::id.eq(waiting_calls::execution_id)))
+        .filter(waiting_calls::key.eq(&key.as_bytes()[..]))
         .filter(executions::deadline_at.is_not_null())
-        .filter(executions::instance_id.is_null().or(executions::instance_id.eq(Id(*instance.as_uuid()))))
-        .filter(executions::deadline_at.le(At(now)))
-        .order((executions::deadline_at, executions::id))
+        .order(waiting_calls::execution_id)
         .limit(i64::from(limit))
-        .select(executions::id)
+        .select(waiting_calls::execution_id)
         .load(conn))
 }
 

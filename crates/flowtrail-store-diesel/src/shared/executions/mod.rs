@@ -22,11 +22,11 @@ pub(crate) use rows::{EndRow, NewExecutionRow, NewPayloadRow};
 
 use flowtrail_store::{
     Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, NewPrune,
-    PruneStep, Refusal, StatusCounts, StoreError,
+    PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
 };
 use flowtrail_types::{
-    Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution, StatsQuery,
-    StatsScope, Step, Tally,
+    Digest, Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution,
+    StatsQuery, StatsScope, Step, Tally,
 };
 use time::OffsetDateTime;
 
@@ -128,17 +128,16 @@ impl ExecutionStore for DieselStore {
         pack::pack(self, ended_before, limit)
     }
 
-    fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+    fn list_pending(&self, instance: InstanceId, limit: u32) -> Result<Vec<PendingExecution>, StoreError> {
         housekeeping::list_pending(&mut *self.reader()?, instance, limit)
     }
 
-    fn list_overdue(
-        &self,
-        instance: InstanceId,
-        now: OffsetDateTime,
-        limit: u32,
-    ) -> Result<Vec<ExecutionId>, StoreError> {
-        housekeeping::list_overdue(&mut *self.reader()?, instance, now, limit)
+    fn list_overdue(&self, now: OffsetDateTime, limit: u32) -> Result<Vec<PendingExecution>, StoreError> {
+        housekeeping::list_overdue(&mut *self.reader()?, now, limit)
+    }
+
+    fn list_waiting(&self, key: &Digest, limit: u32) -> Result<Vec<ExecutionId>, StoreError> {
+        housekeeping::list_waiting(&mut *self.reader()?, key, limit)
     }
 
     fn list_cancel_requested(&self, instance: InstanceId) -> Result<Vec<ExecutionId>, StoreError> {

@@ -106,6 +106,7 @@ pub(crate) struct EndRow<'a> {
     pub(crate) outputs: Option<&'a [u8]>,
     pub(crate) error: Option<Vec<u8>>,
     pub(crate) end_capture: Option<Vec<u8>>,
+    pub(crate) meta: Option<&'a [u8]>,
 }
 
 impl<'a> EndRow<'a> {
@@ -126,6 +127,7 @@ impl<'a> EndRow<'a> {
             outputs: end.outputs.as_ref().map(bytes),
             error: error.and_then(write_json),
             end_capture: write_marks(&end.capture),
+            meta: end.meta.as_ref().map(bytes),
         }
     }
 }
@@ -161,7 +163,7 @@ impl<'a> NewPayloadRow<'a> {
         Self {
             execution_id,
             params: insert.start.params.as_ref().map(bytes),
-            meta: insert.start.meta.as_ref().map(bytes),
+            meta: end.and_then(|end| end.meta.as_ref()).or(insert.start.meta.as_ref()).map(bytes),
             outputs: end.and_then(|end| end.outputs.as_ref()).map(bytes),
             error: end.and_then(|end| end.outcome.error()).and_then(write_json),
             start_capture: write_marks(&insert.start.capture),
@@ -201,8 +203,8 @@ pub(super) struct NewNodeRow<'a> {
     node_name: Cow<'a, str>,
     node_type: Cow<'a, str>,
     status: &'a str,
-    executed_at: At,
-    duration_us: i64,
+    executed_at: Option<At>,
+    duration_us: Option<i64>,
     input: Option<&'a [u8]>,
     output: Option<&'a [u8]>,
     error: Option<Cow<'a, str>>,
@@ -223,7 +225,7 @@ impl<'a> NewNodeRow<'a> {
             node_name: text(&node.node_name),
             node_type: text(&node.node_type),
             status: node.status.as_str(),
-            executed_at: At(node.executed_at),
+            executed_at: node.executed_at.map(At),
             duration_us: node.duration_us,
             input: node.input.as_ref().map(bytes),
             output: node.output.as_ref().map(bytes),
@@ -382,8 +384,8 @@ pub(super) struct NodeRow {
     node_name: String,
     node_type: String,
     status: String,
-    executed_at: At,
-    duration_us: i64,
+    executed_at: Option<At>,
+    duration_us: Option<i64>,
     input: Option<Vec<u8>>,
     output: Option<Vec<u8>>,
     error: Option<String>,
@@ -405,7 +407,7 @@ impl NodeRow {
             node_name: from_text(self.node_name),
             node_type: from_text(self.node_type),
             status: self.status.parse().map_err(|error| corrupt(TABLE, "status", &id, format!("{error}")))?,
-            executed_at: self.executed_at.0,
+            executed_at: self.executed_at.map(|at| at.0),
             duration_us: self.duration_us,
             input: read_payload(TABLE, "input", &id, self.input)?,
             output: read_payload(TABLE, "output", &id, self.output)?,

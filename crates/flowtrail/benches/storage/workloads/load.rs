@@ -60,7 +60,7 @@ impl Recording {
                     node_name: step.1,
                     status,
                     executed_at: Some(started_at),
-                    duration: sample.node_duration(),
+                    duration: Some(sample.node_duration()),
                     input: (status != NodeStatus::Skipped).then_some(&data.0),
                     output: (status == NodeStatus::Completed).then_some(&data.1),
                     error: error.map(|error| (error.kind, error.message.as_str())),

@@ -2,6 +2,7 @@
 
 mod address;
 mod client;
+mod content_coding;
 mod failure;
 mod opened;
 mod redirect;
@@ -10,6 +11,7 @@ mod retry_after;
 
 pub(crate) use address::{anywhere, public_only};
 pub(crate) use client::{HttpClient, Request, spoken};
+pub use content_coding::{ContentDecoder, ContentError};
 pub(crate) use failure::HttpError;
 pub(crate) use opened::{Opened, Received};
 pub(crate) use redirect::is_credential;

@@ -1,6 +1,7 @@
 //! Requests to the outside: bounded, without surprises, and only to addresses that flows may call.
 
 mod address;
+mod charset;
 mod client;
 mod content_coding;
 mod failure;
@@ -10,6 +11,7 @@ mod resolver;
 mod retry_after;
 
 pub(crate) use address::{anywhere, public_only};
+pub(crate) use charset::{decoded_text, media_type, text_of};
 pub(crate) use client::{HttpClient, Request, spoken};
 pub use content_coding::{ContentDecoder, ContentError};
 pub(crate) use failure::HttpError;

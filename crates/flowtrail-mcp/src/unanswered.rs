@@ -81,7 +81,10 @@ fn by_server(error: &ErrorData, what: &str) -> UpstreamError {
 /// An error on the way to the server or back.
 fn by_transport(error: &(dyn Error + 'static)) -> UpstreamError {
     let Some(error) = error.downcast_ref::<StreamableHttpError<reqwest::Error>>() else {
-        return gone(format!("the server is gone: {}", innermost(error)));
+        return gone(format!(
+            "the connection to the server broke: {}; check its command, and its log",
+            innermost(error)
+        ));
     };
     match error {
         StreamableHttpError::HttpStatus(error) => by_status(error.status, ""),

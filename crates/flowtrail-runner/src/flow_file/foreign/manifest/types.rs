@@ -191,7 +191,12 @@ fn starts_statement(before: &str) -> bool {
 /// How long `interface X { … }` or `type X = …;` is.
 fn declaration(word: &str, after: &str) -> Option<usize> {
     let open = after.find(if word == "interface" { '{' } else { '=' })?;
-    if !after[..open].chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "_,<>".contains(c)) {
+    // Without a name it is a variable that is called so.
+    let has_name =
+        after[..open].trim_start().starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '$');
+    if !has_name
+        || !after[..open].chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || "_,<>".contains(c))
+    {
         return None;
     }
     let end = match word {
@@ -271,6 +276,8 @@ mod tests {
                 "const f = ({ a, b }, [c]) => a",
             ),
             ("function is(v: unknown): v is A { return !v && v! }", "function is(v) { return !v && v }"),
+            ("let a: string;\ntype = 1;\nreturn { type: a }", "let a;\ntype = 1;\nreturn { type: a }"),
+            ("let a!: string;", "let a;"),
             ("const a = x satisfies readonly string[];", "const a = x ;"),
             ("const n: (string | null)[] = []; a !== b", "const n = []; a !== b"),
             ("return { a: b, c: 'const x: y as z' }", "return { a: b, c: 'const x: y as z' }"),

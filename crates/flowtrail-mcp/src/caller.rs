@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::proxy::{Reach, Upstream, client_builder, start_child};
+use crate::unanswered;
 
 type Client = RunningService<RoleClient, ClientConfig>;
 
@@ -81,7 +82,7 @@ impl Upstreams for UpstreamCaller {
                     message: "the server answered with something that is no tool's result".to_owned(),
                     is_transient: false,
                 }),
-                Err(error) => Err(refused(&error)),
+                Err(error) => Err(unanswered::refused(&error)),
             }
         })
     }
@@ -93,11 +94,7 @@ impl Server {
         if let Some(connection) = current.as_ref().filter(|connection| !connection.client.is_closed()) {
             return Ok(Arc::clone(connection));
         }
-        let connection = Arc::new(connect(&self.reach).await.map_err(|message| UpstreamError {
-            kind: ErrorKind::Network,
-            message,
-            is_transient: true,
-        })?);
+        let connection = Arc::new(connect(&self.reach).await?);
         *current = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -110,7 +107,7 @@ impl Server {
     }
 }
 
-async fn connect(reach: &Reach) -> Result<Connection, String> {
+async fn connect(reach: &Reach) -> Result<Connection, UpstreamError> {
     let implementation = Implementation::new("flowtrail", env!("CARGO_PKG_VERSION"));
     let config = ClientConfig::new(ClientCapabilities::default(), implementation);
     let lifecycle = ClientLifecycleMode::Auto {
@@ -119,13 +116,13 @@ async fn connect(reach: &Reach) -> Result<Connection, String> {
     };
     match reach {
         Reach::Command(command) => {
-            let mut process =
-                start_child(command, Stdio::piped(), Stdio::piped()).map_err(|e| e.to_string())?;
+            let mut process = start_child(command, Stdio::piped(), Stdio::piped())
+                .map_err(|error| unanswered::not_started(&error))?;
             let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
-                return Err("the server has no pipes".to_owned());
+                return Err(unanswered::not_started(&"it has no pipes"));
             };
             let client = config.serve_with_lifecycle((stdout, stdin), lifecycle).await;
-            let client = client.map_err(|error| format!("the server does not speak MCP: {error}"))?;
+            let client = client.map_err(|error| unanswered::not_connected(&error))?;
             Ok(Connection { client, _process: Some(process) })
         }
         Reach::Url(target) => {
@@ -137,10 +134,14 @@ async fn connect(reach: &Reach) -> Result<Connection, String> {
             let client = client_builder()
                 .pool_max_idle_per_host(0)
                 .build()
-                .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+                .map_err(|error| UpstreamError {
+                    kind: ErrorKind::Internal,
+                    message: format!("the HTTP client cannot be made: {error}"),
+                    is_transient: false,
+                })?;
             let transport = StreamableHttpClientTransport::with_client(client, http);
             let client = config.serve_with_lifecycle(transport, lifecycle).await;
-            let client = client.map_err(|error| format!("the server cannot be reached: {error}"))?;
+            let client = client.map_err(|error| unanswered::not_connected(&error))?;
             // Some tools want arguments repeated in headers, which the SDK does once it has seen their schemas.
             if let Err(error) = client.list_all_tools().await {
                 log::debug!("an upstream does not list its tools: {error}");
@@ -188,20 +189,4 @@ impl Drop for OnItsWay {
 fn answer(result: CallToolResult) -> UpstreamAnswer {
     let content = result.content.iter().filter_map(|block| serde_json::to_value(block).ok()).collect();
     UpstreamAnswer { content, structured: result.structured_content, is_error: result.is_error == Some(true) }
-}
-
-fn refused(error: &ServiceError) -> UpstreamError {
-    match error {
-        ServiceError::McpError(error) => {
-            let is_about_arguments = error.code == rmcp::model::ErrorCode::INVALID_PARAMS;
-            let kind = if is_about_arguments { ErrorKind::InvalidInput } else { ErrorKind::Failed };
-            UpstreamError { kind, message: error.message.to_string(), is_transient: false }
-        }
-        ServiceError::TransportSend(_) | ServiceError::TransportClosed => UpstreamError {
-            kind: ErrorKind::Network,
-            message: format!("the server is gone: {error}"),
-            is_transient: true,
-        },
-        other => UpstreamError { kind: ErrorKind::Failed, message: other.to_string(), is_transient: false },
-    }
 }

@@ -18,6 +18,7 @@ pub mod proxy;
 mod server;
 mod stdio;
 mod tools;
+mod unanswered;
 
 pub use caller::UpstreamCaller;
 pub use plain::{CallHeaders, PlainCall};

@@ -49,7 +49,7 @@ pub use finished::{Finished, Returned, RunError};
 pub use flow_file::{
     ImportNote, Imported, NoteKind, import_flow_file, parse_flow, parse_flow_file, write_flow_file,
 };
-pub use http::tls_config;
+pub use http::{ContentDecoder, ContentError, tls_config};
 pub use nodes::output_schema;
 pub use problem::{Problem, Problems};
 pub use runner::{Runner, RunnerOptions, Running};

@@ -282,7 +282,6 @@ async fn conditions_and_operations_are_as_they_were() {
         ("uppercase", json!({}), "aü", json!("AÜ")),
         ("trim", json!({}), " a ", json!("a")),
         ("replace", json!({"pattern": "a(b)", "replacement": "$1$&"}), "xabab", json!("xbabbab")),
-        ("replace", json!({}), "ab", json!("ab")),
         ("extract", json!({"field": "a.b"}), "{\"a.b\": [1]}", json!([1])),
         ("template", json!({"template": "{{input}}, {{ input }} {{x}} {%"}), "$&", json!("$&, $& {{x}} {%")),
         ("", json!({}), "a", json!("a")),
@@ -300,6 +299,23 @@ async fn conditions_and_operations_are_as_they_were() {
         let expected =
             if operation == "template" || expected.is_array() { expected } else { json!(expected) };
         assert_eq!(answers(&file, json!({ "v": value })).await, [expected], "{operation}");
+    }
+}
+
+#[test]
+fn an_operation_without_what_it_needs_makes_the_flow_inactive() {
+    for (operation, config, field) in [
+        ("replace", json!({"replacement": "x"}), "data.config.pattern"),
+        ("extract", json!({}), "data.config.field"),
+        ("template", json!({"template": ""}), "data.config.template"),
+    ] {
+        let data = json!({"label": "T", "operation": operation, "config": config});
+        let result = imported(&flow(
+            &[("input_1", "input", json!({"label": "V"})), ("transform_2", "transform", data)],
+            "input_1>transform_2",
+        ));
+        assert!(!result.drafts[0].active, "{operation}");
+        assert_note(&result.notes, NoteKind::Unsupported, "transform_2", field, "without which it failed");
     }
 }
 
@@ -416,6 +432,7 @@ fn what_is_left_out_is_told() {
             "dropped - user_id, created_at, id",
             "dropped - folder",
             "dropped input_1 data.mediaFileId, data.mediaFileName",
+            "unsupported input_1 data.mediaFileId",
             "dropped input_1 data.colour",
             "assumed merge_3 ",
             "changed output_2 data.format",

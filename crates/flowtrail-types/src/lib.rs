@@ -27,6 +27,7 @@ mod principal;
 mod retention;
 mod search;
 mod statistics;
+mod surrogate;
 pub mod timestamp;
 
 pub use audit::{AuditAction, AuditEntry, AuditQuery};
@@ -51,4 +52,5 @@ pub use principal::{ApiKey, Principal, Role, Token, TokenKind, User};
 pub use retention::{Age, InvalidAge, Retention};
 pub use search::{DurationRange, InvalidSearchText, InvalidTag, SearchText, Tag};
 pub use statistics::{Counting, Statistics, StatsQuery, StatsScope, Step, Tally};
+pub use surrogate::{replace_unpaired_surrogates, replace_unpaired_surrogates_in};
 pub use words::UnknownName;

@@ -232,3 +232,77 @@ async fn who_sees_only_their_own_gets_whole_pages_of_it() {
     assert_eq!(page[0]["id"], theirs["id"]);
     assert_eq!(eve.get(&format!("{}?page=2", list(flow))).await.expect(200), json!([]));
 }
+
+#[tokio::test]
+async fn what_its_page_makes_of_an_emoji_is_recorded() {
+    let server = TestServer::start().await;
+    let rest = server.rest();
+    for (name, value, expected) in [
+        (
+            "node_results",
+            r#"{"m": {"0": "\ud83d", "1": "\ude42", "label": "Model"}}"#,
+            json!({"m": {"0": "\u{fffd}", "1": "\u{fffd}", "label": "Model"}}),
+        ),
+        ("node_results", r#"{"m": "\ud83d\ude42 \\ud83d"}"#, json!({"m": "🙂 \\ud83d"})),
+        ("outputs", r#"{"\udc00": ["\ud83d\ud83d\ude42"]}"#, json!({"\u{fffd}": ["\u{fffd}🙂"]})),
+        ("inputs", r#"{"text": "cut \uD83D"}"#, json!({"text": "cut \u{fffd}"})),
+        ("errors", r#"{"m": "no \uDE42"}"#, json!({"m": "no \u{fffd}"})),
+    ] {
+        let body = format!(
+            r#"{{"flow_id": "{FLOW}", "status": "error", "{name}": {value}, "execution_time": 12.5}}"#
+        );
+        for body in [body.clone(), format!("\u{feff}{body}")] {
+            let made = rest.post_bytes(&list(FLOW), body.clone().into_bytes()).await.expect(200);
+            assert_eq!(made[name], expected, "{body}");
+            let id = made["id"].as_str().unwrap();
+            assert_eq!(rest.get(&format!("{}/{id}", list(FLOW))).await.expect(200)[name], expected, "{body}");
+        }
+    }
+    // What is broken in another way stays refused.
+    for broken in
+        [r#"{"status": "success", "execution_time": 1, "inputs": {"a": "\ud8"}}"#, r#"{"status": "\x"}"#]
+    {
+        rest.post_bytes(&list(FLOW), broken.as_bytes().to_vec()).await.expect(422);
+    }
+}
+
+#[tokio::test]
+async fn errors_that_are_no_texts_come_back_as_they_were() {
+    let server = TestServer::start().await;
+    let rest = server.rest();
+    let errors = json!({
+        "text": "it broke", "detail": {"detail": "no such model", "code": 404}, "spread": {}, "list": ["a", {"b": 1}], "none": null,
+    });
+    let body = json!({"status": "error", "errors": errors, "node_results": {"text": 1}, "execution_time": 0});
+    let made = rest.post(&list(FLOW), &body).await.expect(200);
+    assert_eq!((&made["errors"], &made["meta"]), (&errors, &json!({})));
+    let native = format!("/api/flows/{FLOW}/executions/{}", made["id"].as_str().unwrap());
+    let nodes = rest.get(&native).await.expect(200)["nodeExecutions"].clone();
+    let messages: Vec<&str> =
+        nodes.as_array().unwrap().iter().map(|node| node["error"].as_str().unwrap()).collect();
+    let reason = "the node failed; its reporter gave no reason";
+    assert_eq!(messages, ["it broke", "no such model", "{}", "[\"a\",{\"b\":1}]", reason]);
+}
+
+#[tokio::test]
+async fn bad_input_is_named_as_this_dialect_names_it() {
+    let server = TestServer::start().await;
+    let long = "n".repeat(201);
+    for (field, value, expected) in [
+        ("execution_time", json!(1e15), "execution_time: ".to_owned()),
+        ("execution_time", json!(1e13), "execution_time: ".to_owned()),
+        ("node_results", json!({"a": 1, "": 1}), "node_results.: ".to_owned()),
+        ("node_results", json!({ long.clone(): 1 }), format!("node_results.{}: ", "n".repeat(100))),
+        ("errors", json!({ long: "x" }), format!("errors.{}: ", "n".repeat(100))),
+        ("inputs", json!("x"), "inputs: ".to_owned()),
+    ] {
+        let mut body = json!({"status": "error", "execution_time": 1});
+        body[field] = value;
+        let answer = server.rest().post(&list(FLOW), &body).await.expect(422);
+        let detail = answer["detail"].as_str().unwrap();
+        assert!(detail.starts_with(&expected), "{body}: {detail}");
+        for native in ["nodeExecutions", "nodeId", "duration", "initialParams"] {
+            assert!(!detail.contains(native), "{body}: {detail}");
+        }
+    }
+}

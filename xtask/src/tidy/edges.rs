@@ -36,7 +36,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("diesel", &["flowtrail-store-diesel"]),
     ("diesel_migrations", &["flowtrail-store-diesel"]),
     ("pq-sys", &["flowtrail-store-diesel"]),
-    ("zstd", &["flowtrail-store"]),
+    ("zstd", &["flowtrail-store", "flowtrail-runner"]),
     ("libsqlite3-sys", &["flowtrail-store-diesel", "flowtrail"]),
     ("rquickjs", &["flowtrail-runner"]),
     ("clap", &["flowtrail"]),

@@ -1,5 +1,6 @@
 //! `POST /api/v1/flows/{flow_id}/executions`: an execution that is over.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use flowtrail_tracker::{
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
     ErrorInfo, ErrorKind, Flow, FlowDraft, FlowId, FlowKind, NodeStatus, Principal, Source,
+    replace_unpaired_surrogates,
 };
 use serde_json::{Map, Value, json};
 
@@ -18,6 +20,9 @@ use super::{Asking, Worded, shape};
 use crate::blocking::blocking;
 use crate::body::Body;
 use crate::{ApiError, App, Caller, ErrorCode};
+
+/// Why a node failed when nobody says.
+const NO_NODE_REASON: &str = "the node failed; its reporter gave no reason";
 
 /// What failed when nobody says why.
 const NO_REASON: &str = "the flow failed; its reporter gave no reason";
@@ -36,10 +41,11 @@ pub(super) async fn handle(
     let submitted = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
         blocking(move || -> Result<_, ApiError> {
-            let value = body.json()?;
-            let report = Report::read(&value, &text)?;
-            let flow = flow_of(&tracker, &principal, flow_id, &report)?;
-            Ok(report.submit(&tracker, &principal, &flow)?)
+            let mut value = lenient(&body).json()?;
+            let own_errors = take_own_errors(&mut value);
+            let report = Report::read(&value, own_errors, &text)?;
+            let flow = flow_of(&tracker, &principal, flow_id, &report).map_err(|e| report.own_words(e))?;
+            Ok(report.submit(&tracker, &principal, &flow).map_err(|e| report.own_words(e))?)
         })
         .await?
     };
@@ -50,6 +56,16 @@ pub(super) async fn handle(
     };
     let whole = shape::whole(flow_id, &execution);
     Ok(HttpResponse::Ok().json(whole.ok_or_else(|| Detail::new(ErrorCode::NotFound, "Not found"))?))
+}
+
+/// The body as JSON that can be read. The page spreads texts into objects, by UTF-16 code units: an emoji arrives as two
+/// escaped surrogates, each without the other.
+fn lenient(body: &Body) -> Body {
+    let json = body.0.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body.0);
+    match replace_unpaired_surrogates(json) {
+        Cow::Borrowed(json) => Body(body.0.slice_ref(json)),
+        Cow::Owned(json) => Body(json.into()),
+    }
 }
 
 /// The flow of this id. One that is not known is made, so that a client can change over without preparation, once it is sure
@@ -84,7 +100,7 @@ struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    fn read(value: &'a Value, flow_id: &str) -> Result<Self, ApiError> {
+    fn read(value: &'a Value, own_errors: Map<String, Value>, flow_id: &str) -> Result<Self, ApiError> {
         let Value::Object(fields) = value else {
             return Err(ApiError::invalid("body", "expected a JSON object"));
         };
@@ -113,14 +129,40 @@ impl<'a> Report<'a> {
             .filter(|(_, object)| object.is_some_and(Map::is_empty))
             .map(|(name, _)| name)
             .collect();
+        let mut meta = Map::new();
+        if !empty.is_empty() {
+            meta.insert(shape::EMPTY.to_owned(), json!(empty));
+        }
+        if !own_errors.is_empty() {
+            meta.insert(shape::OWN_ERRORS.to_owned(), Value::Object(own_errors));
+        }
         Ok(Self {
             outcome,
             inputs,
             outputs,
             nodes: nodes(results, errors)?,
-            meta: (!empty.is_empty()).then(|| json!({shape::EMPTY: empty})),
+            meta: (!meta.is_empty()).then_some(Value::Object(meta)),
             duration: duration(field("execution_time"))?,
         })
+    }
+
+    /// The same error under the name that the field has in this dialect.
+    fn own_words(&self, error: TrackerError) -> TrackerError {
+        let TrackerError::Invalid { field, message } = error else { return error };
+        let node = field.strip_prefix("nodeExecutions[").and_then(|rest| {
+            let (index, _) = rest.split_once(']')?;
+            self.nodes.get(index.parse::<usize>().ok()?)
+        });
+        let own = match (node, field.as_str()) {
+            (Some(node), _) => {
+                let object = if node.output.is_some() { "node_results" } else { "errors" };
+                format!("{object}.{}", node.node_id.chars().take(100).collect::<String>())
+            }
+            (None, "duration" | "startedAt" | "endedAt") => "execution_time".to_owned(),
+            (None, "initialParams" | "params") => "inputs".to_owned(),
+            (None, _) => field,
+        };
+        TrackerError::invalid(own, message)
     }
 
     fn start<'b>(&'b self, flow: &'b Flow) -> StartExecution<'b> {
@@ -189,6 +231,26 @@ fn why(errors: Option<&Map<String, Value>>) -> Option<ErrorInfo> {
     })
 }
 
+/// Puts messages in the place of errors that are objects, arrays or null, and returns those as they came. The page sends the
+/// `message` of whatever was thrown, which need not be a text.
+fn take_own_errors(report: &mut Value) -> Map<String, Value> {
+    let mut own = Map::new();
+    let Some(Value::Object(errors)) = report.get_mut("errors") else { return own };
+    for (node, error) in errors.iter_mut() {
+        let message = match error {
+            Value::Object(fields) => {
+                let said = ["message", "detail", "error"].iter().find_map(|name| fields.get(*name)?.as_str());
+                said.map_or_else(|| Value::Object(fields.clone()).to_string(), str::to_owned)
+            }
+            Value::Array(_) => error.to_string(),
+            Value::Null => NO_NODE_REASON.to_owned(),
+            Value::String(_) | Value::Bool(_) | Value::Number(_) => continue,
+        };
+        own.insert(node.clone(), std::mem::replace(error, Value::String(message)));
+    }
+    own
+}
+
 /// What is told of nodes, as node executions, in the order in which they are told of.
 fn nodes<'a>(
     results: Option<&'a Map<String, Value>>,
@@ -204,7 +266,9 @@ fn nodes<'a>(
             let error = match error_of(id) {
                 None => None,
                 Some(Value::String(message)) => Some((ErrorKind::Failed, message.as_str())),
-                Some(_) => return Err(ApiError::invalid(&format!("errors.{id}"), "expected a text")),
+                Some(_) => {
+                    return Err(ApiError::invalid(&format!("errors.{id}"), "expected a text or an object"));
+                }
             };
             let status = if error.is_some() { NodeStatus::Error } else { NodeStatus::Completed };
             Ok(FinishedNode {

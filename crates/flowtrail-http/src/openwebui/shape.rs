@@ -8,6 +8,9 @@ use time::OffsetDateTime;
 /// empty object from none.
 pub(super) const EMPTY: &str = "openWebUiEmpty";
 
+/// Under this name in the meta stand the errors that are no texts, by node. Of those the node executions have the messages.
+pub(super) const OWN_ERRORS: &str = "openWebUiErrors";
+
 /// The word for a status; none for one that is pending, which this dialect does not know.
 fn status(status: ExecutionStatus) -> Option<&'static str> {
     match status {
@@ -49,7 +52,13 @@ pub(super) fn whole(flow: FlowId, execution: &Execution) -> Option<Value> {
         true => Value::Null,
         false => Value::Object(found),
     };
-    let shown: Map<String, Value> = meta.clone().into_iter().filter(|(name, _)| name != EMPTY).collect();
+    let is_shown = |name: &str| name != EMPTY && name != OWN_ERRORS;
+    let shown: Map<String, Value> = meta.clone().into_iter().filter(|(name, _)| is_shown(name)).collect();
+    let mut errors = by_node(execution, |node| node.error.clone().map(Value::String));
+    for (node, error) in meta.get(OWN_ERRORS).and_then(Value::as_object).into_iter().flatten() {
+        // Of a node that is not shown nothing is.
+        errors.entry(node).and_modify(|shown| shown.clone_from(error));
+    }
     Some(json!({
         "id": summary.id,
         "flow_id": flow,
@@ -58,7 +67,7 @@ pub(super) fn whole(flow: FlowId, execution: &Execution) -> Option<Value> {
         "inputs": value(&execution.initial_params),
         "outputs": value(&execution.outputs),
         "node_results": object(by_node(execution, |node| node.output_data.as_ref().map(Payload::to_value)), "node_results"),
-        "errors": object(by_node(execution, |node| node.error.clone().map(Value::String)), "errors"),
+        "errors": object(errors, "errors"),
         "execution_time": summary.duration_ms,
         "created_at": arrived(summary),
         "meta": shown,

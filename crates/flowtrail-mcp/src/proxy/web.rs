@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use flowtrail_runner::{ContentDecoder, ContentError};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
@@ -82,9 +83,27 @@ impl Target {
 #[derive(Debug, Clone)]
 pub struct WebClient(reqwest::Client);
 
-/// What a server has answered, as soon as the head of it is there. Dropping it hangs up.
+/// What a server has answered, as soon as the head of it is there. Its body is decoded, whatever its `Content-Encoding`.
+/// Dropping it hangs up.
 #[derive(Debug)]
-pub struct Answer(reqwest::Response);
+pub struct Answer {
+    response: reqwest::Response,
+    body: Body,
+}
+
+/// How a body is decoded.
+#[derive(Debug)]
+enum Body {
+    /// Not at all.
+    Plain,
+    /// The decoder, and how many bytes it has given.
+    Coded(ContentDecoder, usize),
+    /// It has come to its end.
+    Over,
+}
+
+/// The most bytes that one piece of an encoded body is decoded to.
+const MAX_PIECE: usize = 64 << 20;
 
 impl WebClient {
     /// A client.
@@ -118,8 +137,16 @@ impl WebClient {
         if let Some(body) = body {
             request = request.body(body);
         }
-        Ok(Answer(request.send().await?))
+        let response = request.send().await?;
+        let decoder = ContentDecoder::new(response.headers(), MAX_PIECE).map_err(undecodable)?;
+        let body = if decoder.is_identity() { Body::Plain } else { Body::Coded(decoder, 0) };
+        Ok(Answer { response, body })
     }
+}
+
+/// An answer that cannot be decoded is none.
+fn undecodable(error: ContentError) -> WebError {
+    WebError::new(format!("the server's answer cannot be decoded: {error}"))
 }
 
 /// Returns the settings that every HTTP client for MCP servers shares.
@@ -156,7 +183,7 @@ impl Answer {
     pub fn redirects_to(&self) -> Option<String> {
         let location =
             self.headers().get(http::header::LOCATION).filter(|_| self.status().is_redirection())?;
-        let mut target = self.0.url().join(location.to_str().ok()?).ok()?;
+        let mut target = self.response.url().join(location.to_str().ok()?).ok()?;
         target.set_query(None);
         target.set_fragment(None);
         // Neither can fail for an address with a host.
@@ -168,13 +195,13 @@ impl Answer {
     /// Its status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.0.status()
+        self.response.status()
     }
 
     /// Its headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        self.0.headers()
+        self.response.headers()
     }
 
     /// Its content type; nothing when it tells none.
@@ -191,9 +218,30 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// When the connection breaks.
+    /// When the connection breaks, or the body cannot be decoded.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, WebError> {
-        Ok(self.0.chunk().await?)
+        loop {
+            let piece = self.response.chunk().await?;
+            let (decoder, given) = match &mut self.body {
+                Body::Plain => return Ok(piece),
+                Body::Over => return Ok(None),
+                Body::Coded(decoder, given) => (decoder, given),
+            };
+            decoder.set_limit(given.saturating_add(MAX_PIECE));
+            let decoded = match &piece {
+                Some(piece) => decoder.push(piece),
+                None => decoder.finish().map(|()| Vec::new()),
+            };
+            let decoded = decoded.map_err(undecodable)?;
+            *given = given.saturating_add(decoded.len());
+            if piece.is_none() {
+                self.body = Body::Over;
+            }
+            // A piece may be too little to decode anything from it.
+            if !decoded.is_empty() {
+                return Ok(Some(decoded.into()));
+            }
+        }
     }
 
     /// All of its body, as far as that has no more bytes than this.

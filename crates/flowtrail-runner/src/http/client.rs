@@ -89,7 +89,7 @@ impl HttpClient {
                 .map_err(|problem| HttpError::new(ErrorKind::Network, format!("{spoken}: {problem}")))?;
             match target.filter(|_| !stays(status)) {
                 Some(target) => redirect::follow(&mut request, status, target),
-                None => return Ok(Opened::new(request.url, response, spoken, self.max_body)),
+                None => return Opened::new(request.url, response, spoken, self.max_body),
             }
         }
         let message = format!("{} was redirected more than {MAX_REDIRECTS} times", host(&request.url));

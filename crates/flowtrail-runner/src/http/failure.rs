@@ -3,6 +3,9 @@
 use std::error::Error;
 
 use flowtrail_types::ErrorKind;
+use reqwest::StatusCode;
+
+use super::content_coding::ContentError;
 
 /// A host that flows may not call.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,13 @@ pub(crate) struct HttpError {
 impl HttpError {
     pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { message: message.into(), kind, is_transient: false }
+    }
+
+    /// A response whose body cannot be decoded. One that was cut off may well come whole the next time.
+    pub(super) fn undecodable(request: &str, status: StatusCode, error: &ContentError) -> Self {
+        let is_transient = matches!(error, ContentError::Truncated(_));
+        let kind = if is_transient { ErrorKind::Network } else { ErrorKind::Failed };
+        Self { is_transient, ..Self::new(kind, format!("{request} answered {status}, but {error}")) }
     }
 
     /// What an error of the client means, in one line.

@@ -4,14 +4,15 @@ use std::fmt::{self, Display};
 use std::time::Duration;
 
 use flowtrail_types::ErrorKind;
-use rquickjs::{Ctx, Error, Value};
+use rquickjs::{Ctx, Error};
 
 use super::source::FILE;
+use super::thrown;
 use crate::duration::spoken;
 use crate::excerpt::excerpt;
 
 /// How many characters of a thrown value are told.
-const MAX_MESSAGE: usize = 2_000;
+pub(super) const MAX_MESSAGE: usize = 2_000;
 
 /// Why a script failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,31 +50,35 @@ impl Display for ScriptError {
     }
 }
 
-/// What an error of the engine means.
-pub(super) fn of(ctx: &Ctx<'_>, error: &Error) -> ScriptError {
+/// What an error of the engine means. `throws` says whether the code has a `throw` of its own.
+pub(super) fn of(ctx: &Ctx<'_>, error: &Error, throws: bool) -> ScriptError {
     if !error.is_exception() {
         return ScriptError::engine(error);
     }
     let thrown = ctx.catch();
-    // With no memory left not even an error can be made.
-    if thrown.is_null() || thrown.is_undefined() {
+    // With no memory left not even an error can be made, and the engine throws null. So may the code.
+    if thrown.is_null() && !throws {
         return ScriptError::out_of_memory();
     }
     let Some(exception) = thrown.as_exception() else {
-        return ScriptError::new(ErrorKind::Failed, format!("the code threw {}", shown(ctx, &thrown)));
+        let shown = thrown::described(ctx, &thrown);
+        return ScriptError::new(
+            ErrorKind::Failed,
+            format!("the code threw {}", excerpt(&shown, MAX_MESSAGE)),
+        );
     };
-    let name: String = exception.as_object().get("name").unwrap_or_default();
-    let message = exception.message().unwrap_or_default();
+    let (name, message) = thrown::name_and_message(ctx, exception.as_object());
     match (name.as_str(), message.as_str()) {
         ("InternalError", "out of memory" | "string too long") => ScriptError::out_of_memory(),
         ("RangeError", "Maximum call stack size exceeded") => {
             ScriptError::new(ErrorKind::Limit, "the code recursed too deeply (512 KiB of stack)")
         }
         _ => {
-            let place = exception.stack().as_deref().and_then(place).unwrap_or_default();
+            let stack = thrown::text_property(ctx, exception.as_object(), "stack");
+            let place = stack.as_deref().and_then(place).unwrap_or_default();
             let hint = if message.contains("'await'") { ": the code must not be asynchronous" } else { "" };
-            let text = if message.is_empty() { name } else { format!("{name}: {message}") };
-            ScriptError::new(ErrorKind::Failed, format!("{}{hint}{place}", excerpt(&text, MAX_MESSAGE)))
+            let text = excerpt(&thrown::described(ctx, &thrown), MAX_MESSAGE);
+            ScriptError::new(ErrorKind::Failed, format!("{text}{hint}{place}"))
         }
     }
 }
@@ -86,10 +91,4 @@ fn place(stack: &str) -> Option<String> {
     let line = numbers.next()?.parse::<u32>().ok()?.checked_sub(1).filter(|line| *line > 0)?;
     let column = numbers.next()?;
     Some(format!(" (line {line}, column {column})"))
-}
-
-/// A thrown value that is no error.
-fn shown<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> String {
-    let json = ctx.json_stringify(thrown.clone()).ok().flatten().and_then(|json| json.to_string().ok());
-    json.map_or_else(|| format!("a {}", thrown.type_name()), |json| excerpt(&json, MAX_MESSAGE))
 }

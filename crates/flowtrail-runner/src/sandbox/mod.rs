@@ -9,6 +9,7 @@
 mod failure;
 mod source;
 mod thread;
+mod thrown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

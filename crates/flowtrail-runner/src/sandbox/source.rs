@@ -30,6 +30,12 @@ impl Script {
         self.wrapped(&format!("function {FUNCTION}(input, nodes) {{"), "}", ["(", ")"])
     }
 
+    /// Whether the user's code may throw a value of its own.
+    pub(super) fn throws(&self) -> bool {
+        let (Self::Body(code) | Self::Expression(code) | Self::Condition(code)) = self;
+        code.contains("throw")
+    }
+
     /// Checks the syntax without running anything.
     ///
     /// # Errors
@@ -42,6 +48,12 @@ impl Script {
         compile(&self.source())?;
         let [opening, closing] = [format!("({{ {FUNCTION}(input, nodes) {{"), "} })".to_owned()];
         compile(&self.wrapped(&opening, &closing, ["[", "]"]))
+    }
+
+    /// Returns whether a function body that is right returns anything itself, and not only in functions within it.
+    pub(crate) fn returns(&self) -> bool {
+        // As a module the same statements are right unless one returns.
+        matches!(self, Self::Body(code) if compile(code).is_err())
     }
 
     fn wrapped(&self, opening: &str, closing: &str, [bracket, end]: [&str; 2]) -> String {
@@ -61,6 +73,6 @@ fn compile(source: &str) -> Result<(), ScriptError> {
     let context = Context::full(&engine).map_err(|error| ScriptError::engine(&error))?;
     context.with(|ctx| match Module::declare(ctx.clone(), FILE, source) {
         Ok(_) => Ok(()),
-        Err(error) => Err(failure::of(&ctx, &error)),
+        Err(error) => Err(failure::of(&ctx, &error, false)),
     })
 }

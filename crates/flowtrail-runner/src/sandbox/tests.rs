@@ -62,6 +62,84 @@ async fn what_goes_wrong_is_told_with_its_line() {
 }
 
 #[tokio::test]
+async fn any_value_that_is_thrown_is_reported() {
+    for (code, expected) in [
+        ("throw null", "the code threw null"),
+        ("throw undefined", "the code threw undefined"),
+        ("throw 42", "the code threw 42"),
+        ("throw -0.5e-10", "the code threw -5e-11"),
+        ("throw NaN", "the code threw NaN"),
+        ("throw false", "the code threw false"),
+        ("throw 12n", "the code threw 12n"),
+        ("throw ''", "the code threw \"\""),
+        ("throw 'half \\ud83d'", "the code threw \"half \u{fffd}\""),
+        ("throw Symbol('x')", "the code threw Symbol(x)"),
+        ("throw Symbol()", "the code threw Symbol()"),
+        ("throw function stop() {}", "the code threw the function stop"),
+        ("throw [1, 'a']", "the code threw [1,\"a\"]"),
+        (
+            "throw {toJSON() { throw 1 }, a: 7}",
+            "the code threw an object {toJSON: the function toJSON, a: 7}",
+        ),
+        ("throw {get a() { throw 1 }, b: 2}", "the code threw an object {a: (cannot be read), b: 2}"),
+        (
+            "throw {toJSON() {}, toString() { throw 1 }}",
+            "the code threw an object {toJSON: the function toJSON, toString: the function toString}",
+        ),
+        ("throw new Error()", "Error without a message"),
+        ("throw Object.freeze(new Error('frozen'))", "Error: frozen"),
+        ("const e = new Error(); e.message = {code: 7}; throw e", "Error: {\"code\":7}"),
+        (
+            "const e = new Error(); Object.defineProperty(e, 'message', { get() { throw 1 } }); throw e",
+            "Error: (cannot be read)",
+        ),
+        (
+            "const e = new Error('x'); Object.defineProperty(e, 'name', { get() { throw 1 } }); throw e",
+            "Error: x",
+        ),
+        ("class NoStock extends Error {}\nthrow new NoStock('none')", "NoStock: none"),
+        ("const e = new Error('x'); e.name = 'Mine'; throw e", "Mine: x"),
+        (
+            "throw new Error('outer', { cause: new TypeError('inner', { cause: 'why' }) })",
+            "Error: outer, caused by TypeError: inner, caused by \"why\"",
+        ),
+        ("throw new AggregateError([new Error('a'), 7], 'both')", "AggregateError: both [Error: a; 7]"),
+        (
+            "const e = new Error('round'); e.cause = e; throw e",
+            "Error: round, caused by Error: round, caused by Error: round, caused by Error: round, caused by Error: round",
+        ),
+        ("return { get a() { throw 'late' } }", "the code threw \"late\""),
+        ("JSON.stringify = Error.prototype.toString = () => { throw 1 }; throw new Error('x')", "Error: x"),
+    ] {
+        let error = run(code).await.unwrap_err();
+        let message = error.message.split(" (line ").next().unwrap_or_default();
+        assert_eq!((error.kind, message), (ErrorKind::Failed, expected), "{code}");
+    }
+    for code in ["throw 'x'.repeat(1e6)", "throw new Error('x'.repeat(1e6))", "throw {a: 'x'.repeat(1e6)}"] {
+        let error = run(code).await.unwrap_err();
+        assert!(error.message.chars().count() < 2_100, "{code}: {} characters", error.message.len());
+    }
+    let error =
+        run_within(Duration::from_millis(200), "throw { toJSON() { while (true) {} } }").await.unwrap_err();
+    assert!(!error.message.is_empty());
+}
+
+#[tokio::test]
+async fn half_a_character_becomes_the_replacement_character() {
+    for (code, expected) in [
+        ("return '\\ud83d'", json!("\u{fffd}")),
+        ("return [...'🙂'.split('')]", json!(["\u{fffd}", "\u{fffd}"])),
+        ("return { ['\\ude42']: '🙂 ' + '\\\\ud83d' }", json!({"\u{fffd}": "🙂 \\ud83d"})),
+    ] {
+        assert_eq!(run(code).await, Ok(expected), "{code}");
+    }
+    let script = Script::Expression("'🙂'[0]".to_owned());
+    let result =
+        Sandbox::new(Duration::from_secs(20)).run(script, Shared::new(json!(1)), Arc::default()).await;
+    assert_eq!(result, Ok(json!("\u{fffd}")));
+}
+
+#[tokio::test]
 async fn a_script_that_takes_too_long_is_stopped_and_the_next_one_runs() {
     for code in [
         "while (true) {}",

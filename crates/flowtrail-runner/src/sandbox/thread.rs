@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use flowtrail_types::ErrorKind;
+use flowtrail_types::{ErrorKind, replace_unpaired_surrogates_in};
 use rquickjs::context::{EvalOptions, intrinsic};
 use rquickjs::{Context, Ctx, Error, Function, Runtime, Value as Js};
 use serde_json::Value;
@@ -92,11 +92,12 @@ fn run(job: &Job) -> Result<Value, ScriptError> {
     let result = context.with(|ctx| {
         call(&ctx, job).map_err(|stopped| match stopped {
             _ if interrupted.get() => ScriptError::too_slow(job.time),
-            Stopped::Engine(error) => failure::of(&ctx, &error),
+            Stopped::Engine(error) => failure::of(&ctx, &error, job.script.throws()),
             Stopped::Refused(error) => error,
         })
     })?;
-    serde_json::from_str(&result).map_err(|error| {
+    // A string may have half of a surrogate pair, which the engine writes as an escape.
+    serde_json::from_str(&replace_unpaired_surrogates_in(&result)).map_err(|error| {
         let message = if error.to_string().contains("recursion limit") {
             "the result is nested deeper than 128 levels".to_owned()
         } else {

@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     Full(&'static str, String, Vec<u8>),
     /// Headers, and a body that comes in pieces.
     Pieces(&'static str, Vec<String>, End),
+    /// The same with pieces that may be cut within a character.
+    Bytes(&'static str, Vec<Vec<u8>>, End),
     /// Nothing, ever.
     Never,
     /// Nothing, and the connection is closed.
@@ -99,15 +101,23 @@ impl Server {
 async fn serve(mut stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<Received>>>) -> Option<()> {
     let received = read(&mut stream).await?;
     log.lock().unwrap().push(received.clone());
-    match handler(received).await {
+    let answer = match handler(received).await {
         Answer::Pieces(headers, pieces, end) => {
+            Answer::Bytes(headers, pieces.into_iter().map(String::into_bytes).collect(), end)
+        }
+        other => other,
+    };
+    match answer {
+        Answer::Pieces(..) => unreachable!("it has just been made bytes"),
+        Answer::Bytes(headers, pieces, end) => {
             let head = format!(
                 "HTTP/1.1 200 OK\r\n{headers}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
             );
             stream.write_all(head.as_bytes()).await.ok()?;
             for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-                let chunk = format!("{:x}\r\n{piece}\r\n", piece.len());
-                stream.write_all(chunk.as_bytes()).await.ok()?;
+                let length = format!("{:x}\r\n", piece.len());
+                let chunk = [length.as_bytes(), piece, b"\r\n"].concat();
+                stream.write_all(&chunk).await.ok()?;
             }
             match end {
                 End::Done => stream.write_all(b"0\r\n\r\n").await.ok(),

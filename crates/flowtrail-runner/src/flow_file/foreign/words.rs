@@ -45,13 +45,19 @@ impl ToolNames {
     /// of the import has it, a number comes after it.
     pub(super) fn make(&mut self, given: Option<&str>, names: &[&str]) -> ToolName {
         let own = given.and_then(|given| given.parse::<ToolName>().ok());
-        let derived = given.iter().chain(names).find_map(|name| ToolName::derived_from(name).ok());
+        let derived = given.iter().chain(names).find_map(|name| spelled(name));
         let name = own.or(derived).map_or_else(|| "flow".to_owned(), |name| name.to_string());
         let short: String = name.chars().take(ToolName::MAX_LENGTH - 6).collect();
         let name = if self.0.contains(&name) { free(&short, |name| self.0.contains(name)) } else { name };
         self.0.insert(name.clone());
         name.parse().expect("a tool name with a number after it, or `flow`, is one")
     }
+}
+
+/// A tool name for a name in any script: in Latin letters as far as it can be said, with the words for emoji.
+fn spelled(name: &str) -> Option<ToolName> {
+    let latin = if name.is_ascii() { name.to_owned() } else { deunicode::deunicode_with_tofu(name, " ") };
+    ToolName::derived_from(&latin).ok()
 }
 
 fn free(wanted: &str, is_taken: impl Fn(&str) -> bool) -> String {
@@ -187,9 +193,18 @@ mod tests {
     #[test]
     fn tool_names_are_valid_and_nobody_elses() {
         let mut names = ToolNames::default();
-        for (wanted, made) in
-            [("City weather", "city_weather"), ("city_weather", "city_weather_2"), ("日本", "flow")]
-        {
+        for (wanted, made) in [
+            ("City weather", "city_weather"),
+            ("city_weather", "city_weather_2"),
+            ("Погода в городе", "pogoda_v_gorode"),
+            ("日本の天気", "ri_ben_notian_qi"),
+            ("天气", "tian_qi"),
+            ("الطقس", "ltqs"),
+            ("Größe", "grosse"),
+            ("🙂🚀", "slight_smile_rocket"),
+            ("\u{e000}", "flow"),
+            ("\u{e001}", "flow_2"),
+        ] {
             assert_eq!(names.make(None, &[wanted]).as_str(), made);
         }
         let long = "x".repeat(100);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, SET_COOKIE};
+use flowtrail_types::replace_unpaired_surrogates_in;
+use reqwest::header::{HeaderMap, SET_COOKIE};
 use serde_json::{Map, Value, json};
 
 use crate::excerpt::excerpt;
-use crate::http::Received;
+use crate::http::{Received, media_type, text_of};
 
 /// How many characters of a body are told in the message of a failure.
 const MAX_EXCERPT: usize = 500;
@@ -55,16 +56,13 @@ fn headers(headers: &HeaderMap) -> Value {
 }
 
 fn body(received: &Received) -> (Value, Option<&'static str>) {
-    let bytes = &received.body;
-    let kind = received.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = media_type(&received.headers);
+    let Some(text) = text_of(&received.headers, &received.body) else {
+        return (json!(STANDARD.encode(&received.body)), Some("base64"));
+    };
     let is_json = kind == "application/json" || kind.ends_with("+json");
-    if is_json && let Ok(value) = serde_json::from_slice(bytes) {
+    if is_json && let Ok(value) = serde_json::from_str(&replace_unpaired_surrogates_in(&text)) {
         return (value, None);
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (json!(text), None),
-        Err(_) if kind.starts_with("text/") || is_json => (json!(String::from_utf8_lossy(bytes)), None),
-        Err(_) => (json!(STANDARD.encode(bytes)), Some("base64")),
-    }
+    (Value::String(text.into_owned()), None)
 }

@@ -1,45 +1,53 @@
 //! A completion as it comes together: from the pieces of a stream, or from one answer.
 
-use std::collections::BTreeMap;
-
 use flowtrail_types::ErrorKind;
 use serde_json::{Map, Value, json};
 
 use super::super::NodeError;
+use super::events::Event;
 use super::failure;
+use super::halves::{JoinedText, Piece};
+use super::tool_calls::ToolCalls;
 use super::usage;
 
-/// How many calls of tools a completion may ask for.
-const MAX_TOOL_CALLS: u64 = 128;
+/// What endpoints write for "not finished yet" where OpenAI's has `null`.
+const UNFINISHED: [&str; 8] =
+    ["", "null", "none", "nil", "undefined", "unspecified", "finish_reason_unspecified", "n/a"];
 
 /// What has come so far.
 #[derive(Debug, Default)]
 pub(super) struct Completion {
-    text: String,
-    refusal: String,
+    text: JoinedText,
+    refusal: JoinedText,
     model: Option<String>,
     finish_reason: Option<String>,
     raw_usage: Option<Value>,
-    tool_calls: BTreeMap<u64, Value>,
+    tool_calls: ToolCalls,
     has_begun: bool,
 }
 
 impl Completion {
-    /// Takes a piece of a stream.
+    /// Takes an event of a stream.
     ///
     /// # Errors
     ///
     /// When it is an error, or nothing that a stream has, or the text becomes longer than so many bytes.
-    pub(super) fn take(&mut self, data: &str, most: usize) -> Result<(), NodeError> {
+    pub(super) fn take(&mut self, event: &Event, most: usize) -> Result<(), NodeError> {
+        let data = event.data.trim();
+        if event.is_error() {
+            return Err(failure::of_event(data));
+        }
         if data.is_empty() {
             // Some send empty events to show that they live.
             return Ok(());
         }
         let piece = object(data)?;
-        self.take_common(&piece)?;
-        for choice in choices(&piece).filter(|choice| choice["index"].as_u64().unwrap_or_default() == 0) {
-            self.take_message(&choice["delta"], most)?;
-            self.take_finish_reason(choice);
+        self.take_common(&piece.value)?;
+        for (choice, source) in choices(&piece.value).zip(choices(piece.text_source())) {
+            if choice["index"].as_u64().unwrap_or_default() == 0 {
+                self.take_message(&piece, &source["delta"], most)?;
+                self.take_finish_reason(choice)?;
+            }
         }
         Ok(())
     }
@@ -49,15 +57,20 @@ impl Completion {
     /// # Errors
     ///
     /// When it is an error, or has no completion.
-    pub(super) fn take_whole(&mut self, answer: &Value, most: usize) -> Result<(), NodeError> {
-        self.take_common(answer)?;
-        let Some(choice) = choices(answer).next() else {
-            return Err(NodeError::new(ErrorKind::Failed, "answered without any choices"));
+    pub(super) fn take_whole(&mut self, answer: &Piece, most: usize) -> Result<(), NodeError> {
+        self.take_common(&answer.value)?;
+        let (Some(choice), Some(source)) =
+            (choices(&answer.value).next(), choices(answer.text_source()).next())
+        else {
+            return Err(failure::without_choices(&answer.value));
         };
-        self.has_begun = true;
-        self.take_message(&choice["message"], most)?;
-        self.take_finish_reason(choice);
-        Ok(())
+        self.take_message(answer, &source["message"], most)?;
+        self.take_finish_reason(choice)
+    }
+
+    /// Whether anything of it has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Whether the endpoint has said how it ended.
@@ -72,26 +85,23 @@ impl Completion {
         }
         let mut output = Map::new();
         let mut write = |field: &str, value: Value| output.insert(field.to_owned(), value);
-        write("text", json!(self.text));
+        write("text", json!(self.text.finish()));
         write("model", json!(self.model));
         write("finishReason", json!(self.finish_reason));
         write("usage", json!(self.raw_usage.as_ref().map(usage::disjoint)));
         write("rawUsage", json!(self.raw_usage));
         if !self.tool_calls.is_empty() {
-            write("toolCalls", self.tool_calls.into_values().collect());
+            write("toolCalls", Value::Array(self.tool_calls.finish()));
         }
         if !self.refusal.is_empty() {
-            write("refusal", json!(self.refusal));
+            write("refusal", json!(self.refusal.finish()));
         }
         Some(output)
     }
 
     fn take_common(&mut self, answer: &Value) -> Result<(), NodeError> {
-        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            return Err(failure::told(error));
-        }
-        if answer["object"] == "error" {
-            return Err(failure::told(answer));
+        if let Some(error) = failure::find(answer) {
+            return Err(failure::told(error, answer));
         }
         if let Some(model) = answer["model"].as_str().filter(|model| !model.is_empty()) {
             self.model = Some(model.to_owned());
@@ -103,36 +113,37 @@ impl Completion {
         Ok(())
     }
 
-    fn take_finish_reason(&mut self, choice: &Value) {
-        if let Some(reason) = choice["finish_reason"].as_str() {
-            self.finish_reason = Some(reason.to_owned());
+    fn take_finish_reason(&mut self, choice: &Value) -> Result<(), NodeError> {
+        if let Some(error) = failure::named(choice) {
+            return Err(failure::told(error, choice));
         }
+        let Some(reason) = choice["finish_reason"].as_str().map(str::trim) else { return Ok(()) };
+        if UNFINISHED.iter().any(|word| reason.eq_ignore_ascii_case(word)) {
+            return Ok(());
+        }
+        if reason.eq_ignore_ascii_case("error") {
+            let message = "ended its answer with finish_reason \"error\", without a message";
+            return Err(NodeError::new(ErrorKind::Failed, message));
+        }
+        self.finish_reason = Some(reason.to_owned());
+        Ok(())
     }
 
-    fn take_message(&mut self, message: &Value, most: usize) -> Result<(), NodeError> {
+    /// Takes the message of a choice, or what a piece adds to it. `message` is from the piece's text source.
+    fn take_message(&mut self, piece: &Piece, message: &Value, most: usize) -> Result<(), NodeError> {
         self.has_begun = true;
         match &message["content"] {
-            Value::String(text) => self.text.push_str(text),
+            Value::String(text) => self.text.push_from(piece, text),
             Value::Array(parts) => {
-                parts
-                    .iter()
-                    .filter_map(|part| part["text"].as_str())
-                    .for_each(|text| self.text.push_str(text));
+                for text in parts.iter().filter_map(|part| part["text"].as_str()) {
+                    self.text.push_from(piece, text);
+                }
             }
             _ => {}
         }
-        self.refusal.push_str(message["refusal"].as_str().unwrap_or_default());
-        for (place, call) in message["tool_calls"].as_array().into_iter().flatten().enumerate() {
-            let index = call["index"].as_u64().unwrap_or(place as u64);
-            if index >= MAX_TOOL_CALLS {
-                let message = format!("asked for more than {MAX_TOOL_CALLS} calls of tools");
-                return Err(NodeError::new(ErrorKind::Limit, message));
-            }
-            add_call(self.tool_calls.entry(index).or_insert_with(new_call), call);
-        }
-        let arguments = |call: &Value| call["function"]["arguments"].as_str().map_or(0, str::len);
-        let calls: usize = self.tool_calls.values().map(arguments).sum();
-        if self.text.len() + self.refusal.len() + calls > most {
+        self.refusal.push_from(piece, message["refusal"].as_str().unwrap_or_default());
+        self.tool_calls.take(piece, &message["tool_calls"])?;
+        if self.text.len() + self.refusal.len() + self.tool_calls.len() > most {
             let message = format!("answered with more than {most} bytes of text");
             return Err(NodeError::new(ErrorKind::Limit, message));
         }
@@ -140,31 +151,13 @@ impl Completion {
     }
 }
 
-fn new_call() -> Value {
-    json!({"id": null, "type": "function", "function": {"name": "", "arguments": ""}})
-}
-
-/// Adds a piece of a call to what has come of it: the id once, name and arguments bit by bit.
-fn add_call(known: &mut Value, piece: &Value) {
-    if let Some(id) = piece["id"].as_str().filter(|id| !id.is_empty()) {
-        known["id"] = json!(id);
-    }
-    for field in ["name", "arguments"] {
-        if let (Value::String(known), Some(more)) =
-            (&mut known["function"][field], piece["function"][field].as_str())
-        {
-            known.push_str(more);
-        }
-    }
-}
-
 fn choices(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["choices"].as_array().into_iter().flatten()
 }
 
-fn object(data: &str) -> Result<Value, NodeError> {
-    match serde_json::from_str::<Value>(data) {
-        Ok(value) if value.is_object() => Ok(value),
+fn object(data: &str) -> Result<Piece, NodeError> {
+    match Piece::parse(data) {
+        Ok(piece) if piece.value.is_object() => Ok(piece),
         _ => {
             let message = format!("sent an event that is no JSON object: {}", failure::beginning(data));
             Err(NodeError::new(ErrorKind::Failed, message))

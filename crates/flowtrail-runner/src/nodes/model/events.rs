@@ -1,12 +1,32 @@
-//! Server-sent events, as far as a stream of completions uses them: the data of each event (the HTML standard,
-//! section 9.2.6, "Interpreting an event stream").
+//! Server-sent events, as far as a stream of completions uses them: the name and the data of each event (the HTML
+//! standard, section 9.2.6, "Interpreting an event stream").
+
+/// The name of the event by which endpoints report a failure.
+const ERROR: &str = "error";
+
+/// An event of a stream.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Event {
+    /// Empty for events without a name.
+    pub(super) name: String,
+    pub(super) data: String,
+}
+
+impl Event {
+    /// Returns whether the event reports a failure, whatever its data looks like.
+    pub(super) fn is_error(&self) -> bool {
+        self.name.eq_ignore_ascii_case(ERROR)
+    }
+}
 
 /// Takes a stream in pieces that may be cut anywhere, within a character or a line ending too.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     /// The beginning of a line whose end has not come yet.
     line: Vec<u8>,
-    /// The data of the event that is being read; absent when it has none so far.
+    /// The name of the event that is being read.
+    name: String,
+    /// Its data; absent when it has none so far.
     data: Option<String>,
     /// Whether the last byte was a carriage return, whose line feed may follow.
     after_return: bool,
@@ -14,8 +34,8 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Takes the next piece, and gives the data of the events that are whole now.
-    pub(super) fn take(&mut self, piece: &[u8]) -> Vec<String> {
+    /// Takes the next piece, and gives the events that are whole now.
+    pub(super) fn take(&mut self, piece: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
         for byte in piece {
             match byte {
@@ -30,11 +50,18 @@ impl Events {
 
     /// The stream has ended. An event whose empty line has not come counts all the same: whoever ends a stream
     /// without it has said all the same what there is.
-    pub(super) fn end(mut self) -> Option<String> {
-        self.end_line().or(self.data.take())
+    pub(super) fn end(mut self) -> Option<Event> {
+        self.end_line().or_else(|| self.end_event())
     }
 
-    fn end_line(&mut self) -> Option<String> {
+    /// Ends the event that is being read. One without data is none, unless its name alone says that something failed.
+    fn end_event(&mut self) -> Option<Event> {
+        let (name, data) = (std::mem::take(&mut self.name), self.data.take());
+        let is_error = name.eq_ignore_ascii_case(ERROR);
+        data.or_else(|| is_error.then(String::new)).map(|data| Event { name, data })
+    }
+
+    fn end_line(&mut self) -> Option<Event> {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
         let line = if std::mem::replace(&mut self.is_begun, true) {
@@ -43,19 +70,19 @@ impl Events {
             line.strip_prefix('\u{feff}').unwrap_or(&line)
         };
         if line.is_empty() {
-            return self.data.take();
+            return self.end_event();
         }
         // Without a colon the line is a name alone; before the colon of a comment there is none.
         let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        if name == "data" {
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match &mut self.data {
-                Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
-                }
-                None => self.data = Some(value.to_owned()),
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match (name, &mut self.data) {
+            ("event", _) => self.name = value.trim().to_owned(),
+            ("data", Some(data)) => {
+                data.push('\n');
+                data.push_str(value);
             }
+            ("data", data) => *data = Some(value.to_owned()),
+            _ => {}
         }
         None
     }
@@ -73,9 +100,21 @@ mod tests {
 
     fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<String> {
         let mut events = Events::default();
-        let mut read: Vec<String> = pieces.into_iter().flat_map(|piece| events.take(piece)).collect();
+        let mut read: Vec<Event> = pieces.into_iter().flat_map(|piece| events.take(piece)).collect();
         read.extend(events.end());
-        read
+        read.into_iter().map(|event| event.data).collect()
+    }
+
+    #[test]
+    fn an_event_has_the_name_that_it_was_given() {
+        let mut events = Events::default();
+        let stream =
+            b"event: error\ndata: {}\n\ndata: 1\n\nevent: ping\n\nevent:Error\n\ndata: 2\nevent: x\n\n";
+        let named = |event: Event| {
+            format!("{}={}{}", event.name, event.data, if event.is_error() { "!" } else { "" })
+        };
+        let read: Vec<String> = events.take(stream).into_iter().map(named).collect();
+        assert_eq!(read, ["error={}!", "=1", "Error=!", "x=2"]);
     }
 
     #[test]

@@ -5,8 +5,10 @@ mod check;
 mod completion;
 mod events;
 mod failure;
+mod halves;
 mod receive;
 mod request;
+mod tool_calls;
 mod usage;
 
 use std::time::{Duration, Instant};

@@ -1,18 +1,21 @@
 //! What an endpoint answers: a stream, one answer, or something else.
 
 use flowtrail_types::ErrorKind;
-use reqwest::header::CONTENT_TYPE;
 
 use super::super::{NodeContext, NodeError};
 use super::completion::Completion;
-use super::events::Events;
+use super::events::{Event, Events};
 use super::failure;
+use super::halves::Piece;
 use crate::duration::spoken;
-use crate::http::{HttpError, Opened, Received, Request};
+use crate::http::{HttpError, Opened, Received, Request, decoded_text, media_type};
 use crate::retry::Cause;
 
 /// How many times the bytes of an answer a stream of it may have: each few letters come with an envelope.
 const ENVELOPES: usize = 16;
+
+/// What a stream may begin with: the fields of events, and comments.
+const STREAM_BEGINNINGS: [&str; 5] = ["data:", "event:", "id:", "retry:", ":"];
 
 /// What ends a stream.
 const DONE: &str = "[DONE]";
@@ -44,7 +47,7 @@ pub(super) async fn receive(
     completion: &mut Completion,
 ) -> Result<(), Failure> {
     let opened = context.runner.http().open(request, |_| false).await?;
-    if opened.status.is_success() && content_type(&opened) == "text/event-stream" {
+    if opened.status.is_success() && media_type(&opened.headers) == "text/event-stream" {
         return stream(context, opened, completion).await;
     }
     let Received { status, headers, body, .. } = opened.read().await?;
@@ -53,18 +56,22 @@ pub(super) async fn receive(
         return Err(failure::refused(status, &headers, &body, now).into());
     }
     let most = context.runner.max_response_bytes();
-    match serde_json::from_slice(&body) {
+    let text = decoded_text(&headers, &body);
+    match Piece::parse(&text) {
         Ok(answer) => Ok(completion.take_whole(&answer, most)?),
         // A stream whose content type says something else.
-        Err(_) if body.starts_with(b"data:") => {
+        Err(_) if STREAM_BEGINNINGS.iter().any(|beginning| text.starts_with(beginning)) => {
             let mut events = Events::default();
-            let whole = events.take(&body);
-            for data in whole.into_iter().chain(events.end()).take_while(|data| data != DONE) {
-                completion.take(&data, most)?;
+            let whole = events.take(text.as_bytes());
+            for event in whole.into_iter().chain(events.end()) {
+                if is_done(&event) {
+                    return done(completion);
+                }
+                completion.take(&event, most)?;
             }
             ended(completion)
         }
-        Err(_) => Err(failure::no_completion(status, &headers, &body).into()),
+        Err(_) => Err(failure::no_completion(status, &headers, &text).into()),
     }
 }
 
@@ -76,6 +83,8 @@ async fn stream(
     opened.allow_times(ENVELOPES);
     let (most, idle) = (context.runner.max_response_bytes(), context.runner.stream_idle_timeout());
     let mut events = Events::default();
+    // What came before the first event, which may turn out to be no stream but an answer as JSON.
+    let mut beginning = Some(Vec::new());
     loop {
         let piece = tokio::time::timeout(idle, opened.chunk()).await.map_err(|_| {
             let message = format!("sent nothing for {} in the middle of its answer", spoken(idle));
@@ -85,16 +94,39 @@ async fn stream(
             Some(piece) => events.take(piece),
             None => std::mem::take(&mut events).end().into_iter().collect(),
         };
-        for data in whole {
-            if data == DONE {
-                return ended(completion);
+        if whole.is_empty() {
+            let kept = beginning.as_mut().filter(|kept| kept.len() < most);
+            kept.zip(piece.as_ref()).into_iter().for_each(|(kept, piece)| kept.extend_from_slice(piece));
+        } else {
+            beginning = None;
+        }
+        for event in whole {
+            if is_done(&event) {
+                return done(completion);
             }
-            completion.take(&data, most)?;
+            completion.take(&event, most)?;
         }
         if piece.is_none() {
-            return ended(completion);
+            let answer = beginning.and_then(|kept| Piece::parse(std::str::from_utf8(&kept).ok()?).ok());
+            return match answer {
+                Some(answer) => Ok(completion.take_whole(&answer, most)?),
+                None => ended(completion),
+            };
         }
     }
+}
+
+fn is_done(event: &Event) -> bool {
+    event.data.trim() == DONE
+}
+
+/// A stream says that it is over. What it has said is whole then, though not every endpoint says how it ended.
+fn done(completion: &Completion) -> Result<(), Failure> {
+    if completion.has_begun() {
+        return Ok(());
+    }
+    let message = "ended its answer without a completion";
+    Err(NodeError::new(ErrorKind::Network, message).transient(Cause::Network).into())
 }
 
 /// A stream has ended. One that does not say how may have broken off anywhere.
@@ -104,9 +136,4 @@ fn ended(completion: &Completion) -> Result<(), Failure> {
     }
     let message = "ended its answer without a finish_reason: the text may be cut off";
     Err(NodeError::new(ErrorKind::Network, message).transient(Cause::Network).into())
-}
-
-fn content_type(opened: &Opened) -> String {
-    let kind = opened.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

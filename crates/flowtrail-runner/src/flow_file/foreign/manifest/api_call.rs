@@ -1,4 +1,4 @@
-//! `ApiCall`: a request without a body, whose credentials may stand in the file.
+//! `ApiCall`: a request, whose credentials may stand in the file.
 
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ impl Converter<'_> {
         let method = fields.some_text("method", self.notes).unwrap_or_else(|| "GET".to_owned());
         let url = fields.some_text("url", self.notes).unwrap_or_default();
         let headers = fields.take("headers");
+        let body = fields.take("body");
         let timeout = fields.number("timeout", self.notes);
         fields.drop_together(
             &["inputMappings", "inputMapping"],
@@ -21,6 +22,19 @@ impl Converter<'_> {
             self.notes,
         );
         fields.ignore(&["resolvedOutputSchema"]);
+        let (body, wrong_body) = match body {
+            None => (None, ""),
+            Some(Value::String(text)) if text.trim().is_empty() => (None, ""),
+            Some(Value::String(_)) if matches!(method.to_ascii_uppercase().as_str(), "GET" | "HEAD") => (
+                None,
+                "a request with GET or HEAD has no body, and failed with one: empty the body, or choose another method",
+            ),
+            Some(Value::String(text)) => (Some(text), ""),
+            Some(_) => (None, "its body is no text, with which it failed"),
+        };
+        if !wrong_body.is_empty() {
+            return self.sketch.give_up(id, "ApiCall", "parameters.body", wrong_body, self.notes);
+        }
         let why = if url.is_empty() {
             "it has no URL"
         } else if has_user(&url) {
@@ -35,7 +49,13 @@ impl Converter<'_> {
         let mut parameters = Map::new();
         parameters.insert("method".to_owned(), json!(method));
         parameters.insert("url".to_owned(), json!(self.template(index, "parameters.url", &url)));
-        let headers = self.headers(index, headers);
+        let mut headers = self.headers(index, headers);
+        if let Some(body) = body {
+            parameters.insert("body".to_owned(), json!(self.json_template(index, "parameters.body", &body)));
+            if !headers.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
+                headers.insert("Content-Type".to_owned(), json!("application/json"));
+            }
+        }
         if !headers.is_empty() {
             parameters.insert("headers".to_owned(), Value::Object(headers));
         }

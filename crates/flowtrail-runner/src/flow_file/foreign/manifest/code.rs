@@ -1,7 +1,11 @@
 //! Scripts as people wrote them: a function or its body, with types or without.
 
-use super::scan::{closing, word};
+use super::scan::{closing, literal, word};
 use super::types::kind;
+use crate::sandbox::Script;
+
+/// Why a function that gives a promise cannot be one here.
+const ASYNCHRONOUS: &str = "its code is asynchronous";
 
 /// A function of one parameter.
 #[derive(Debug, PartialEq)]
@@ -11,10 +15,110 @@ pub(super) struct Function {
     pub(super) body: String,
 }
 
-/// The function that a script is. What is no function is a body over `input`.
-pub(super) fn taken_apart(code: &str) -> Function {
-    let trimmed = code.trim().trim_end_matches(';').trim_end();
-    declared(trimmed).or_else(|| arrow(trimmed)).unwrap_or_else(|| body_of("input", code))
+/// The function that a script is, without types. A body over `input` is one too, and so is a script of one function with
+/// statements around it, which is called. Nothing when the script is neither.
+pub(super) fn taken_apart(code: &str) -> Result<Function, &'static str> {
+    let trimmed = without_comments_around(code);
+    let function = trimmed.trim_end_matches(';').trim_end();
+    let named = function.trim_start_matches("export default ").trim_start();
+    if named.starts_with("async ") || named.starts_with("async(") || is_async_arrow(named) {
+        return Err(ASYNCHRONOUS);
+    }
+    if let Some(function) = declared(named).or_else(|| arrow(named)) {
+        return Ok(function);
+    }
+    let script = Script::Body(code.to_owned());
+    if script.check().is_err() || script.returns() {
+        // What does not compile is told of when it is compiled with all around it.
+        return Ok(body_of("input", code));
+    }
+    match functions(code).as_slice() {
+        [] => Ok(body_of("input", code)),
+        [name] => Ok(body_of("input", &format!("{code}\nreturn {name}(input);"))),
+        _ => Err("its code has several functions, calls none of them and returns nothing"),
+    }
+}
+
+/// The names of the functions that the statements of a script declare, in order.
+fn functions(code: &str) -> Vec<&str> {
+    let (mut names, mut depth, mut at) = (Vec::new(), 0_i32, 0);
+    while let Some(next) = code[at..].chars().next() {
+        let rest = &code[at..];
+        at += match next {
+            '"' | '\'' | '`' | '/' => literal(rest, &code[..at]).max(1),
+            '{' | '(' | '[' => {
+                depth += 1;
+                1
+            }
+            '}' | ')' | ']' => {
+                depth -= 1;
+                1
+            }
+            c if c.is_alphabetic() || c == '_' || c == '$' => {
+                let keyword = word(rest);
+                let after = rest[keyword..].trim_start();
+                let name = &after[..word(after)];
+                let is_function = match &rest[..keyword] {
+                    "function" => true,
+                    "const" | "let" | "var" => {
+                        let value = after[name.len()..].trim_start().strip_prefix('=').map(str::trim_start);
+                        value.is_some_and(|value| {
+                            value.starts_with("function")
+                                || arrow(&format!("const f = {}", statement(value))).is_some()
+                        })
+                    }
+                    _ => false,
+                };
+                if depth == 0 && is_function && !name.is_empty() {
+                    names.push(name);
+                }
+                keyword
+            }
+            c => c.len_utf8(),
+        };
+    }
+    names
+}
+
+/// The beginning of a text up to the end of the statement, as far as brackets tell.
+fn statement(code: &str) -> &str {
+    let Some(arrow) = code.find("=>") else { return code };
+    let body = arrow + 2 + (code[arrow + 2..].len() - code[arrow + 2..].trim_start().len());
+    match closing(&code[body..], '{', '}') {
+        Some(end) => &code[..=body + end],
+        None => &code[..code[body..].find([';', '\n']).map_or(code.len(), |end| body + end)],
+    }
+}
+
+/// A script without the comments and blanks before and after its statements.
+fn without_comments_around(code: &str) -> &str {
+    let mut rest = code.trim();
+    while rest.starts_with("//") || rest.starts_with("/*") {
+        rest = rest[literal(rest, "")..].trim_start();
+    }
+    // After the last bracket there may be comments too.
+    if let Some(end) = rest.rfind(['}', ')', ';'])
+        && only_comments(&rest[end + 1..])
+    {
+        rest = &rest[..=end];
+    }
+    rest.trim_end()
+}
+
+fn only_comments(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    while rest.starts_with("//") || rest.starts_with("/*") {
+        rest = rest[literal(rest, "")..].trim_start();
+    }
+    rest.is_empty()
+}
+
+/// Whether a script is `const name = async …`.
+fn is_async_arrow(code: &str) -> bool {
+    let Some((before, value)) = code.split_once('=') else { return false };
+    let is_declaration = ["const ", "let ", "var "].iter().any(|keyword| before.starts_with(keyword));
+    let value = value.trim_start();
+    is_declaration && (value.starts_with("async ") || value.starts_with("async("))
 }
 
 /// Whether a script has a word.
@@ -66,9 +170,15 @@ fn declared(code: &str) -> Option<Function> {
 
 /// `const name = (parameter) => { body }`, or with an expression.
 fn arrow(code: &str) -> Option<Function> {
-    let rest = ["const", "let", "var"].iter().find_map(|keyword| code.strip_prefix(keyword))?;
-    let rest = rest.strip_prefix(char::is_whitespace)?.trim_start();
-    let rest = rest[word(rest)..].trim_start().strip_prefix('=')?.trim_start();
+    let rest = match ["const", "let", "var"].iter().find_map(|keyword| code.strip_prefix(keyword)) {
+        Some(rest) => {
+            let rest = rest.strip_prefix(char::is_whitespace)?.trim_start();
+            let rest = &rest[word(rest)..];
+            after_type(rest, "=")?.strip_prefix('=')?.trim_start()
+        }
+        // Without a name.
+        None => code,
+    };
     let (parameter, rest) = match parameter(rest) {
         Some(taken) => taken,
         None => (rest[..word(rest)].to_owned(), &rest[word(rest)..]),
@@ -136,9 +246,39 @@ mod tests {
                 " return x.replace(/['}]/g, '') / 2 ",
             ),
             ("const f = 1; return f;", "input", "const f = 1; return f;"),
+            ("// What it does.\n/* More. */ function f(x) { return 1 }\n// The end.", "x", " return 1 "),
+            ("(x) => x.a", "x", "return (x.a);"),
+            (
+                "const r = 2;\nfunction f(x) { return r }",
+                "input",
+                "const r = 2;\nfunction f(x) { return r }\nreturn f(input);",
+            ),
+            (
+                "const r = { a: 1 };\nconst f = (x) => r;",
+                "input",
+                "const r = { a: 1 };\nconst f = (x) => r;\nreturn f(input);",
+            ),
+            (
+                "function f(x) { return 1 }\nreturn f(input)",
+                "input",
+                "function f(x) { return 1 }\nreturn f(input)",
+            ),
+            ("input.a;", "input", "input.a;"),
         ] {
             let expected = Function { parameter: parameter.to_owned(), body: body.to_owned() };
-            assert_eq!(taken_apart(code), expected, "{code}");
+            assert_eq!(taken_apart(code), Ok(expected), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_gives_nothing_here_is_not_taken() {
+        for code in [
+            "async function f(x) { return 1 }",
+            "const f = async (x) => 1",
+            "// first\nasync (x) => 1",
+            "function a(x) { return 1 }\nfunction b(x) { return 2 }",
+        ] {
+            assert!(taken_apart(code).is_err(), "{code}");
         }
     }
 

@@ -1,12 +1,15 @@
 //! `{{ slug.path }}`: what it names, and how Flowtrail writes it.
 
 use super::super::note::quoted;
-use super::super::words::{self, Part};
+use super::super::words::{self, Part, quoted_js};
 use super::convert::Converter;
 use super::source::TRIGGER;
 
 /// What executions told of nodes besides their results.
 const EXECUTION: &str = "_execution";
+
+/// What follows a path that may not be there: then there is no text.
+const OR_NOTHING: &str = " | default(\"\")";
 
 /// A piece of a text.
 enum Piece<'t> {
@@ -37,6 +40,33 @@ impl Converter<'_> {
         words::written(&parts)
     }
 
+    /// The JSON text of a request's body with its templates. As there, a template within a JSON string gives text, and any
+    /// other gives JSON, with `null` for what is missing.
+    pub(super) fn json_template(&mut self, index: usize, field: &str, text: &str) -> String {
+        let mut parts = Vec::new();
+        let mut before = String::new();
+        for piece in pieces(text) {
+            parts.push(match piece {
+                Piece::Text(text) => {
+                    before.push_str(text);
+                    Part::Text(text.to_owned())
+                }
+                Piece::Reference(inner) => {
+                    let is_text = is_within_string(&before);
+                    // Quotes in the path are counted too, as there.
+                    before.push_str(&format!("{{{{{inner}}}}}"));
+                    match self.reference(index, field, inner) {
+                        Part::Text(text) if is_text => Part::Text(text),
+                        Part::Text(text) if text.is_empty() => Part::Text("null".to_owned()),
+                        Part::Text(text) => Part::Text(quoted_js(&text)),
+                        Part::Expression(expression) => Part::Expression(as_json(&expression, is_text)),
+                    }
+                }
+            });
+        }
+        words::written(&parts)
+    }
+
     fn reference(&mut self, index: usize, field: &str, inner: &str) -> Part {
         let steps: Vec<&str> = inner.trim().split('.').map(str::trim).collect();
         let (name, steps) = (steps[0], &steps[1..]);
@@ -61,7 +91,7 @@ impl Converter<'_> {
         match self.given(place, kind, &id, steps) {
             Given::Text(text) => Part::Text(text),
             Given::Path(path) if path == id => Part::Expression(path),
-            Given::Path(path) => Part::Expression(format!("{path} | default(\"\")")),
+            Given::Path(path) => Part::Expression(format!("{path}{OR_NOTHING}")),
             Given::Nothing => {
                 let path = quoted(inner.trim());
                 self.notes.dropped(field, format!("{path} is not known here: it gives no text"));
@@ -129,6 +159,21 @@ impl Converter<'_> {
             _ => (format!("nodes.{id}"), true),
         }
     }
+}
+
+/// What stands for a reference in a body: text, for which null is none, or JSON.
+fn as_json(expression: &str, is_text: bool) -> String {
+    let value = expression.trim_end_matches(OR_NOTHING);
+    match is_text {
+        true => format!("\"\" if {value} | default(none) is none else {value}"),
+        false => format!("{value} | default(none) | tojson"),
+    }
+}
+
+/// Whether the text ends within a JSON string: after an odd number of quotes that no backslash stands before.
+fn is_within_string(text: &str) -> bool {
+    let quotes = text.match_indices('"').filter(|(at, _)| !text[..*at].ends_with('\\'));
+    quotes.count() % 2 == 1
 }
 
 /// The text and the references in it.

@@ -4,7 +4,7 @@ use super::super::fields::Fields;
 use super::answers::keyed;
 use super::code::{self, Function};
 use super::convert::{Converter, slug_of};
-use super::types::without_types;
+use super::types::{without_type_arguments, without_types};
 use crate::sandbox::Script;
 
 /// What scripts could write to, without anybody reading it.
@@ -32,34 +32,29 @@ impl Converter<'_> {
             "was never used and was left out",
             self.notes,
         );
-        if given.trim_start().starts_with("async ") {
-            let why = "its code is asynchronous";
-            return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, why, self.notes);
-        }
-        let Function { parameter, body } = code::taken_apart(&given);
-        let mut prologue = self.input(index, &given);
-        if code::mentions(&given, "console") {
+        let plain = match Script::Body(given.clone()).check() {
+            Ok(()) => without_type_arguments(&given),
+            Err(_) => without_types(&given),
+        };
+        let Function { parameter, body } = match code::taken_apart(&plain) {
+            Ok(function) => function,
+            Err(why) => return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, why, self.notes),
+        };
+        let mut prologue = self.input(index, &plain);
+        if code::mentions(&plain, "console") {
             prologue.push_str(CONSOLE);
         }
         if parameter != "input" {
             prologue.push_str(&format!("const [{parameter}] = [input];\n"));
         }
-        let compiles = |body: &str| Script::Body(format!("{prologue}{body}")).check();
-        let body = match compiles(&body) {
-            Ok(()) => Ok(body),
-            Err(error) => {
-                let plain = without_types(&body);
-                compiles(&plain).map(|()| plain).map_err(|_| error)
-            }
-        };
-        let body = match body {
-            Ok(body) => body,
-            Err(error) => {
-                let why = format!("its code is not understood: {}", without_quote(&error.message));
-                return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, &why, self.notes);
-            }
-        };
-        let doubtful: Vec<&str> = DOUBTFUL.into_iter().filter(|name| code::mentions(&given, name)).collect();
+        if let Err(error) = Script::Body(format!("{prologue}{body}")).check() {
+            let why = format!("its code is not understood: {}", without_quote(&error.message));
+            return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, &why, self.notes);
+        }
+        if !Script::Body(body.clone()).returns() {
+            self.notes.assumed(FIELD, "its code returns nothing: it gives null");
+        }
+        let doubtful: Vec<&str> = DOUBTFUL.into_iter().filter(|name| code::mentions(&plain, name)).collect();
         if !doubtful.is_empty() {
             self.notes.changed(FIELD, format!("names what may not be there: {}", doubtful.join(", ")));
         }

@@ -198,12 +198,18 @@ impl<'a> Converter<'a> {
 
     fn input(&mut self, index: usize, id: &str, data: &mut super::super::fields::Fields) {
         data.ignore(&["value", "placeholder"]);
+        let has_file = data.peek("mediaFileId").is_some_and(|file| !file.is_empty());
         let files = ["mediaFileId", "mediaFileName", "mediaFileType", "fileIds"];
         data.drop_together(&files, "files stay on the other server", self.notes);
         self.connect(index, id);
         let begin = self.begin.clone();
         if self.scopes[id].is_empty() {
             self.sketch.connect(&begin, None, id);
+        }
+        if has_file {
+            // The file's id was what the node gave, whatever its text.
+            let why = "it gives a file, which stays on the other server";
+            return self.sketch.give_up(id, "input", "data.mediaFileId", why, self.notes);
         }
         let name = self.parameters[&index].clone();
         self.sketch.become_script(id, format!("return nodes.{begin}.{name};"));

@@ -13,21 +13,33 @@ impl Converter<'_> {
             (said("pattern"), said("replacement"), said("field"), said("template"));
         config.finish(self.notes);
         let quoted = |text: Option<String>| quoted_js(&text.unwrap_or_default());
+        let is_missing = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
+        let missing = match operation.as_str() {
+            "replace" if is_missing(&pattern) => {
+                Some(("data.config.pattern", "it has no pattern, without which it failed"))
+            }
+            "extract" if is_missing(&field) => {
+                Some(("data.config.field", "it has no field, without which it failed"))
+            }
+            "template" if is_missing(&template) => {
+                Some(("data.config.template", "it has no template, without which it failed"))
+            }
+            _ => None,
+        };
+        if let Some((field, why)) = missing {
+            self.connect(index, id);
+            return self.sketch.give_up(id, "transform", field, why, self.notes);
+        }
         let result = match operation.as_str() {
             "uppercase" => "return text.toUpperCase();".to_owned(),
             "lowercase" => "return text.toLowerCase();".to_owned(),
             "trim" => "return text.trim();".to_owned(),
             "replace" => {
-                if pattern.as_deref().unwrap_or_default().is_empty() {
-                    self.notes.changed("data.config.pattern", "is missing: nothing is replaced");
-                    "return text;".to_owned()
-                } else {
-                    format!(
-                        "return text.replace(new RegExp({}, \"g\"), {});",
-                        quoted(pattern),
-                        quoted(replacement)
-                    )
-                }
+                format!(
+                    "return text.replace(new RegExp({}, \"g\"), {});",
+                    quoted(pattern),
+                    quoted(replacement)
+                )
             }
             "extract" => format!(
                 "const value = typeof first === \"string\" ? JSON.parse(first) : first;\nreturn value[{}];",

@@ -64,6 +64,10 @@ fn a_content_type_of_its_own_is_kept_and_a_body_that_cannot_be_sent_is_refused()
         assert!(!refused.drafts[0].active);
         assert_note(&refused.notes, NoteKind::Unsupported, "n", "parameters.body", says);
     }
+    let secret = call(json!({"body": r#"{"key": "{{ secrets.KEY }}", "again": {{ secrets.KEY }}}"#}));
+    let expected = r#"{"key": "{{ secrets.KEY }}", "again": {{ secrets.KEY | tojson }}}"#;
+    assert_eq!(node(&secret.drafts[0], "node")["parameters"]["body"], expected);
+    assert_note(&secret.notes, NoteKind::Configure, "n", "parameters.body", "needs the secret KEY");
     let missing = call(json!({"body": "{{ nobody.x }}"}));
     assert_eq!(node(&missing.drafts[0], "node")["parameters"]["body"], "null");
     assert_note(&missing.notes, NoteKind::Dropped, "n", "parameters.body", "\"nobody\"");

@@ -98,9 +98,11 @@ fn by_transport(error: &(dyn Error + 'static)) -> UpstreamError {
             Some(kind) => format!("the server answered with {}, not with MCP: check its address", said(kind)),
             None => "the server answered without a content type: check its address".to_owned(),
         }),
-        StreamableHttpError::Client(error) => {
-            gone(format!("the server cannot be reached: {}", innermost(error)))
-        }
+        // The client's own words have the address, which may hold a key; those of the cause have not.
+        StreamableHttpError::Client(error) => match error.source() {
+            Some(cause) => gone(format!("the server cannot be reached: {}", innermost(cause))),
+            None => gone("the server cannot be reached"),
+        },
         StreamableHttpError::Deserialize(_) => failed("the server's answer is not valid JSON"),
         StreamableHttpError::ResponseBodyTooLarge { max_size } => {
             failed(format!("the server answered with more than {max_size} bytes"))
@@ -113,7 +115,7 @@ fn by_transport(error: &(dyn Error + 'static)) -> UpstreamError {
             gone("the server closed the connection before it answered")
         }
         StreamableHttpError::Io(error) => gone(format!("the connection broke: {}", innermost(error))),
-        other => gone(format!("the server's answer was lost: {}", said(&other.to_string()))),
+        other => gone(format!("the server's answer was lost: {}", innermost(other))),
     }
 }
 

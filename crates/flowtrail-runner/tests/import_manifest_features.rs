@@ -64,6 +64,10 @@ fn a_content_type_of_its_own_is_kept_and_a_body_that_cannot_be_sent_is_refused()
         assert!(!refused.drafts[0].active);
         assert_note(&refused.notes, NoteKind::Unsupported, "n", "parameters.body", says);
     }
+    let secret = call(json!({"body": r#"{"key": "{{ secrets.KEY }}", "again": {{ secrets.KEY }}}"#}));
+    let expected = r#"{"key": "{{ secrets.KEY }}", "again": {{ secrets.KEY | tojson }}}"#;
+    assert_eq!(node(&secret.drafts[0], "node")["parameters"]["body"], expected);
+    assert_note(&secret.notes, NoteKind::Configure, "n", "parameters.body", "needs the secret KEY");
     let missing = call(json!({"body": "{{ nobody.x }}"}));
     assert_eq!(node(&missing.drafts[0], "node")["parameters"]["body"], "null");
     assert_note(&missing.notes, NoteKind::Dropped, "n", "parameters.body", "\"nobody\"");
@@ -82,6 +86,18 @@ async fn scripts_with_types_give_what_they_gave() {
         ("(input: any) => input ? 'yes' : 'no'", json!("yes")),
         ("return [3, 1].map<number>(x => x);", json!([3, 1])),
         ("function f({ title }: { title?: string }) { try { return typeof title } catch (e: unknown) { return 1 } }", json!("undefined")),
+        (
+            "interface Input {\n  'ask-ticket': { title: string; tags: { id: string }[] };\n}\n\nfunction transform(input: Input): { total: number } {\n  const total: number = [{ n: 1 }, { n: 2 }].reduce((sum: number, o: { n: number }) => sum + o.n, 0);\n  return { total };\n}",
+            json!({"total": 3}),
+        ),
+        ("function pass<T extends object>(input: T): T | null { return null; }", json!(null)),
+        ("const t = (input: { x: number }): { y: number } => { return { y: 1 }; };", json!({"y": 1})),
+        ("let x!: number;\nx = 4;\nfor (const o of [1] as number[]) { x += o; }\nreturn x;", json!(5)),
+        ("const x = [{ a: 'b' }] as unknown as { a: string }[];\nreturn x[0]!.a!.length;", json!(1)),
+        ("'use strict';\ntype A = 'x' | 'y';\n// As a string: no cast.\nfunction transform(input: any) { return 'a: b as c'.replace(/: b as/g, '-'); }", json!("a- c")),
+        ("type Handler = (input: any) => string;\nconst handle: Handler = (input) => `${[1].map((n: number): number => n + 1)}`;", json!("2")),
+        ("const kinds: Record<string, string> = { a: 'b' };\nreturn kinds['a'] ? kinds.a : 'c';", json!("b")),
+        ("function t(input: any) {\n  switch (1 as number) { case 1: return 'one'; default: return 'other'; }\n}", json!("one")),
         ("return { 'a: string': input ? 1 : 2, b: 'x as y' };", json!({"a: string": 1, "b": "x as y"})),
     ]
     .into_iter()

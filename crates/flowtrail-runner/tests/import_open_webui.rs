@@ -319,6 +319,20 @@ fn an_operation_without_what_it_needs_makes_the_flow_inactive() {
     }
 }
 
+#[test]
+fn labels_in_any_script_become_parameters_that_can_be_told_apart() {
+    let inputs = ["Вопрос", "语言", "🚀", "\u{e000}", "\u{e001}"];
+    let inputs: Vec<(String, Value)> =
+        (1..).zip(inputs).map(|(n, label)| (format!("input_{n}"), json!({ "label": label }))).collect();
+    let nodes: Vec<(&str, &str, Value)> =
+        inputs.iter().map(|(id, data)| (id.as_str(), "input", data.clone())).collect();
+    let result = imported(&flow(&nodes, ""));
+    let parameters = node(&result.drafts[0], "start")["parameters"]["parameters"].clone();
+    let names: Vec<&str> =
+        parameters.as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["vopros", "yu_yan", "rocket", "message", "message_2"]);
+}
+
 #[tokio::test]
 async fn knowledge_is_asked_for() {
     let data = json!({"label": "K", "knowledgeBaseId": "kb-1", "knowledgeBaseName": "Manual", "query": "about {{input}}", "topK": 2,

@@ -1,5 +1,6 @@
 //! Ids, tool names and texts in Flowtrail's spelling.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use flowtrail_types::ToolName;
@@ -54,10 +55,14 @@ impl ToolNames {
     }
 }
 
-/// A tool name for a name in any script: in Latin letters as far as it can be said, with the words for emoji.
+/// A name of any script in Latin letters as far as it can be said, with the words for emoji.
+pub(super) fn latin(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() { name.into() } else { deunicode::deunicode_with_tofu(name, " ").into() }
+}
+
+/// A tool name for a name in any script.
 fn spelled(name: &str) -> Option<ToolName> {
-    let latin = if name.is_ascii() { name.to_owned() } else { deunicode::deunicode_with_tofu(name, " ") };
-    ToolName::derived_from(&latin).ok()
+    ToolName::derived_from(&latin(name)).ok()
 }
 
 fn free(wanted: &str, is_taken: impl Fn(&str) -> bool) -> String {

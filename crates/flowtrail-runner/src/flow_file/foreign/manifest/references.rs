@@ -164,7 +164,11 @@ impl Converter<'_> {
 /// What stands for a reference in a body: text, for which null is none, or JSON.
 fn as_json(expression: &str, is_text: bool) -> String {
     let value = expression.trim_end_matches(OR_NOTHING);
+    // A secret that is not configured is a failure, and never null.
+    let is_secret = expression.starts_with("secrets.") || expression.starts_with("secrets[");
     match is_text {
+        true if is_secret => expression.to_owned(),
+        false if is_secret => format!("{expression} | tojson"),
         true => format!("\"\" if {value} | default(none) is none else {value}"),
         false => format!("{value} | default(none) | tojson"),
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::note::Notes;
 use super::super::sketch::{Before, Sketch};
-use super::super::words::ToolNames;
+use super::super::words::{ToolNames, latin};
 use super::bodies::{Bodies, EACH, LOOP};
 use super::source::Source;
 use crate::parameter::TRIGGER;
@@ -253,7 +253,7 @@ impl<'a> Converter<'a> {
 /// A parameter's name like a label, that no other one has.
 fn free_name(label: &str, taken: &mut BTreeSet<String>) -> String {
     let mut name = String::new();
-    for c in label.chars().take(MAX_NAME) {
+    for c in latin(label).chars().take(MAX_NAME) {
         match c.to_ascii_lowercase() {
             c if c.is_ascii_alphanumeric() => name.push(c),
             _ if name.is_empty() || name.ends_with('_') => {}

@@ -45,6 +45,9 @@ pub enum StoreError {
     /// A copy of the database was not made.
     #[error("no copy was made: {0}")]
     NoCopy(String),
+    /// The database's size on disk cannot be bounded.
+    #[error("{0}")]
+    NoCeiling(&'static str),
     /// A value that must be unique is taken.
     #[error("this {field} is taken")]
     Taken {
@@ -75,6 +78,7 @@ impl StoreError {
             | Self::Corrupt { .. }
             | Self::Schema(_)
             | Self::NoCopy(_)
+            | Self::NoCeiling(_)
             | Self::Taken { .. }
             | Self::Changed
             | Self::Internal { .. } => false,

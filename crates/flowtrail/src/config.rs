@@ -178,6 +178,12 @@ pub enum ConfigError {
     /// A ceiling of the disk that leaves no room to work.
     #[error("FLOWTRAIL_MAX_DISK: expected at least 32MiB: less has no room for a batch and the log")]
     DiskTooSmall,
+    /// A ceiling of the disk on a database whose files do not shrink.
+    #[error(
+        "FLOWTRAIL_MAX_DISK: PostgreSQL's files do not shrink when rows are deleted, and its log is shared, so that a ceiling \
+         could not be held: leave it out there, and bound the data by FLOWTRAIL_RETENTION_BYTES"
+    )]
+    DiskOnPostgres,
     /// A secret's value is not text.
     #[error("FLOWTRAIL_SECRET_{0}: expected UTF-8 text")]
     SecretNotText(String),
@@ -277,6 +283,9 @@ impl Config {
         let max_disk = given.max_disk.or(written.max_disk);
         if max_disk.is_some_and(|size| size.0 < LEAST_DISK) {
             return Err(ConfigError::DiskTooSmall);
+        }
+        if max_disk.is_some() && matches!(database, DatabaseUrl::Postgres(_)) {
+            return Err(ConfigError::DiskOnPostgres);
         }
         let listen = given.listen.or(written.listen);
         let defaults = AppOptions::default();

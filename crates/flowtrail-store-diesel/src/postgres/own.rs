@@ -1,7 +1,7 @@
 //! What a process has of its own in a PostgreSQL database: its lease, its slot in the statistics, the jobs that it does.
 //! Slots and jobs are advisory locks, which the server frees when the connection that holds them ends.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -23,8 +23,6 @@ pub(crate) struct Own {
     /// The connection that holds the locks of jobs, and which ones.
     jobs: Mutex<Option<(Conn, Vec<Job>)>>,
     address: Address,
-    /// In bytes; 0 for no ceiling.
-    pub(super) ceiling: AtomicU64,
     /// By which this process's own words are told from others'.
     pub(super) name: Uuid,
     /// Whether other processes are there.
@@ -50,7 +48,6 @@ impl Own {
             leases: Leases::new(address),
             jobs: Mutex::default(),
             address: address.clone(),
-            ceiling: AtomicU64::new(0),
             // Of no time: only its random part matters.
             name: RandomIds::default().next(time::OffsetDateTime::UNIX_EPOCH),
             has_company: AtomicBool::new(false),

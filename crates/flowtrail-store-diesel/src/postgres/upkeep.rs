@@ -1,7 +1,6 @@
 //! What a PostgreSQL database takes.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -37,6 +36,10 @@ fn tables(conn: &mut Conn) -> QueryResult<Vec<TableSize>> {
         .map(|part| TableSize { name: part.name, bytes: bytes(part.bytes), free: bytes(part.free) })
         .collect())
 }
+
+/// Why the size on disk cannot be bounded here.
+const NO_CEILING: &str = "the size of a PostgreSQL database cannot be bounded by deleting: its files do not shrink, and its log \
+     is shared. Use a retention rule by bytes instead, which bounds the data of the executions";
 
 /// About what an execution takes besides its data, with all indexes and its share of the statistics.
 const ROW_BYTES: i64 = 1_000;
@@ -78,9 +81,8 @@ impl Upkeep for DieselStore {
         Ok(0)
     }
 
-    fn set_ceiling(&self, bytes: u64) -> Result<(), StoreError> {
-        self.own().ceiling.store(bytes, Ordering::Relaxed);
-        Ok(())
+    fn set_ceiling(&self, _bytes: u64) -> Result<(), StoreError> {
+        Err(StoreError::NoCeiling(NO_CEILING))
     }
 
     fn give_back(&self, _most: u64) -> Result<u64, StoreError> {

@@ -154,6 +154,13 @@ pub(crate) fn wrote(store: &DieselStore, executions: usize) {
     *mover = spawned.ok();
 }
 
+/// All of the log was moved to the database otherwise.
+pub(super) fn moved(store: &DieselStore) {
+    let log = &store.own().log;
+    log.pages.store(0, Ordering::Relaxed);
+    log.is_nearly_moved.store(false, Ordering::Relaxed);
+}
+
 fn log_trouble(moved: Result<(), StoreError>) {
     if let Err(error) = moved {
         log::debug!("the log is not moved now: {error}");

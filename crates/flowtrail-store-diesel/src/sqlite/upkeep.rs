@@ -43,9 +43,9 @@ pub(super) fn keep_log_small(conn: &mut Conn, path: &Path, ceiling: u64) {
     }
 }
 
-/// Moves as much of the log as can be moved now. A reader may hold the rest back for long, such as a copy that is being
-/// made; it is not waited for, since the next write tries again.
-fn move_log(conn: &mut Conn) -> QueryResult<()> {
+/// Moves as much of the log as can be moved now, and cuts it off. A reader may hold the rest back for long, such as a copy
+/// that is being made; it is not waited for, since the next write tries again.
+pub(super) fn move_log(conn: &mut Conn) -> QueryResult<()> {
     #[derive(QueryableByName)]
     struct Timeout {
         #[diesel(sql_type = BigInt)]
@@ -143,6 +143,17 @@ impl Upkeep for DieselStore {
             conn.batch_execute(&format!("PRAGMA incremental_vacuum({pages})"))?;
             Ok(free.saturating_sub(number(conn, "freelist_count")?) * page_size)
         })
+    }
+
+    fn settle(&self) -> Result<u64, StoreError> {
+        let before = self.bytes_on_disk()?;
+        if file_size(&log::path_of(self.address())) == 0 {
+            return Ok(0);
+        }
+        // The file shrinks only when the log, which says so, is moved to it. One that a reader holds back is left alone.
+        self.on_writer(move_log)?;
+        log::moved(self);
+        Ok(before.saturating_sub(self.bytes_on_disk()?))
     }
 
     fn backup(&self, to: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<(), StoreError> {

@@ -79,7 +79,7 @@ pub trait Upkeep: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When the database does not answer.
+    /// [`StoreError::NoCeiling`] where files do not shrink when rows are deleted; when the database does not answer.
     fn set_ceiling(&self, bytes: u64) -> Result<(), StoreError>;
 
     /// Gives at most so many bytes that nothing uses back to the file system, and tells how many. What the database
@@ -89,6 +89,16 @@ pub trait Upkeep: Send + Sync {
     ///
     /// When the database does not answer.
     fn give_back(&self, most: u64) -> Result<u64, StoreError>;
+
+    /// Gives back what the database's log takes beside it, for when nobody writes, and tells how many bytes. Does nothing
+    /// when there is nothing to give back, or while a reader needs the log.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn settle(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 
     /// Writes a consistent copy of the database to a file that is not there yet, while it is in use. It holds all that
     /// was committed before it began. `progress` is told the bytes written, now and then.

@@ -36,6 +36,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether nothing was done but giving back space.
+    fn is_at_rest(self) -> bool {
+        !self.is_pruning && self.pruned + self.evicted + self.deleted + self.packed == 0
+    }
+
     fn is_idle(self) -> bool {
         !self.is_pruning && self.evicted + self.deleted + self.packed + self.given_back == 0
     }
@@ -87,6 +92,7 @@ impl Tracker {
             }
         }
         self.inner.give_back(&mut kept, 0)?;
+        kept.given_back += self.inner.store.upkeep().settle()?;
         Ok(kept)
     }
 
@@ -173,7 +179,7 @@ impl Inner {
                     let count = inner.count_of(&StatsScope::All)?.saturating_sub(inner.count_of(&others)?);
                     Ok(count.saturating_sub(most))
                 };
-                self.delete_oldest_while(None, excepted, over, kept)?;
+                self.delete_oldest_while(None, excepted, over, |_| 1, kept)?;
             }
             (None, _) => {}
         }
@@ -182,9 +188,9 @@ impl Inner {
             let others = StatsScope::Flows(excepted.to_vec());
             let over = move |inner: &Self| {
                 let bytes = inner.bytes_of(&scope)? - inner.bytes_of(&others)?;
-                Ok(u64::from(u64::try_from(bytes).unwrap_or(0) > most) * u64::from(AT_ONCE))
+                Ok(u64::try_from(bytes).unwrap_or(0).saturating_sub(most))
             };
-            self.delete_oldest_while(flow, excepted, over, kept)?;
+            self.delete_oldest_while(flow, excepted, over, bytes_of, kept)?;
         }
         Ok(())
     }
@@ -243,24 +249,26 @@ impl Inner {
         }
     }
 
-    /// Deletes the oldest as long as there are too many, a batch after the other.
+    /// Deletes the oldest as long as `over` tells that there is too much, and no more of them than weigh as much as that.
     fn delete_oldest_while(
         &self,
         flow: Option<FlowId>,
         excepted: &[FlowId],
         over: impl Fn(&Self) -> Result<u64, TrackerError>,
+        weight: impl Fn(&Ended) -> u64,
         kept: &mut Kept,
     ) -> Result<(), TrackerError> {
+        let executions = self.store.executions();
         let mut after = None;
         loop {
             let excess = over(self)?;
             if excess == 0 {
                 return Ok(());
             }
-            let limit = u32::try_from(excess).unwrap_or(u32::MAX).min(AT_ONCE);
-            let (deleted, searched_to) = delete_oldest(&*self.store, flow, excepted, after, limit)?;
-            kept.pruned += deleted;
-            match searched_to {
+            let page = executions.list_ended(&EndedQuery { flow, before: None, after, limit: AT_ONCE })?;
+            let oldest = Oldest::worth(&page.items, excepted, excess, &weight);
+            kept.pruned += executions.delete(&oldest.ids)?.len() as u64;
+            match oldest.last.or(page.searched_to) {
                 Some(place) => after = Some(place),
                 None => return Ok(()),
             }
@@ -297,45 +305,109 @@ impl Inner {
     }
 }
 
-/// Deletes of the oldest executions, after a place, those that ended.
-fn delete_oldest(
-    store: &dyn Store,
-    flow: Option<FlowId>,
-    excepted: &[FlowId],
-    after: Option<Place>,
-    limit: u32,
-) -> Result<(u64, Option<Place>), StoreError> {
-    let executions = store.executions();
-    let page = executions.list_ended(&EndedQuery { flow, before: None, after, limit })?;
-    let ids: Vec<ExecutionId> =
-        page.items.iter().filter(|ended| !excepted.contains(&ended.flow)).map(Ended::id).collect();
-    Ok((executions.delete(&ids)?.len() as u64, page.searched_to))
+/// What the data of an execution takes.
+fn bytes_of(ended: &Ended) -> u64 {
+    u64::try_from(ended.bytes).unwrap_or(0)
 }
+
+/// The oldest executions that have to go.
+#[derive(Debug, PartialEq, Eq)]
+struct Oldest {
+    ids: Vec<ExecutionId>,
+    /// Where the last of them stands, when they are enough and others follow.
+    last: Option<Place>,
+}
+
+impl Oldest {
+    /// Takes as many of the oldest as together weigh as much as has to go. Those that weigh nothing and stand before them go
+    /// too: what stays is always the newest.
+    fn worth(items: &[Ended], excepted: &[FlowId], excess: u64, weight: impl Fn(&Ended) -> u64) -> Self {
+        let mut oldest = Self { ids: Vec::new(), last: None };
+        let mut sum = 0u64;
+        for ended in items.iter().filter(|ended| !excepted.contains(&ended.flow)) {
+            oldest.ids.push(ended.id());
+            sum = sum.saturating_add(weight(ended));
+            if sum >= excess {
+                oldest.last = Some(ended.place);
+                break;
+            }
+        }
+        oldest
+    }
+}
+
+/// About what an execution takes in a SQLite file beside its packed data: its rows and their share of the indexes.
+const ROW_BYTES: u64 = 1_000;
 
 /// Deletes the oldest executions while the database has more in use than leaves room for what comes next, and tells how
 /// many that were.
 pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreError> {
     // A quarter, at most 64 MiB, is the log's; a tenth of the rest is kept free.
     let limit = (ceiling - (ceiling / 4).min(64 << 20)) / 10 * 9;
+    // Somewhat more goes than has to, so that not every batch has to make room for itself.
+    let slack = (ceiling / 64).min(1 << 20);
+    let executions = store.executions();
     let mut evicted = 0;
     let mut after = None;
     let mut rows_help = true;
+    // Of those that are not packed yet nobody knows what they take: ever more of them are tried.
+    let mut unpacked = 1;
     loop {
         let in_use = store.upkeep().bytes_in_use()?;
         if in_use <= limit {
             break;
         }
         // What was taken out of every answer goes first: nobody misses it. Where it no longer counts, it waits its turn.
-        if rows_help && store.executions().continue_prune(AT_ONCE)?.deleted > 0 {
+        if rows_help && executions.continue_prune(AT_ONCE)?.deleted > 0 {
             rows_help = store.upkeep().bytes_in_use()? < in_use;
             continue;
         }
-        let (deleted, searched_to) = delete_oldest(store, None, &[], after, AT_ONCE)?;
-        evicted += deleted;
-        after = searched_to;
-        if after.is_none() {
-            break;
+        let page = executions.list_ended(&EndedQuery { flow: None, before: None, after, limit: AT_ONCE })?;
+        let packed = page.items.iter().take_while(|ended| ended.bytes > 0).count();
+        let oldest = if packed > 0 {
+            let excess = in_use - limit + slack;
+            Oldest::worth(&page.items[..packed], &[], excess, |ended| bytes_of(ended) + ROW_BYTES)
+        } else {
+            let tried = unpacked;
+            unpacked *= 2;
+            Oldest::worth(&page.items, &[], tried, |_| 1)
+        };
+        evicted += executions.delete(&oldest.ids)?.len() as u64;
+        let last = page.items.get(oldest.ids.len().saturating_sub(1)).map(|ended| ended.place);
+        match last.filter(|_| !oldest.ids.is_empty()).or(page.searched_to) {
+            Some(place) => after = Some(place),
+            None => break,
         }
     }
     Ok(evicted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(number: u128, bytes: i64) -> Ended {
+        let id = ExecutionId::from_uuid(uuid::Uuid::from_u128(number));
+        let started_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(number).unwrap());
+        let flow = FlowId::from_uuid(uuid::Uuid::from_u128(number % 2));
+        Ended { place: Place { started_at, id }, flow, status: ExecutionStatus::Fulfilled, bytes }
+    }
+
+    #[test]
+    fn no_more_go_than_have_to() {
+        let items = [ended(1, 100), ended(2, 0), ended(3, 100), ended(4, 100)];
+        let worth = |excess| Oldest::worth(&items, &[], excess, bytes_of);
+        for (excess, taken) in [(1, 1), (100, 1), (101, 3), (200, 3), (201, 4)] {
+            let oldest = worth(excess);
+            assert_eq!(oldest.ids.len(), taken, "{excess}");
+            assert_eq!(oldest.last, Some(items[taken - 1].place), "{excess}");
+        }
+        assert_eq!(
+            (worth(1_000).ids.len(), worth(1_000).last),
+            (4, None),
+            "there are not enough on this page"
+        );
+        let excepted = Oldest::worth(&items, &[FlowId::from_uuid(uuid::Uuid::from_u128(1))], 100, bytes_of);
+        assert_eq!(excepted.ids, [items[1].id(), items[3].id()]);
+    }
 }

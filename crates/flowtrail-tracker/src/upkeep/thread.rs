@@ -77,6 +77,7 @@ fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
     let mut retention_at: Option<Instant> = None;
     let mut pause = Duration::from_millis(200);
     let mut seen = 0;
+    let mut quiet_since: Option<Instant> = None;
     let mut rows = Rows::default();
     loop {
         let (state, wake) = signal;
@@ -92,7 +93,8 @@ fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
         let Some(inner) = inner.upgrade() else { return };
         let is_retention_due = retention_at.is_none_or(|at| at.elapsed() >= RETENTION_EVERY);
         let begun = Instant::now();
-        match inner.one_round(is_retention_due, &mut rows) {
+        let is_quiet = quiet_since.is_some_and(|since| since.elapsed() >= QUIET);
+        match inner.one_round(is_retention_due, is_quiet, &mut rows) {
             Ok(Some(kept)) => {
                 if is_retention_due {
                     retention_at = Some(Instant::now());
@@ -107,6 +109,11 @@ fn run(inner: &Weak<Inner>, signal: &(Mutex<Signal>, Condvar)) {
                     told_at = Some(Instant::now());
                 }
                 let submitted = inner.recorder.submitted();
+                if submitted == seen && kept.is_at_rest() {
+                    quiet_since.get_or_insert_with(Instant::now);
+                } else {
+                    quiet_since = None;
+                }
                 pause = match (kept.is_idle(), submitted == seen) {
                     (true, _) => IDLE,
                     // Nobody records: nobody waits.
@@ -154,7 +161,12 @@ impl Rows {
 
 impl Inner {
     /// One step of each kind of work; None when another process does it.
-    fn one_round(&self, is_retention_due: bool, rows: &mut Rows) -> Result<Option<Kept>, TrackerError> {
+    fn one_round(
+        &self,
+        is_retention_due: bool,
+        is_quiet: bool,
+        rows: &mut Rows,
+    ) -> Result<Option<Kept>, TrackerError> {
         if !self.store.upkeep().lead(Job::Upkeep)? {
             return Ok(None);
         }
@@ -170,21 +182,27 @@ impl Inner {
         kept.is_pruning = !step.is_done;
         if !kept.is_pruning {
             self.pack(&mut kept)?;
-            self.give_back_a_little(&mut kept)?;
+            // What comes next may want the space that is free; when nothing comes, it is of no use.
+            self.give_back_a_little(&mut kept, if is_quiet { 0 } else { KEPT_FREE })?;
+            if is_quiet {
+                kept.given_back += self.store.upkeep().settle()?;
+            }
         }
         Ok(Some(kept))
     }
 
-    fn give_back_a_little(&self, kept: &mut Kept) -> Result<(), StoreError> {
+    fn give_back_a_little(&self, kept: &mut Kept, keep_free: u64) -> Result<(), StoreError> {
         let upkeep = self.store.upkeep();
         let free = upkeep.bytes_to_give_back()?;
-        if free > KEPT_FREE {
-            kept.given_back += upkeep.give_back(GIVEN_BACK_AT_ONCE.min(free - KEPT_FREE))?;
+        if free > keep_free {
+            kept.given_back += upkeep.give_back(GIVEN_BACK_AT_ONCE.min(free - keep_free))?;
         }
         Ok(())
     }
 }
 
+/// How long nobody may have recorded before all free space is given back, and that of the log.
+const QUIET: Duration = Duration::from_secs(2);
 /// How often, at most, those who watch are told that retention has deleted something.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 

@@ -787,7 +787,7 @@ export interface components {
         /** @enum {string} */
         NodeStatus: "pending" | "completed" | "error" | "aborted" | "skipped";
         /** @enum {string} */
-        Source: "mcp" | "api" | "embedded" | "proxy" | "replay" | "otlp";
+        Source: "mcp" | "api" | "embedded" | "proxy" | "replay";
         /** @enum {string} */
         ErrorKind: "failed" | "invalid_input" | "timeout" | "interrupted" | "cancelled" | "shutdown" | "dropped" | "limit" | "forbidden" | "network" | "internal";
         /**
@@ -3119,7 +3119,7 @@ export interface components {
         /** @description Executions that stand so. */
         status: "pending" | "fulfilled" | "error" | "aborted";
         /** @description Executions that were reported so. */
-        source: "mcp" | "api" | "embedded" | "proxy" | "replay" | "otlp";
+        source: "mcp" | "api" | "embedded" | "proxy" | "replay";
         /** @description Executions that this user started. */
         user: string;
         /** @description Executions that began at this time or later. */

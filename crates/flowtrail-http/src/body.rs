@@ -69,7 +69,11 @@ impl Body {
             None => Ok(object),
             Some(key) => Err(ApiError::invalid(
                 &key.chars().take(100).collect::<String>(),
-                format!("unknown field, expected {}", known.join(", ")),
+                if known.is_empty() {
+                    "unknown field: this address takes none".to_owned()
+                } else {
+                    format!("unknown field, expected {}", known.join(", "))
+                },
             )),
         }
     }

@@ -94,8 +94,11 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         for route in routes().filter(|route| route.path == path) {
             resource = resource.route((route.handler)());
         }
-        let methods: Vec<&str> =
+        let mut methods: Vec<&str> =
             routes().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
+        if let Some(get) = methods.iter().position(|method| *method == "GET") {
+            methods.insert(get + 1, "HEAD");
+        }
         let allow = methods.join(", ");
         let resource = resource.default_service(web::to(move || wrong_method(allow.clone())));
         if STREAMS.contains(&path) {

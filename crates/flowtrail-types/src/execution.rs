@@ -42,7 +42,7 @@ words! {
 
 words! {
     /// Who reported an execution.
-    Source, "source", "mcp, api, embedded, proxy, replay or otlp",
+    Source, "source", "mcp, api, embedded, proxy or replay",
     {
         /// A call of a tool over MCP.
         Mcp = "mcp",
@@ -54,8 +54,6 @@ words! {
         Proxy = "proxy",
         /// A replay of an earlier execution.
         Replay = "replay",
-        /// An OpenTelemetry exporter.
-        Otlp = "otlp",
     }
 }
 

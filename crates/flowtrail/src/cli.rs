@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use flowtrail_http::ExportFormat;
-use flowtrail_types::{Age, ExecutionStatus, Role, SearchText, SortKey, Source, Tag, timestamp};
+use flowtrail_types::{Age, ExecutionId, ExecutionStatus, Role, SearchText, SortKey, Source, Tag, timestamp};
 use time::OffsetDateTime;
 
 use crate::Settings;
@@ -181,7 +181,7 @@ pub struct Filter {
     /// Only with this status: pending, fulfilled, error or aborted
     #[arg(long)]
     pub status: Option<ExecutionStatus>,
-    /// Only from this source: mcp, api, embedded, proxy, replay or otlp
+    /// Only from this source: mcp, api, embedded, proxy or replay
     #[arg(long)]
     pub source: Option<Source>,
     /// Only what this user started, by name
@@ -273,8 +273,8 @@ pub enum ExecutionsCommand {
     },
     /// Show an execution, node by node
     Show {
-        /// Its id
-        id: String,
+        /// Its id, as `flowtrail executions list` shows it
+        id: ExecutionId,
         /// As JSON
         #[arg(long)]
         json: bool,

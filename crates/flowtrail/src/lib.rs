@@ -14,7 +14,7 @@ mod wiring;
 
 pub use cli::{Cli, joined_flags};
 pub use config::{Config, ConfigError, Settings};
-pub use failure::Failure;
+pub use failure::{Failure, without_passwords};
 pub use tls::use_ring_for_tls;
 pub use upstreams::UpstreamSettings;
 pub use wiring::{Access, Wiring};

@@ -37,10 +37,29 @@ pub enum Access {
         /// On which runtime flows run.
         runtime: Handle,
     },
-    /// One command.
-    Command,
-    /// A command that watches what other processes do until it is told to stop.
+    /// One command that changes something.
+    Write,
+    /// Record what passes until told to stop.
+    Record,
+    /// One command that only reads: it changes no schema and makes no database, no user and no key.
+    Read,
+    /// The same, while watching what other processes do until told to stop.
     Watch,
+}
+
+impl Access {
+    /// Whether the schema may be brought up to date, and the database made.
+    fn migrates(&self) -> bool {
+        match self {
+            Self::Serve { migrate, .. } => *migrate,
+            Self::Write | Self::Record => true,
+            Self::Read | Self::Watch => false,
+        }
+    }
+
+    fn only_reads(&self) -> bool {
+        matches!(self, Self::Read | Self::Watch)
+    }
 }
 
 impl Wiring {
@@ -53,7 +72,7 @@ impl Wiring {
         let (tracker, new_admin_key) = open_tracker(config, &access)?;
         let runtime = match access {
             Access::Serve { runtime, .. } => Some(runtime),
-            Access::Command | Access::Watch => None,
+            Access::Write | Access::Record | Access::Read | Access::Watch => None,
         };
         let runner = Runner::new(
             tracker.clone(),
@@ -93,18 +112,15 @@ impl Wiring {
 ///
 /// When the database cannot be used, or a configured value cannot.
 pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker, Option<String>), Failure> {
-    let store = match access {
-        Access::Serve { migrate, .. } => open_store(&config.database, *migrate)?,
-        Access::Command | Access::Watch => open_store(&config.database, true)?,
-    };
+    let store = open_store(&config.database, access.migrates())?;
     let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let options = Options {
         redactor: Redactor::new(secrets).map_err(Failure::new)?,
         max_payload: config.max_payload,
         execution_timeout: config.execution_timeout,
         housekeeping: match access {
-            Access::Serve { .. } | Access::Watch => Some(Duration::from_millis(200)),
-            Access::Command => None,
+            Access::Serve { .. } | Access::Record | Access::Watch => Some(Duration::from_millis(200)),
+            Access::Write | Access::Read => None,
         },
         upkeep: matches!(access, Access::Serve { .. }),
         retention: config.retention,
@@ -112,7 +128,7 @@ pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker,
         ..Options::default()
     };
     let tracker = Tracker::with_options(store, options)?;
-    let new_admin_key = ensure_admin_key(&tracker, config)?;
+    let new_admin_key = if access.only_reads() { None } else { ensure_admin_key(&tracker, config)? };
     Ok((tracker, new_admin_key))
 }
 

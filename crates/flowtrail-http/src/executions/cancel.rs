@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::path_id;
 use crate::blocking::blocking;
+use crate::body::Body;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -13,8 +14,10 @@ pub(super) async fn handle(
     request: HttpRequest,
     Caller(principal): Caller,
     query: Query,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
+    body.object(&[])?;
     let id = path_id(&request, "execution_id", "execution")?;
     let tracker = app.tracker().clone();
     let asked = blocking(move || tracker.cancel(&principal, id)).await?;

@@ -6,6 +6,7 @@ use flowtrail_types::Source;
 
 use super::path_id;
 use crate::blocking::blocking;
+use crate::body::Body;
 use crate::query::Query;
 use crate::{ApiError, App, Caller};
 
@@ -14,9 +15,11 @@ pub(super) async fn handle(
     request: HttpRequest,
     Caller(principal): Caller,
     query: Query,
+    body: Body,
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id(&request, "execution_id", "execution")?;
     query.only(&[])?;
+    body.object(&[])?;
     let tracker = app.tracker().clone();
     let (flow, params) = {
         let (tracker, principal) = (tracker.clone(), principal.clone());

@@ -8,7 +8,7 @@ use actix_web::http::header;
 /// from them.
 pub(crate) fn cors(origins: &[String]) -> Cors {
     let allowed = origins.iter().map(|origin| origin.trim_end_matches('/'));
-    let methods = [Method::GET, Method::POST, Method::PATCH, Method::DELETE];
+    let methods = [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE];
     allowed
         .fold(Cors::default(), Cors::allowed_origin)
         .allowed_methods(methods)

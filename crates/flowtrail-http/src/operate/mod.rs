@@ -2,6 +2,7 @@
 
 mod cors;
 mod etag;
+mod head;
 mod limits;
 mod metrics;
 mod request_id;
@@ -52,7 +53,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 /// What is done around every request.
 pub(crate) async fn around(
     app: web::Data<App>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let begun = Instant::now();
@@ -61,7 +62,11 @@ pub(crate) async fn around(
     let is_logged = log::log_enabled!(target: "flowtrail::access", log::Level::Debug);
     // The path without the query, which may hold what somebody searched for.
     let path = is_logged.then(|| request.path().to_owned());
+    let is_head = head::ask_as_get(&mut request);
     let mut response = next.call(request).await?.map_into_boxed_body();
+    if is_head {
+        response = head::without_body(response);
+    }
     let took = begun.elapsed();
     let status = response.status();
     let route = response.request().match_pattern();

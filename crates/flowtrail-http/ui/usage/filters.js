@@ -24,7 +24,7 @@ import { absolute } from '../base/format.js';
 export const FILTERS = ['status', 'source', 'range', 'from', 'to', 'minDuration', 'maxDuration', 'tag', 'user', 'q', 'sort'];
 
 const STATUSES = ['pending', 'fulfilled', 'error', 'aborted'];
-const SOURCES = ['mcp', 'api', 'embedded', 'proxy', 'replay', 'otlp'];
+const SOURCES = ['mcp', 'api', 'embedded', 'proxy', 'replay'];
 /** @type {[string, string][]} */
 export const RANGES = [
   ['1h', 'last hour'],

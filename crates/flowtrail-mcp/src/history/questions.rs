@@ -78,7 +78,7 @@ fn list_schema() -> Value {
     let properties = json!({
         "flow": text(FLOW),
         "status": {"type": "string", "enum": ["pending", "fulfilled", "error", "aborted"]},
-        "source": {"type": "string", "enum": ["mcp", "api", "embedded", "proxy", "replay", "otlp"],
+        "source": {"type": "string", "enum": ["mcp", "api", "embedded", "proxy", "replay"],
             "description": "Who reported it"},
         "from": text(FROM),
         "to": text(TO),

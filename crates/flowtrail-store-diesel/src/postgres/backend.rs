@@ -181,14 +181,15 @@ pub(crate) fn is_lost(conn: &mut Conn, error: Option<&StoreError>) -> bool {
 }
 
 /// A connection from the pool, or why there is none.
-pub(crate) fn checked_out<T>(got: Result<T, PoolError>) -> Result<T, StoreError> {
+pub(crate) fn checked_out<T>(got: Result<T, PoolError>, address: &Address) -> Result<T, StoreError> {
     got.map_err(|error| {
-        let reason = error.to_string();
+        let reason = scrubbed(address, &error.to_string());
         // Without a reason of the database's own all connections were in use.
         if reason.trim_end() == "timed out waiting for connection" {
             StoreError::Busy(Some(Box::new(error)))
         } else {
-            StoreError::Unavailable { reason: in_one_line(&reason), source: Some(Box::new(error)) }
+            // Without the error itself, which is printed with what libpq says.
+            StoreError::Unavailable { reason: in_one_line(&reason), source: None }
         }
     })
 }
@@ -217,7 +218,7 @@ impl diesel::RunQueryDsl<Conn> for NextMark {}
 
 /// Opens the connection that writes.
 pub(crate) fn open_writer(address: &Address) -> Result<Conn, StoreError> {
-    let mut conn = Conn::establish(address).map_err(cannot_connect)?;
+    let mut conn = Conn::establish(address).map_err(|error| cannot_connect(address, &error))?;
     settle(&mut conn).map_err(translate)?;
     Ok(conn)
 }
@@ -244,9 +245,37 @@ fn settle(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute(SESSION)
 }
 
-fn cannot_connect(error: ConnectionError) -> StoreError {
-    let reason = format!("cannot connect to PostgreSQL: {}", in_one_line(&error.to_string()));
-    StoreError::Unavailable { reason, source: Some(Box::new(error)) }
+fn cannot_connect(address: &Address, error: &ConnectionError) -> StoreError {
+    let said = scrubbed(address, &in_one_line(&error.to_string()));
+    let reason = format!("cannot connect to PostgreSQL: {said}");
+    // Without the error itself, which is printed with what libpq says.
+    StoreError::Unavailable { reason, source: None }
+}
+
+/// A message without the passwords of an address: libpq repeats parts of it.
+pub(super) fn scrubbed(address: &Address, message: &str) -> String {
+    let hide = |message: String, password: &String| message.replace(password.as_str(), "***");
+    crate::url::passwords(address).iter().fold(message.to_owned(), hide)
+}
+
+/// Fails when the database cannot keep every text.
+pub(crate) fn refuse_unusable(conn: &mut Conn) -> Result<(), StoreError> {
+    #[derive(QueryableByName)]
+    struct Encoding {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        encoding: String,
+    }
+    let found: Encoding = diesel::sql_query("SELECT current_setting('server_encoding') AS encoding")
+        .get_result(conn)
+        .map_err(translate)?;
+    if found.encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(StoreError::Schema(format!(
+        "the database's encoding is {}, and Flowtrail needs UTF8: make one with \
+         CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'",
+        found.encoding
+    )))
 }
 
 /// libpq's messages have several lines.
@@ -269,9 +298,10 @@ pub(crate) fn count_tables(conn: &mut Conn) -> QueryResult<(i64, i64)> {
         of_migrations: i64,
     }
     let row: Tables = diesel::sql_query(
+        // Not the information schema, which shows a role only what it has a right to.
         "SELECT count(*) AS tables, \
-         count(*) FILTER (WHERE table_name = '__diesel_schema_migrations') AS of_migrations \
-         FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'",
+         count(*) FILTER (WHERE relname = '__diesel_schema_migrations') AS of_migrations \
+         FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace",
     )
     .get_result(conn)?;
     Ok((row.tables, row.of_migrations))
@@ -286,11 +316,27 @@ pub(crate) fn open_readers(address: &Address) -> Result<Readers, StoreError> {
         // One that was lost while nobody used it is found out here, and not by who reads.
         .test_on_check_out(true)
         .connection_customizer(Box::new(Settled))
+        .error_handler(Box::new(Logged(address.clone())))
         .build(ConnectionManager::new(address))
         .map_err(|error| StoreError::Unavailable {
-            reason: in_one_line(&error.to_string()),
-            source: Some(Box::new(error)),
+            reason: in_one_line(&scrubbed(address, &error.to_string())),
+            source: None,
         })
+}
+
+/// Logs why a connection of the pool cannot be made, without the password.
+struct Logged(Address);
+
+impl std::fmt::Debug for Logged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Logged")
+    }
+}
+
+impl diesel::r2d2::HandleError<diesel::r2d2::Error> for Logged {
+    fn handle_error(&self, error: diesel::r2d2::Error) {
+        log::warn!("a connection for reading: {}", scrubbed(&self.0, &in_one_line(&error.to_string())));
+    }
 }
 
 #[derive(Debug)]

@@ -32,11 +32,17 @@ struct State {
 }
 
 /// The leases of this process.
-#[derive(Debug)]
 pub(crate) struct Leases {
     shared: Arc<(Mutex<State>, Condvar)>,
     thread: Mutex<Option<JoinHandle<()>>>,
     address: Address,
+}
+
+impl std::fmt::Debug for Leases {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address holds a password.
+        f.debug_struct("Leases").finish_non_exhaustive()
+    }
 }
 
 impl Leases {

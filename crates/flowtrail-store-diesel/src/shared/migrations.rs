@@ -1,6 +1,7 @@
 //! The schema's versions: up, down, and what is there.
 
 use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::prelude::*;
 use diesel_migrations::MigrationHarness;
 use flowtrail_store::StoreError;
 
@@ -27,7 +28,9 @@ impl Schema {
     ///
     /// When it cannot be opened.
     pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
-        Ok(Self { conn: backend::open_writer(address)? })
+        let mut conn = backend::open_writer(address)?;
+        backend::refuse_unusable(&mut conn)?;
+        Ok(Self { conn })
     }
 
     /// Opens a database that must be there.
@@ -36,7 +39,9 @@ impl Schema {
     ///
     /// [`StoreError::Schema`] when there is none, otherwise as [`open`](Self::open).
     pub(crate) fn open_existing(address: &Address) -> Result<Self, StoreError> {
-        Ok(Self { conn: backend::open_existing(address)? })
+        let mut conn = backend::open_existing(address)?;
+        backend::refuse_unusable(&mut conn)?;
+        Ok(Self { conn })
     }
 
     pub(super) fn into_connection(self) -> Conn {
@@ -54,6 +59,11 @@ impl Schema {
         // The lock is taken before looking, so that what is missing is still missing when it is applied.
         backend::write_alone(&mut self.conn, |conn| -> Result<_, MigrationFailed> {
             refuse_newer(conn)?;
+            // The harness makes its table first, which needs a right that who only serves may not have.
+            if known()?.len() == applied(conn)?.len() {
+                statistics::recount_if_wanted(conn, &backend::OnlySlot)?;
+                return Ok(Vec::new());
+            }
             let versions = conn.run_pending_migrations(MIGRATIONS).map_err(MigrationFailed::Migration)?;
             let applied: Vec<AppliedMigration> = versions.iter().map(ToString::to_string).collect();
             statistics::recount_if_wanted(conn, &backend::OnlySlot)?;
@@ -141,13 +151,24 @@ fn refuse_newer(conn: &mut Conn) -> Result<(), StoreError> {
 }
 
 fn applied(conn: &mut Conn) -> Result<Vec<MigrationVersion<'static>>, StoreError> {
-    // Asked for what was applied, the harness makes its table if there is none, and of two that do so at once one fails.
+    // Not by the harness, which makes its table if there is none: of two that do so at once one fails, and who has rights on
+    // rows alone may not.
     let (_, of_migrations) = backend::count_tables(conn).map_err(backend::translate)?;
     if of_migrations == 0 {
         return Ok(Vec::new());
     }
-    conn.applied_migrations()
-        .map_err(|error| StoreError::Schema(format!("the schema's versions cannot be read: {error}")))
+    let versions: Vec<String> = __diesel_schema_migrations::table
+        .select(__diesel_schema_migrations::version)
+        .order(__diesel_schema_migrations::version.desc())
+        .load(conn)
+        .map_err(|error| StoreError::Schema(format!("the schema's versions cannot be read: {error}")))?;
+    Ok(versions.into_iter().map(MigrationVersion::from).collect())
+}
+
+diesel::table! {
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
 }
 
 fn known() -> Result<Vec<(String, MigrationVersion<'static>)>, StoreError> {

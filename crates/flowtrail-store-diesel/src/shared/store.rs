@@ -157,7 +157,7 @@ impl DieselStore {
 
     /// A connection for reading.
     pub(crate) fn reader(&self) -> Result<PooledConnection<ConnectionManager<Conn>>, StoreError> {
-        backend::checked_out(self.readers.get())
+        backend::checked_out(self.readers.get(), self.address())
     }
 
     /// The connections for reading.

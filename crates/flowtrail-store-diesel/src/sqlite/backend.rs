@@ -150,7 +150,10 @@ pub(crate) fn prepare(conn: &mut Conn, own: &Own, address: &Address) {
 }
 
 /// A connection from the pool, or why there is none.
-pub(crate) fn checked_out<T>(got: Result<T, diesel::r2d2::PoolError>) -> Result<T, StoreError> {
+pub(crate) fn checked_out<T>(
+    got: Result<T, diesel::r2d2::PoolError>,
+    _address: &Address,
+) -> Result<T, StoreError> {
     got.map_err(|error| StoreError::Busy(Some(Box::new(error))))
 }
 
@@ -244,6 +247,11 @@ pub(crate) fn open_existing(path: &Address) -> Result<Conn, StoreError> {
         "there is no database at {}: `flowtrail migrate up` makes one",
         path.display()
     )))
+}
+
+/// Fails when the database cannot keep every text: a SQLite database can.
+pub(crate) fn refuse_unusable(_conn: &mut Conn) -> Result<(), StoreError> {
+    Ok(())
 }
 
 /// How many tables a database has, and how many of them tell of migrations.

@@ -84,14 +84,28 @@ impl Tracker {
         if let Some(user) = users.lookup(ADMINISTRATOR)? {
             return Ok(user.into());
         }
-        let user = User {
+        let user = self.new_administrator();
+        users.add(&user)?;
+        Ok(user.into())
+    }
+
+    /// The first administrator, as whom a command line reads. Nothing is written. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn local_reader(&self) -> Result<Principal, TrackerError> {
+        let user = self.inner.store.users().lookup(ADMINISTRATOR)?;
+        Ok(user.unwrap_or_else(|| self.new_administrator()).into())
+    }
+
+    fn new_administrator(&self) -> User {
+        User {
             id: ADMINISTRATOR,
             name: "admin".to_owned(),
             role: Role::Admin,
             created_at: self.inner.clock.now(),
-        };
-        users.add(&user)?;
-        Ok(user.into())
+        }
     }
 
     /// Whose key this is, or for whom the token of a page stands. Blocks.

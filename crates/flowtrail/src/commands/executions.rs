@@ -2,23 +2,26 @@
 
 use flowtrail_tracker::Tracker;
 use flowtrail_types::{
-    DurationRange, Execution, ExecutionFilter, ExecutionId, ExecutionStatus, NodeExecution, NodeStatus,
-    PageRequest, Payload, Principal, timestamp,
+    DurationRange, Execution, ExecutionFilter, ExecutionStatus, NodeExecution, NodeStatus, PageRequest,
+    Payload, Principal, timestamp,
 };
 
-use super::{export, find, prune, tail};
+use super::{export, find, open, prune, tail};
 use crate::cli::{ExecutionsCommand, Filter};
 use crate::terminal::{self, Table, say};
-use crate::wiring::{Access, Wiring};
+use crate::wiring::Access;
 use crate::{Config, Failure};
 
 pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Failure> {
     let access = match command {
         ExecutionsCommand::Tail { .. } => Access::Watch,
-        _ => Access::Command,
+        ExecutionsCommand::Prune { dry_run: false, .. } => Access::Write,
+        ExecutionsCommand::List { .. }
+        | ExecutionsCommand::Show { .. }
+        | ExecutionsCommand::Export { .. }
+        | ExecutionsCommand::Prune { dry_run: true, .. } => Access::Read,
     };
-    let Wiring { tracker, .. } = Wiring::open(config, access)?;
-    let me = tracker.local_administrator()?;
+    let (tracker, me) = open(config, access)?;
     match command {
         ExecutionsCommand::Tail { flow, last, json } => {
             let flow = flow.map(|named| find::flow_id(&tracker, &me, &named)).transpose()?;
@@ -36,11 +39,6 @@ pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Fai
             prune::run(&tracker, &me, &prune::Wish { flow, keep, older_than, dry_run, json })
         }
         ExecutionsCommand::Show { id, json } => {
-            let id: ExecutionId = id.parse().map_err(|_| {
-                Failure::new(format_args!(
-                    "{id:?} is no execution's id: `flowtrail executions list` shows them"
-                ))
-            })?;
             let execution = tracker.execution(&me, id)?;
             if json { terminal::json(&execution) } else { show(&execution) }
         }

@@ -7,11 +7,11 @@ use flowtrail_runner::{ImportNote, import_flow_file};
 use flowtrail_tracker::Tracker;
 use flowtrail_types::{FlowDraft, FlowQuery, FlowSummary, PageRequest, Principal};
 
-use super::find;
+use super::{find, open};
 use crate::cli::FlowCommand;
 use crate::failure::Doing;
 use crate::terminal::{self, Table, say};
-use crate::wiring::{Access, Wiring};
+use crate::wiring::Access;
 use crate::{Config, Failure};
 
 pub(super) fn run(config: &Config, command: FlowCommand) -> Result<(), Failure> {
@@ -22,8 +22,11 @@ pub(super) fn run(config: &Config, command: FlowCommand) -> Result<(), Failure> 
             Default::default()
         }
     };
-    let Wiring { tracker, .. } = Wiring::open(config, Access::Command)?;
-    let me = tracker.local_administrator()?;
+    let access = match command {
+        FlowCommand::Export { .. } | FlowCommand::List { .. } => Access::Read,
+        FlowCommand::Import { .. } | FlowCommand::Delete { .. } => Access::Write,
+    };
+    let (tracker, me) = open(config, access)?;
     match command {
         FlowCommand::Import { .. } => import(&tracker, &me, drafts, &notes),
         FlowCommand::Export { flow } => {

@@ -6,16 +6,19 @@ use flowtrail_tracker::Tracker;
 use flowtrail_types::{ApiKey, KeyId, Principal, timestamp};
 use serde_json::{Value, json};
 
-use super::find;
+use super::{find, open};
 use crate::cli::KeyCommand;
 use crate::failure::Doing;
 use crate::terminal::{self, Table, say};
-use crate::wiring::{Access, Wiring};
+use crate::wiring::Access;
 use crate::{Config, Failure};
 
 pub(super) fn run(config: &Config, command: KeyCommand) -> Result<(), Failure> {
-    let Wiring { tracker, .. } = Wiring::open(config, Access::Command)?;
-    let me = tracker.local_administrator()?;
+    let access = match command {
+        KeyCommand::List { .. } => Access::Read,
+        KeyCommand::Create { .. } | KeyCommand::Revoke { .. } => Access::Write,
+    };
+    let (tracker, me) = open(config, access)?;
     match command {
         KeyCommand::Create { name, user, expires, json } => create(&tracker, &me, &name, user, expires, json),
         KeyCommand::List { json } => list(&tracker, &me, json),
@@ -36,7 +39,7 @@ fn create(
         .map(|after| {
             let now = tracker.clock().now();
             now.checked_add(after.try_into().unwrap_or(time::Duration::MAX))
-                .ok_or_else(|| Failure::new("--expires: that is later than any calendar goes"))
+                .ok_or_else(|| Failure::bad_argument("--expires: that is later than any calendar goes"))
         })
         .transpose()?;
     let made = tracker.create_key(me, name, user, expires_at)?;
@@ -88,6 +91,12 @@ fn revoke(tracker: &Tracker, me: &Principal, named: &str) -> Result<(), Failure>
             say(format_args!("revoked {} ({}…)", key.name, key.prefix));
             Ok(())
         }
-        _ => Err(Failure::new(format_args!("more than one key begins with {named:?}: name it by its id"))),
+        _ => {
+            let ids: Vec<String> = found.iter().map(|key| format!("{} ({})", key.id, key.name)).collect();
+            Err(Failure::bad_argument(format_args!(
+                "more than one key begins with {named:?}; name one by its id: {}",
+                ids.join(", ")
+            )))
+        }
     }
 }

@@ -20,10 +20,13 @@ mod user;
 
 use std::future::Future;
 
+use flowtrail_tracker::Tracker;
+use flowtrail_types::Principal;
 use tokio::runtime::Runtime;
 
 use crate::cli::{Cli, Command, Serve};
 use crate::failure::Doing;
+use crate::wiring::{Access, open_tracker};
 use crate::{Config, Failure};
 
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
@@ -58,6 +61,14 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Backup { file } => backup::run(&config()?, &file),
         Command::Openapi => openapi::run(),
     }
+}
+
+/// Opens the database for a command at the terminal, which acts as the local administrator.
+fn open(config: &Config, access: Access) -> Result<(Tracker, Principal), Failure> {
+    let is_read = matches!(access, Access::Read | Access::Watch);
+    let (tracker, _) = open_tracker(config, &access)?;
+    let me = if is_read { tracker.local_reader()? } else { tracker.local_administrator()? };
+    Ok((tracker, me))
 }
 
 /// The runtime on which flows run.

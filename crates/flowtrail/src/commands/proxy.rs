@@ -20,7 +20,7 @@ pub(super) fn run(config: Config, options: Proxy) -> Result<(), Failure> {
         let opened = std::sync::Arc::clone(&opened);
         move || {
             let (tracker, _) =
-                open_tracker(&config, &Access::Watch).map_err(|failure| failure.to_string())?;
+                open_tracker(&config, &Access::Record).map_err(|failure| failure.to_string())?;
             *opened.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(tracker.clone());
             Ok(tracker)
         }
@@ -62,8 +62,8 @@ fn upstream(config: &Config, options: Proxy) -> Result<Upstream, Failure> {
     let (given, derived) = match (url, command.split_first()) {
         (Some(url), _) => {
             let headers: Option<Vec<_>> = headers.iter().map(|header| header.split_once(':')).collect();
-            let headers = headers.ok_or_else(|| Failure::new("--header: expected `Name: value`"))?;
-            let target = Target::new(&url, headers).doing("--url")?;
+            let headers = headers.ok_or_else(|| Failure::bad_argument("--header: expected `Name: value`"))?;
+            let target = Target::new(&url, headers).argument("--url")?;
             // Nothing but the host: the rest of an address may hold a key.
             let host = target.host().to_owned();
             (Reach::Url(target), derived_name(&host, &[]))
@@ -80,12 +80,12 @@ fn upstream(config: &Config, options: Proxy) -> Result<Upstream, Failure> {
         (None, None) => {
             let known = || config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect::<Vec<_>>();
             let hint = "expected `-- COMMAND …`, --url URL, or --name with the name of a configured upstream";
-            let name = name.ok_or_else(|| Failure::new(hint))?;
+            let name = name.ok_or_else(|| Failure::bad_argument(hint))?;
             let found = config.upstreams.iter().find(|upstream| upstream.name == name);
             return found.cloned().ok_or_else(|| {
                 Failure::new(format_args!("there is no upstream {name:?} among {:?}; {hint}", known()))
             });
         }
     };
-    Upstream::new(&name.unwrap_or(derived), given).doing("--name")
+    Upstream::new(&name.unwrap_or(derived), given).argument("--name")
 }

@@ -50,7 +50,12 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
     let hint = "choose another one with --listen ADDR; port 0 picks a free one";
     let addresses: Vec<SocketAddr> = address
         .to_socket_addrs()
-        .map_err(|error| Failure::new(format_args!("--listen {address}: expected HOST:PORT ({error})")))?
+        .map_err(|error| {
+            let message = format!("--listen {address}: expected HOST:PORT ({error})");
+            // A name that cannot be found may be one tomorrow.
+            let has_port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            if has_port { Failure::new(message) } else { Failure::bad_argument(message) }
+        })?
         .collect();
     let listener = TcpListener::bind(&addresses[..])
         .map_err(|error| Failure::new(format_args!("cannot listen on {address}: {error}; {hint}")))?;

@@ -3,9 +3,9 @@
 use flowtrail_tracker::StatsRange;
 use flowtrail_types::{Counting, Statistics, Step, timestamp};
 
-use super::find;
+use super::{find, open};
 use crate::terminal::{self, Table, say};
-use crate::wiring::{Access, Wiring};
+use crate::wiring::Access;
 use crate::{Config, Failure};
 
 pub(super) fn run(
@@ -15,8 +15,7 @@ pub(super) fn run(
     recorded: bool,
     json: bool,
 ) -> Result<(), Failure> {
-    let Wiring { tracker, .. } = Wiring::open(config, Access::Command)?;
-    let me = tracker.local_administrator()?;
+    let (tracker, me) = open(config, Access::Read)?;
     let flow = flow.map(|named| find::flow_id(&tracker, &me, named)).transpose()?;
     let counting = if recorded { Counting::Recorded } else { Counting::Stored };
     let range = StatsRange { counting, ..StatsRange::default() };

@@ -2,14 +2,18 @@
 
 use flowtrail_types::timestamp;
 
+use super::open;
 use crate::cli::UserCommand;
 use crate::terminal::{self, Table, say};
-use crate::wiring::{Access, Wiring};
+use crate::wiring::Access;
 use crate::{Config, Failure};
 
 pub(super) fn run(config: &Config, command: UserCommand) -> Result<(), Failure> {
-    let Wiring { tracker, .. } = Wiring::open(config, Access::Command)?;
-    let me = tracker.local_administrator()?;
+    let access = match command {
+        UserCommand::List { .. } => Access::Read,
+        UserCommand::Create { .. } => Access::Write,
+    };
+    let (tracker, me) = open(config, access)?;
     match command {
         UserCommand::Create { name, role, json } => {
             let user = tracker.create_user(&me, &name, role)?;

@@ -52,7 +52,7 @@ impl Sample {
             60..80 => Source::Api,
             80..90 => Source::Embedded,
             90..95 => Source::Proxy,
-            95..99 => Source::Otlp,
+            95..99 => Source::Proxy,
             _ => Source::Replay,
         };
         let seconds = random.log_normal(0.4, 1.2).min(600.0);

@@ -1,0 +1,2 @@
+-- Only PostgreSQL has rights on sequences.
+SELECT 1;

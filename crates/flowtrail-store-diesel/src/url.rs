@@ -21,7 +21,7 @@ pub enum InvalidDatabaseUrl {
     Scheme(&'static str),
     /// It could be read in several ways.
     #[error(
-        "DATABASE_URL has a character in its user name, password or options that must be percent-encoded: @ is %40, / is %2F, \
+        "a character in its user name, password or options must be percent-encoded: @ is %40, / is %2F, \
          ? is %3F, : is %3A, [ is %5B and % is %25"
     )]
     NotEncoded,

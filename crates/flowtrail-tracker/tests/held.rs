@@ -101,6 +101,7 @@ fn let_go_it_is_pending_and_goes_on_as_any_other() {
         told.iter()
             .any(|told| matches!(told, Changed::Node(node) if node.seq == seq && node.status == status))
     };
+    assert!(is_node(1, NodeStatus::Pending), "it had begun before: {told:?}");
     assert!(is_node(1, NodeStatus::Completed) && is_node(2, NodeStatus::Pending), "{told:?}");
     pollster::block_on(execution.let_go()).unwrap();
     say.fail(ErrorKind::Failed, "no voice");

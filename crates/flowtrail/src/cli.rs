@@ -67,6 +67,12 @@ pub enum Command {
     /// History at the terminal
     #[command(subcommand)]
     Executions(ExecutionsCommand),
+    /// Print a link to log in to the web UI once, as the administrator
+    LoginLink {
+        /// The server's address as browsers reach it [default: that of the server that runs on the data directory]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+    },
     /// Who may ask
     #[command(subcommand)]
     Key(KeyCommand),

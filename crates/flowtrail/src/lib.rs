@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod failure;
+mod login;
 mod terminal;
 mod tls;
 mod upstreams;

@@ -5,6 +5,7 @@ import { UnauthenticatedError } from '../../client/index.js';
 import { Address } from '../base/address.js';
 import { connect } from '../base/connection.js';
 import { Element, css, define, html, nothing } from '../base/element.js';
+import { clock } from '../base/format.js';
 import { keyOf } from '../base/keys.js';
 import { Lazy } from '../base/lazy.js';
 import '../parts/problem.js';
@@ -266,7 +267,8 @@ class FlowtrailApp extends Element {
       <main id="main" tabindex="-1">
         ${live.state === 'lost'
           ? html`<p class="lost" role="status">
-              The server cannot be reached. What runs there goes on being recorded; this page is up to date again as soon as it is back.
+              Can’t reach the server. Everything recorded so far is safe. This page shows how things stood at ${clock(new Date(live.lostAt ?? Date.now()).toISOString())} and reconnects
+              by itself.
             </p>`
           : nothing}
         ${missing}

@@ -13,13 +13,30 @@ export class Connection {
     this.baseUrl = baseUrl.replace(/\/+$/, '');
     /** Whether this page is another one's, which may only read. */
     this.isGuest = token !== undefined;
-    this.client = new Flowtrail({ baseUrl: this.baseUrl, key: token });
+    this.client = new Flowtrail({ baseUrl: this.baseUrl, key: token, fetch: (input, init) => this.#fetch(input, init) });
     this.live = new Live(this.client);
   }
 
-  /** The time on the server, in milliseconds: the clock of this machine may be wrong. */
+  /**
+   * Any request that finds the server gone tells all that is shown: the stream notices a cut network much later.
+   *
+   * @type {typeof fetch}
+   */
+  async #fetch(input, init) {
+    try {
+      return await fetch(input, init);
+    } catch (error) {
+      if (!init?.signal?.aborted) this.live.lose();
+      throw error;
+    }
+  }
+
+  /**
+   * The time on the server, in milliseconds: the clock of this machine may be wrong. While the server cannot be reached it is that
+   * of the last contact: nobody knows how what ran then goes on.
+   */
   now() {
-    return Date.now() + this.client.clockOffset;
+    return (this.live.lostAt ?? Date.now()) + this.client.clockOffset;
   }
 
   /** The server's address as others write it. */

@@ -23,6 +23,8 @@ export class Live extends EventTarget {
   #leaving;
   /** @type {LiveState} */
   #state = 'off';
+  /** When the server was lost, by this machine's clock; nothing while it is there. @type {number | undefined} */
+  lostAt;
 
   /** @param {import('../../client/index.js').Flowtrail} client */
   constructor(client) {
@@ -51,6 +53,11 @@ export class Live extends EventTarget {
       clearTimeout(this.#leaving);
       this.#leaving = setTimeout(() => this.stop(), KEEP);
     };
+  }
+
+  /** Something else than the stream has found that the server cannot be reached. */
+  lose() {
+    if (this.#state === 'live') this.#become('lost');
   }
 
   /** Ends the stream. */
@@ -100,6 +107,8 @@ export class Live extends EventTarget {
   /** @param {LiveState} state */
   #become(state) {
     if (state === this.#state) return;
+    if (state === 'lost') this.lostAt ??= Date.now();
+    else if (state === 'live') this.lostAt = undefined;
     this.#state = state;
     this.dispatchEvent(new Event('state'));
   }

@@ -4,6 +4,8 @@
 /** @template T */
 export class Loading {
   #host;
+  /** Of what the value is. */
+  #of = '';
   /** @type {AbortController | undefined} */
   #current;
 
@@ -54,9 +56,10 @@ export class Loading {
    * Fetches. An earlier fetch that is still under way is given up.
    *
    * @param {(signal: AbortSignal) => Promise<T>} fetch
+   * @param {string} [of] of what it is: when that changes and the fetch fails, what is there is forgotten, since it is of something else
    * @returns {Promise<T | undefined>} what was fetched; nothing when it failed or was given up
    */
-  async run(fetch) {
+  async run(fetch, of = '') {
     this.stop();
     const current = new AbortController();
     this.#current = current;
@@ -66,10 +69,12 @@ export class Loading {
       const value = await fetch(current.signal);
       if (this.#current !== current) return undefined;
       this.value = value;
+      this.#of = of;
       this.error = undefined;
       return value;
     } catch (error) {
       if (this.#current !== current) return undefined;
+      if (of !== this.#of) this.value = undefined;
       this.error = error instanceof Error ? error : new Error(String(error));
       return undefined;
     } finally {

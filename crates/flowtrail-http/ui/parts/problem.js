@@ -11,7 +11,7 @@ import { Element, css, define, html, nothing } from '../base/element.js';
  */
 function advice(error) {
   if (!(error instanceof FlowtrailError)) return 'This is a mistake in the page: please tell who runs this server.';
-  if (error.code === 'network') return 'Nothing is lost: what runs goes on being recorded by the server. It is tried again.';
+  if (error.code === 'network') return 'Can’t reach the server. Everything recorded so far is safe. What is shown may be out of date.';
   if (error instanceof UnauthenticatedError) return 'Log in again; a page that shows this with a token needs another one.';
   if (error instanceof NotFoundError) return 'It was deleted, never was, or you may not see it.';
   if (error.status === 403) return 'Ask the owner of the flow or an administrator for access.';

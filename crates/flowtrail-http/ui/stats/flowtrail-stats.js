@@ -130,7 +130,7 @@ export class FlowtrailStats extends Connected {
     const from = to - hours * HOUR;
     /** @param {number} time */
     const iso = (time) => new Date(time).toISOString();
-    if (flowId !== undefined) void this.#points.run((signal) => client.executions.points(flowId, { from: iso(from), to: iso(to), signal }));
+    if (flowId !== undefined) void this.#points.run((signal) => client.executions.points(flowId, { from: iso(from), to: iso(to), signal }), JSON.stringify([flowId, this.range]));
     return this.#shown.run(async (signal) => {
       const period = { flowId, from: iso(from), to: iso(to), signal };
       const [now, before, series, all] = await Promise.all([
@@ -140,7 +140,7 @@ export class FlowtrailStats extends Connected {
         client.executions.stats({ flowId, signal }),
       ]);
       return { now, before, series, all, from, to };
-    });
+    }, JSON.stringify([flowId, this.range]));
   }
 
   /** @param {import('../base/live.js').Happening[]} events */

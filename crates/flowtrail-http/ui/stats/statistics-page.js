@@ -112,7 +112,7 @@ class StatisticsPage extends Connected {
       };
       await Promise.all(Array.from({ length: AT_ONCE }, worker));
       return rows.filter(({ figures }) => figures.total > 0);
-    });
+    }, this.#range);
   }
 
   render() {

@@ -66,15 +66,17 @@ export function rowsOf(nodes, calls) {
 }
 
 /**
- * When a node began, and how long it has taken, in milliseconds since the execution began.
+ * When a node began, and how long it has taken, in milliseconds since the execution began. What was not reported is missing.
  *
  * @param {Bar} node
  * @param {number} start of the execution
  * @param {number} now
+ * @returns {{ from: number | undefined, took: number | undefined }}
  */
 export function spanOf(node, start, now) {
-  const from = Math.max(0, new Date(node.executedAt).getTime() - start);
-  const took = node.status === 'pending' ? Math.max(0, now - start - from) : node.executionTimeMs;
+  const from = node.executedAt === null ? undefined : Math.max(0, new Date(node.executedAt).getTime() - start);
+  const runs = node.status === 'pending' && from !== undefined;
+  const took = runs ? Math.max(0, now - start - from) : (node.executionTimeMs ?? undefined);
   return { from, took };
 }
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** Executions that an execution called: the output of a `CallFlow` tells which. */
 
+import { ForbiddenError, NotFoundError } from '../../client/index.js';
+
 /** @typedef {import('../../client/index.js').Schemas['Execution']} Execution */
 
 /** How many are fetched at most: a loop may have called thousands. */
@@ -32,7 +34,7 @@ export async function childrenOf(client, execution, known, signal) {
         if (typeof id === 'string') children.set(seq, await client.executions.get(id, { data: 'none', signal }));
       } catch (error) {
         // One that was deleted, or is of a flow that one may not see, is left out.
-        if (signal.aborted) throw error;
+        if (signal.aborted || !(error instanceof NotFoundError || error instanceof ForbiddenError)) throw error;
       }
     }),
   );

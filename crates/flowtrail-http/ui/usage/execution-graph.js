@@ -62,7 +62,7 @@ export class ExecutionGraph extends Element {
       const runs = (before?.runs ?? 0) + 1;
       // A node that failed in one iteration has failed, and one that was needed in one was needed.
       const status = before !== undefined && weight(before.status) > weight(node.status) ? before.status : node.status;
-      const took = node.status === 'pending' || node.status === 'skipped' ? node.status : duration(node.executionTimeMs);
+      const took = node.status === 'pending' || node.status === 'skipped' ? node.status : node.executionTimeMs === null ? '–' : duration(node.executionTimeMs);
       states.set(node.nodeId, { status, runs, note: runs > 1 ? `${runs} times` : took });
     }
     const selected = execution.nodeExecutions.find((node) => node.seq === this.selected)?.nodeId;

@@ -259,7 +259,7 @@ export class FlowtrailUsage extends Connected {
         return { ...found, total: first.total, totalPages: first.totalPages, totalIsExact: true };
       }
       return found;
-    });
+    }, JSON.stringify([this.flowId, this.#filters, this.#limit, page]));
     if (found === undefined) return;
     if (page === 1 || this.#asOf === undefined) this.#asOf = found.asOf ?? undefined;
     if (page === 1) this.waiting = new Set();

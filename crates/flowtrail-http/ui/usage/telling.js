@@ -18,7 +18,9 @@ export function telling({ nodeExecutions, errorInfo }) {
     nodes.find((node) => node.status === 'aborted' || node.status === 'pending');
   if (failed !== undefined) return failed.seq;
   const ran = nodes.filter((node) => node.status !== 'skipped');
-  return ran.reduce((slowest, node) => (node.executionTimeMs > slowest.executionTimeMs ? node : slowest), ran[0] ?? { seq: 0, executionTimeMs: 0 }).seq;
+  // One whose duration was not reported is not the slowest.
+  const took = (/** @type {NodeExecution} */ node) => node.executionTimeMs ?? -1;
+  return ran.reduce((slowest, node) => (took(node) > took(slowest) ? node : slowest), ran[0] ?? /** @type {any} */ ({ seq: 0 })).seq;
 }
 
 /**

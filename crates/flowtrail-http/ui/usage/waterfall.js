@@ -169,8 +169,12 @@ export class Waterfall extends Element {
       text-align: end;
       white-space: nowrap;
     }
-    .skipped {
+    .skipped,
+    .unknown {
       color: var(--ft-muted);
+    }
+    .unknown {
+      font-style: italic;
     }
     @media (max-width: 479px) {
       :host {
@@ -214,7 +218,7 @@ export class Waterfall extends Element {
       this.#rows = rowsOf(this.nodes, this.calls);
       this.#reach = this.#rows.reduce((reach, { node }) => {
         const { from, took } = spanOf(node, start, start);
-        return Math.max(reach, from + took);
+        return from === undefined ? reach : Math.max(reach, from + (took ?? 0));
       }, 0);
       this.#at = Math.max(0, this.#rows.findIndex(({ key }) => key === here));
     }
@@ -307,7 +311,7 @@ export class Waterfall extends Element {
   /**
    * @param {Row} row
    * @param {number} at its number
-   * @param {{ from: number, took: number }} span
+   * @param {{ from: number | undefined, took: number | undefined }} span
    * @param {number} length
    */
   #bar({ node, depth, called }, at, { from, took }, length) {
@@ -316,7 +320,8 @@ export class Waterfall extends Element {
       node.iteration === null ? undefined : `#${node.iteration + 1}`,
       node.attempt > 1 ? `try ${node.attempt}` : undefined,
     ].filter((turn) => turn !== undefined);
-    const place = `inset-inline-start: ${(from / length) * 100}%; width: ${(took / length) * 100}%`;
+    // What was not reported is not drawn: the row keeps its place in the order.
+    const place = from === undefined ? undefined : `inset-inline-start: ${(from / length) * 100}%; width: ${((took ?? 0) / length) * 100}%`;
     return html`<button
         type="button"
         tabindex=${at === this.#at ? 0 : -1}
@@ -332,9 +337,10 @@ export class Waterfall extends Element {
           ${turns.length > 0 ? html`<span class="turn">${turns.join(' ')}</span>` : nothing}
         </span>
         <span class="track">
-          ${isSkipped ? nothing : html`<span class="bar ${node.status}" .style=${place}></span>`}
+          ${isSkipped || place === undefined ? nothing : html`<span class="bar ${node.status}" .style=${place}></span>`}
+          ${isSkipped || place !== undefined ? nothing : html`<span class="unknown">start not reported</span>`}
         </span>
-        <span class="took ${isSkipped ? 'skipped' : ''}">${isSkipped ? 'skipped' : duration(took)}</span>
+        <span class="took ${isSkipped ? 'skipped' : ''}">${isSkipped ? 'skipped' : took === undefined ? '–' : duration(took)}</span>
       </button>`;
   }
 }

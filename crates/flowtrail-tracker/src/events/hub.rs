@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use flowtrail_store::StoreError;
-use flowtrail_types::{ExecutionId, ExecutionSummary, FlowId, NodeStatus, UserId};
+use flowtrail_types::{ExecutionId, ExecutionStatus, ExecutionSummary, FlowId, NodeStatus, UserId};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::Receiver;
@@ -176,8 +176,12 @@ impl Teller {
             let is_elsewhere = !inner.running.contains(summary.id);
             if summary.status.is_final() {
                 // What runs here tells of its nodes by itself, before its end is written.
-                if summary.instance_id != Some(inner.instance) && self.running.contains_key(&summary.id) {
+                let is_known = self.running.contains_key(&summary.id);
+                if summary.instance_id != Some(inner.instance) && is_known {
                     self.nodes_of(inner, summary.id, events)?;
+                } else if !is_known && summary.instance_id.is_some() && !self.ended.knows(summary.id) {
+                    // Over before anybody was told that it had begun: written as one, or quicker than this thread.
+                    self.whole(inner, &summary, events)?;
                 }
                 self.running.remove(&summary.id);
                 if self.ended.is_news(&summary) {
@@ -192,6 +196,33 @@ impl Teller {
             } else if is_elsewhere {
                 self.nodes_of(inner, summary.id, events)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The beginning and the nodes of an execution that is over already.
+    fn whole(
+        &mut self,
+        inner: &Inner,
+        ended: &ExecutionSummary,
+        events: &mut Vec<Event>,
+    ) -> Result<(), StoreError> {
+        let begun = ExecutionSummary {
+            status: ExecutionStatus::Pending,
+            inferred: false,
+            ended_at: None,
+            duration_ms: None,
+            error: None,
+            ..ended.clone()
+        };
+        events.push(of_execution(EventKind::ExecutionStarted, &begun)?);
+        let (flow, user) = (ended.guarding_flow_id, ended.user_id);
+        for node in inner.store.executions().list_nodes(ended.id)? {
+            let progress = NodeProgress::ended(ended.id, &node);
+            if node.status != NodeStatus::Skipped {
+                events.push(of_node(EventKind::NodeStarted, &progress.as_begun(), flow, user)?);
+            }
+            events.push(of_node(EventKind::NodeEnded, &progress, flow, user)?);
         }
         Ok(())
     }
@@ -254,6 +285,11 @@ impl Ended {
         if self.inferred.remove(&id).is_some() {
             self.order.retain(|known| *known != id);
         }
+    }
+
+    /// Whether an end of this execution was told.
+    fn knows(&self, id: ExecutionId) -> bool {
+        self.inferred.contains_key(&id)
     }
 
     /// Whether this end was not told yet. One that was only concluded may be told once more, corrected.

@@ -126,6 +126,17 @@ impl NodeProgress {
         }
     }
 
+    /// The same node as it had just begun.
+    pub(crate) fn as_begun(&self) -> Self {
+        Self {
+            status: NodeStatus::Pending,
+            execution_time_ms: None,
+            error: None,
+            error_kind: None,
+            ..self.clone()
+        }
+    }
+
     /// The same, as it is about to be written.
     pub(crate) fn of_new(execution_id: ExecutionId, node: &NewNode) -> Self {
         // Its data is shared, not copied.

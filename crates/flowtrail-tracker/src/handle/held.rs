@@ -81,7 +81,10 @@ impl Shared {
         let written = self.tracker.recorder.submit(Command::Start(start), Patience::Refusable);
         let mut told = Vec::new();
         if self.is_watched() {
-            told.extend(ended.iter().map(|node| NodeProgress::of_new(self.id, node)));
+            for node in &ended {
+                let progress = NodeProgress::of_new(self.id, node);
+                told.extend([progress.as_begun(), progress]);
+            }
             let running = nodes.running.iter();
             told.extend(running.map(|(seq, node)| node.begun.progress(self.id, *seq, node.executed_at)));
         }

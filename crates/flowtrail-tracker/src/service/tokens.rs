@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use flowtrail_types::{AuditAction, FlowId, KeyId, Principal, Token, TokenKind, User};
+use flowtrail_types::{AuditAction, AuditQuery, FlowId, KeyId, Principal, Token, TokenKind, User};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
@@ -150,14 +150,27 @@ impl Tracker {
         Ok(made)
     }
 
-    /// Makes a code with which the first administrator logs in once, for the link that the first start prints. Blocks.
+    /// Makes a code with which the first administrator logs in once, for a login link. Blocks.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
     pub fn create_login_code(&self) -> Result<NewToken, TrackerError> {
-        let administrator = Principal { key: Some(ADMIN_KEY), ..self.local_administrator()? };
-        self.new_token(TokenKind::Login, &administrator, None, LOGIN)
+        let administrator = self.local_administrator()?;
+        // The session goes with the first key, unless that was revoked: whoever can write here can make another one.
+        let keys = self.inner.store.keys().list(Some(administrator.id))?;
+        let key = keys.iter().any(|key| key.id == ADMIN_KEY).then_some(ADMIN_KEY);
+        self.new_token(TokenKind::Login, &Principal { key, ..administrator }, None, LOGIN)
+    }
+
+    /// Whether anybody has ever logged in to the web UI. Sessions end; the audit log keeps that they began. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    pub fn has_anybody_logged_in(&self) -> Result<bool, TrackerError> {
+        let query = AuditQuery { action: Some(AuditAction::LoggedIn), user: None, before: None, limit: 1 };
+        Ok(!self.inner.store.audit().list(&query)?.is_empty())
     }
 
     /// For whom the token of a page stands, if it is one.

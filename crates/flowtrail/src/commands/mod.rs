@@ -8,6 +8,7 @@ mod export;
 mod find;
 mod flow;
 mod key;
+mod login_link;
 mod mcp;
 mod migrate;
 mod openapi;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Proxy(options) => proxy::run(config()?, options),
         Command::Flow(command) => flow::run(&config()?, command),
         Command::Executions(command) => executions::run(&config()?, command),
+        Command::LoginLink { url } => login_link::run(&config()?, url.as_deref()),
         Command::Key(command) => key::run(&config()?, command),
         Command::User(command) => user::run(&config()?, command),
         Command::Stats { flow, by, recorded, json } => {

@@ -1,5 +1,6 @@
 //! `flowtrail serve`: REST and MCP on one port.
 
+use std::io::IsTerminal;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use flowtrail_http::{ServeOptions, serve};
@@ -7,6 +8,7 @@ use flowtrail_http::{ServeOptions, serve};
 use super::{block_on, runtime};
 use crate::cli::Serve;
 use crate::failure::Doing;
+use crate::login::{self, AddressFile};
 use crate::terminal::say;
 use crate::wiring::{Access, Wiring};
 use crate::{Config, Failure};
@@ -25,9 +27,14 @@ pub(super) fn run(config: &Config, options: &Serve) -> Result<(), Failure> {
             key,
             config.data_dir.join("admin.key").display()
         ));
-        let code = wiring.tracker.create_login_code()?.secret;
-        say(format_args!("log in once, within a day: http://{address}/#code={code}"));
     }
+    // Whoever made the key: as long as nobody has logged in, somebody at a terminal wants to.
+    let is_first = std::io::stdout().is_terminal() && !wiring.tracker.has_anybody_logged_in()?;
+    if wiring.new_admin_key.is_some() || is_first {
+        let link = login::link(&wiring.tracker, &login::base(address))?;
+        say(format_args!("log in once, within a day: {link}"));
+    }
+    let _noted = AddressFile::write(&config.data_dir, address);
     let key_file = config.data_dir.join("admin.key");
     if wiring.new_admin_key.is_none() && key_file.is_file() {
         log::info!("the administrator's key is in {}", key_file.display());

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use flowtrail_store::{Command, EndedQuery, Found, NewPrune, Store};
 use flowtrail_store_diesel::{DatabaseUrl, PostgresStore, SqliteStore, testing};
 use flowtrail_types::{
-    Cursor, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, Place, Source, StatsScope,
+    Cursor, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, Place, Source, StatsQuery,
     Visibility,
 };
 use support::{T0, execution_id, fill, flow_id, record, start};
@@ -177,7 +177,7 @@ fn one_moment(store: &dyn Store) {
     let sent = sent_by(|| {
         executions.list(&query).unwrap();
         executions.count(&query, 100).unwrap();
-        executions.last_started_at(&StatsScope::All).unwrap();
+        executions.last_started_at(&StatsQuery::of_all()).unwrap();
         executions.list_ended(&EndedQuery { flow: None, before: None, after: None, limit: 10 }).unwrap();
         assert!(executions.lookup(execution_id(3)).unwrap().is_some());
         assert!(executions.lookup_summary(execution_id(3)).unwrap().is_some());

@@ -75,7 +75,8 @@ impl ExecutionStore for SlowStore {
         status_counts(scope: &StatsScope) -> Result<StatusCounts, StoreError>;
         tally(query: &StatsQuery) -> Result<Tally, StoreError>;
         tally_by(query: &StatsQuery, step: Step) -> Result<Vec<(OffsetDateTime, Tally)>, StoreError>;
-        last_started_at(scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError>;
+        last_started_at(query: &StatsQuery) -> Result<Option<OffsetDateTime>, StoreError>;
+        last_started_by(query: &StatsQuery, step: Step) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, StoreError>;
         last_recorded_at() -> Result<Option<OffsetDateTime>, StoreError>;
         foreign_writes() -> Result<ForeignWrites, StoreError>;
         delete(ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError>;

@@ -56,6 +56,13 @@ pub(crate) const IS_UNPACKED: &str = "NOT executions.packed";
 /// after the text. Lower case is that of ASCII, by the collation.
 pub(crate) const HAS_TEXT: [&str; 3] = ["strpos(lower(", " COLLATE \"C\"), ", ") > 0"];
 
+/// Lengths of time, to be added to a time.
+pub(crate) const ONE_HOUR: &str = "interval '1 hour'";
+/// The same.
+pub(crate) const ONE_DAY: &str = "interval '24 hours'";
+/// What stands for the values of a statement, in their order.
+pub(crate) const PARAMETERS: [&str; 7] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7"];
+
 /// Whether rows share a statement to save the way to the database and back, which costs more than anything else.
 pub(crate) const SHARES_STATEMENTS: bool = true;
 

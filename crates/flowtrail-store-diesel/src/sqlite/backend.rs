@@ -53,6 +53,13 @@ pub(crate) const IS_UNPACKED: &str = "executions.packed = 0";
 /// after the text. Lower case is that of ASCII, as it is here anyway.
 pub(crate) const HAS_TEXT: [&str; 3] = ["instr(lower(", "), ", ") > 0"];
 
+/// Lengths of time, to be added to a time.
+pub(crate) const ONE_HOUR: &str = "3600000000";
+/// The same.
+pub(crate) const ONE_DAY: &str = "86400000000";
+/// What stands for the values of a statement, in their order.
+pub(crate) const PARAMETERS: [&str; 7] = ["?1", "?2", "?3", "?4", "?5", "?6", "?7"];
+
 /// Whether rows share a statement to save the way to the database and back. Here there is no way, and a statement for one
 /// row is prepared once.
 pub(crate) const SHARES_STATEMENTS: bool = false;

@@ -111,7 +111,11 @@ fn statistics(store: &dyn Store) {
         StatsScope::Flows(vec![flow_id(1), flow_id(2), flow_id(3)]),
     ] {
         executions.status_counts(&scope).unwrap();
-        executions.last_started_at(&scope).unwrap();
+        let query = StatsQuery { scope: scope.clone(), ..StatsQuery::of_all() };
+        executions.last_started_at(&query).unwrap();
+        for step in [Step::Hour, Step::Day] {
+            executions.last_started_by(&query, step).unwrap();
+        }
         for (from, to) in [(None, None), (Some(T0 + Duration::hours(5)), Some(T0 + Duration::hours(80)))] {
             let query = StatsQuery { scope: scope.clone(), from, to, counting: Counting::Stored };
             executions.tally(&query).unwrap();

@@ -300,7 +300,26 @@ impl Case<'_> {
         }
         let scope = flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
         let newest = items.iter().map(|item| item.started_at).max();
-        prop_assert_eq!(executions.last_started_at(&scope).expect("the store answers"), newest);
+        let query = StatsQuery { scope, ..StatsQuery::of_all() };
+        prop_assert_eq!(executions.last_started_at(&query).expect("the store answers"), newest);
+        for step in [Step::Hour, Step::Day] {
+            let mut last: BTreeMap<OffsetDateTime, OffsetDateTime> = BTreeMap::new();
+            for item in &items {
+                let newest = last.entry(step.begin(item.started_at)).or_insert(item.started_at);
+                *newest = item.started_at.max(*newest);
+            }
+            let last: Vec<_> = last.into_iter().collect();
+            prop_assert_eq!(executions.last_started_by(&query, step).expect("the store answers"), last);
+        }
+        // Of some hours, those that lie outside do not count.
+        if let Some(newest) = newest {
+            let hour = Step::Hour.begin(newest);
+            let before = StatsQuery { to: Some(hour), ..query };
+            let expected = items.iter().map(|item| item.started_at).filter(|at| *at < hour).max();
+            prop_assert_eq!(executions.last_started_at(&before).expect("the store answers"), expected);
+            let series = executions.last_started_by(&before, Step::Day).expect("the store answers");
+            prop_assert_eq!(series.last().map(|(_, last)| *last), expected);
+        }
         Ok(recount)
     }
 

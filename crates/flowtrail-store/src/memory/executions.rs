@@ -100,13 +100,21 @@ impl ExecutionStore for MemoryStore {
         Ok(tallies.into_iter().filter(|(_, tally)| *tally != Tally::default()).collect())
     }
 
-    fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError> {
-        let state = self.lock();
-        let in_scope = |row: &&Row| match scope {
-            StatsScope::All => true,
-            StatsScope::Flows(flows) => flows.contains(&row.flow_id),
-        };
-        Ok(state.executions.values().filter(in_scope).map(|row| row.execution.summary.started_at).max())
+    fn last_started_at(&self, query: &StatsQuery) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(self.lock().starts(query).into_iter().max())
+    }
+
+    fn last_started_by(
+        &self,
+        query: &StatsQuery,
+        step: Step,
+    ) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, StoreError> {
+        let mut last = BTreeMap::new();
+        for at in self.lock().starts(query) {
+            let newest = last.entry(step.begin(at)).or_insert(at);
+            *newest = at.max(*newest);
+        }
+        Ok(last.into_iter().collect())
     }
 
     fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError> {
@@ -279,6 +287,20 @@ impl State {
             user_name: kept.user_id.and_then(|id| self.users.get(&id)).map(|user| user.name.clone()),
             ..kept.clone()
         }
+    }
+
+    /// When the executions began that began in the hours of a query.
+    fn starts(&self, query: &StatsQuery) -> Vec<OffsetDateTime> {
+        let (from, to) = query.hours();
+        let is_wanted = |row: &&Row| {
+            let at = row.execution.summary.started_at;
+            let in_scope = match &query.scope {
+                StatsScope::All => true,
+                StatsScope::Flows(flows) => flows.contains(&row.flow_id),
+            };
+            in_scope && from.is_none_or(|from| at >= from) && to.is_none_or(|to| at < to)
+        };
+        self.executions.values().filter(is_wanted).map(|row| row.execution.summary.started_at).collect()
     }
 
     fn pending(&self, limit: usize, wanted: impl Fn(&Row) -> bool) -> impl Iterator<Item = &Row> {

@@ -139,12 +139,23 @@ pub trait ExecutionStore: Send + Sync {
     /// When the database does not answer, or a row is corrupt.
     fn tally_by(&self, query: &StatsQuery, step: Step) -> Result<Vec<(OffsetDateTime, Tally)>, StoreError>;
 
-    /// When the newest execution began.
+    /// When the newest execution began that is there, of those that began in the hours of a query.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError>;
+    fn last_started_at(&self, query: &StatsQuery) -> Result<Option<OffsetDateTime>, StoreError>;
+
+    /// The same for each hour or day in which there is one, oldest first: when the hour or day began, and the execution.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn last_started_by(
+        &self,
+        query: &StatsQuery,
+        step: Step,
+    ) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, StoreError>;
 
     /// When the execution was recorded that was recorded last. What is recorded by the same process after it was asked
     /// has a later time.

@@ -1,5 +1,7 @@
 //! Statistics, from counters that are kept with the rows they count.
 
+use std::collections::BTreeMap;
+
 use flowtrail_types::{Counting, FlowId, Principal, Statistics, StatsQuery, StatsScope, Step};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -49,8 +51,7 @@ impl Tracker {
         let query = self.stats_query(principal, flow, range)?;
         let executions = self.inner.store.executions();
         let tally = executions.tally(&query)?;
-        // Of some hours the last start is not asked for: the hours say it themselves.
-        let last = executions.last_started_at(&query.scope)?;
+        let last = executions.last_started_at(&query)?;
         Ok(Statistics::new(&tally, last))
     }
 
@@ -74,10 +75,13 @@ impl Tracker {
             }
         }
         let query = self.stats_query(principal, flow, range)?;
-        let series = self.inner.store.executions().tally_by(&query, step)?;
+        let executions = self.inner.store.executions();
+        let series = executions.tally_by(&query, step)?;
+        let last: BTreeMap<OffsetDateTime, OffsetDateTime> =
+            executions.last_started_by(&query, step)?.into_iter().collect();
         Ok(series
             .into_iter()
-            .map(|(at, tally)| StatsPoint { at, figures: Statistics::new(&tally, None) })
+            .map(|(at, tally)| StatsPoint { at, figures: Statistics::new(&tally, last.get(&at).copied()) })
             .collect())
     }
 

@@ -49,9 +49,10 @@ pub(super) fn list_overdue(
 const PENDING: (executions::id, executions::deadline_at, executions::lease_us, executions::source) =
     (executions::id, executions::deadline_at, executions::lease_us, executions::source);
 
-fn pending(
-    rows: QueryResult<Vec<(Id, Option<At>, Option<i64>, String)>>,
-) -> Result<Vec<PendingExecution>, StoreError> {
+/// What they hold of one execution.
+type PendingRow = (Id, Option<At>, Option<i64>, String);
+
+fn pending(rows: QueryResult<Vec<PendingRow>>) -> Result<Vec<PendingExecution>, StoreError> {
     let rows = rows.map_err(backend::translate)?;
     let found = rows.into_iter().filter_map(|(id, deadline_at, lease_us, source)| {
         let source =

@@ -229,23 +229,6 @@ pub(crate) fn newest(conn: &mut Conn, flow: FlowId, limit: u32) -> Result<Vec<Ex
     Ok(list(conn, &query)?.items)
 }
 
-/// When the newest execution began, of some flows or of all.
-pub(super) fn last_started_at(
-    conn: &mut Conn,
-    scope: &StatsScope,
-) -> Result<Option<OffsetDateTime>, StoreError> {
-    let mut query = ExecutionQuery::newest(ExecutionFilter::default(), 1);
-    let StatsScope::Flows(of) = scope else {
-        return Ok(list(conn, &query)?.items.first().map(|newest| newest.started_at));
-    };
-    let mut newest = None;
-    for flow in of {
-        query.filter.flow = Some(*flow);
-        newest = newest.max(list(conn, &query)?.items.first().map(|newest| newest.started_at));
-    }
-    Ok(newest)
-}
-
 type EndedRow = (At, Id, Id, String, i64, bool, i64);
 
 pub(super) fn list_ended(conn: &mut Conn, query: &EndedQuery) -> Result<EndedPage, StoreError> {

@@ -5,6 +5,7 @@ mod by_end;
 mod commit;
 mod conditions;
 mod housekeeping;
+mod last;
 mod list;
 mod lookup;
 mod merge;
@@ -96,8 +97,16 @@ impl ExecutionStore for DieselStore {
         self.read(|conn| statistics::tally_by(conn, query, step))
     }
 
-    fn last_started_at(&self, scope: &StatsScope) -> Result<Option<OffsetDateTime>, StoreError> {
-        self.read(|conn| list::last_started_at(conn, scope))
+    fn last_started_at(&self, query: &StatsQuery) -> Result<Option<OffsetDateTime>, StoreError> {
+        self.read(|conn| last::last_started_at(conn, query))
+    }
+
+    fn last_started_by(
+        &self,
+        query: &StatsQuery,
+        step: Step,
+    ) -> Result<Vec<(OffsetDateTime, OffsetDateTime)>, StoreError> {
+        self.read(|conn| last::last_started_by(conn, query, step))
     }
 
     fn last_recorded_at(&self) -> Result<Option<OffsetDateTime>, StoreError> {

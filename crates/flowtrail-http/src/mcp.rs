@@ -4,7 +4,7 @@
 //! session that it names, the size of its body, and that the body is JSON, which the SDK answers in no form
 //! that a client could read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use flowtrail_mcp::proxy::read_message;
-use flowtrail_mcp::{CallHeaders, FlowServer, PlainCall};
+use flowtrail_mcp::{CallHeaders, FlowServer, PlainCall, malformed};
+use flowtrail_runner::TraceContext;
 use flowtrail_types::{Principal, UserId};
 use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
 use serde_json::Value;
@@ -69,6 +70,7 @@ pub(crate) struct Doors {
     hosts: Vec<String>,
     origins: Vec<String>,
     sessions: Mutex<Sessions>,
+    in_flight: Arc<Mutex<HashSet<(String, String)>>>,
 }
 
 /// Whose a session is: a user's, and not that of a token that only reads for them.
@@ -98,6 +100,7 @@ impl Doors {
             hosts: options.allowed_hosts.clone(),
             origins: options.allowed_origins.clone(),
             sessions: Mutex::default(),
+            in_flight: Arc::default(),
         }
     }
 
@@ -154,6 +157,43 @@ impl Doors {
     }
 }
 
+/// A request of a session that has not been answered, by the session and the request's id.
+struct InFlight {
+    all: Arc<Mutex<HashSet<(String, String)>>>,
+    key: (String, String),
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+/// Notes that a request of a session is under way, unless one with its id is: of the two answers nobody could tell which is whose.
+fn in_flight(
+    request: &ServiceRequest,
+    rules: Rules,
+    doors: &Doors,
+    message: &Value,
+) -> Result<Option<InFlight>, Box<HttpResponse>> {
+    let session = header_text(request.headers().get(SESSION_HEADER)).filter(|_| rules.is_own);
+    let id = message.get("id").filter(|_| message["method"].is_string());
+    let (Some(session), Some(id)) = (session, id) else { return Ok(None) };
+    let key = (session.to_owned(), id.to_string());
+    let all = Arc::clone(&doors.in_flight);
+    if !all.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+        let text = "Invalid Request: a request with this `id` has not been answered yet in this session";
+        return Err(Box::new(json_rpc_error(-32600, id, text)));
+    }
+    Ok(Some(InFlight { all, key }))
+}
+
+/// Whether a request says that its body is JSON.
+fn is_json(request: &ServiceRequest) -> bool {
+    let kind = header_text(request.headers().get(header::CONTENT_TYPE)).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
 /// Whether a `Host` header is the allowed name: on any port when the name has none.
 fn is_host(allowed: &str, host: &str) -> bool {
     let (name, port) = split_port(host);
@@ -184,7 +224,7 @@ async fn pass(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     // As the SDK will read it, so that what is nested too deeply for it is refused here, too.
-    let rules = Rules { read: |body| serde_json::from_slice(body), is_taken: is_json_rpc, is_own: true };
+    let rules = Rules { read: |body| serde_json::from_slice(body), why_not: malformed, is_own: true };
     pass_if(rules, request, next).await
 }
 
@@ -193,8 +233,8 @@ async fn pass(
 struct Rules {
     /// Reads a body.
     read: fn(&[u8]) -> serde_json::Result<Value>,
-    /// Whether a body is taken.
-    is_taken: fn(&Value) -> bool,
+    /// Why a body is not taken; nothing when it is.
+    why_not: fn(&Value) -> Option<&'static str>,
     /// Whether this is Flowtrail's own service: then the doors know whose sessions are whose.
     is_own: bool,
 }
@@ -204,7 +244,7 @@ pub(crate) async fn pass_upstream(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let rules = Rules { read: read_message, is_taken: |_| true, is_own: false };
+    let rules = Rules { read: read_message, why_not: |_| None, is_own: false };
     pass_if(rules, request, next).await
 }
 
@@ -215,16 +255,30 @@ async fn pass_if(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     match admit(&mut request, rules).await {
         Ok(Admitted { doors, principal, message }) => {
+            if rules.is_own
+                && let Some(answer) = answered(&request, &principal, &message).await
+            {
+                return Ok(request.into_response(answer));
+            }
+            let id = message.get("id").cloned().unwrap_or_default();
+            let in_flight = match in_flight(&request, rules, &doors, &message) {
+                Ok(in_flight) => in_flight,
+                Err(refusal) => return Ok(request.into_response(*refusal)),
+            };
             if rules.is_own {
-                if let Some(answer) = answered(&request, &principal, &message).await {
-                    return Ok(request.into_response(answer));
-                }
                 // It may take many times the memory of what it was read from, and the answer may take its time.
                 drop(message);
             } else {
                 request.extensions_mut().insert(Message(message));
             }
+            let is_json = is_json(&request);
             let response = next.call(request).await?;
+            if rules.is_own && is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+                // What the SDK says of a message that it cannot read, in the words of no protocol.
+                let text = "Invalid Request: this is no message of MCP; check the types of `params`";
+                let refusal = json_rpc_error(-32600, &id, text);
+                return Ok(response.into_response(refusal));
+            }
             if let Some(session) =
                 header_text(response.headers().get(SESSION_HEADER)).filter(|_| rules.is_own)
             {
@@ -236,7 +290,7 @@ async fn pass_if(
             }
             // A stream ends with the key by which it was opened.
             let asked = response.request().clone();
-            Ok(response.map_body(|_, body| AsLongAs::new(body, asked)).map_into_boxed_body())
+            Ok(response.map_body(|_, body| AsLongAs::new(body, asked, in_flight)).map_into_boxed_body())
         }
         Err(refusal) => Ok(request.into_response(refusal).map_into_boxed_body()),
     }
@@ -246,10 +300,12 @@ async fn pass_if(
 struct AsLongAs<B> {
     body: Pin<Box<B>>,
     until: Pin<Box<dyn Future<Output = ()>>>,
+    /// The request is answered when it ends.
+    _in_flight: Option<InFlight>,
 }
 
 impl<B> AsLongAs<B> {
-    fn new(body: B, request: HttpRequest) -> Self {
+    fn new(body: B, request: HttpRequest, in_flight: Option<InFlight>) -> Self {
         let app = request.app_data::<web::Data<App>>().cloned();
         let until = async move {
             // A server that stops does not wait for those who listen.
@@ -259,7 +315,7 @@ impl<B> AsLongAs<B> {
                 () = hang_up.cancelled() => {}
             }
         };
-        Self { body: Box::pin(body), until: Box::pin(until) }
+        Self { body: Box::pin(body), until: Box::pin(until), _in_flight: in_flight }
     }
 }
 
@@ -291,9 +347,27 @@ async fn answered(request: &ServiceRequest, principal: &Principal, message: &Val
     let app = request.app_data::<web::Data<App>>()?;
     // Below it there is nothing.
     (request.path().trim_end_matches('/') == "/mcp").then_some(())?;
-    let call = PlainCall::of(&call_headers(request.headers())?, message)?;
+    let call = PlainCall::of(&call_headers(request.headers())?, &trace_of(request.headers()), message)?;
     let answer = app.flow_server().answer(&call, principal, app.hang_up()).await?;
     Some(HttpResponse::Ok().content_type("application/json").body(answer))
+}
+
+/// Whether a client takes both kinds of answers that there are, in whichever words (RFC 9110, section 12.5.1). One that says nothing
+/// takes everything.
+fn accepts_all(headers: &HeaderMap) -> bool {
+    let said: Vec<&str> = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).collect();
+    let takes = |kind: &str| {
+        let main = kind.split_once('/').map_or(kind, |(main, _)| main);
+        said.iter().flat_map(|value| value.split(',')).any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let range = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let is_refused = parts.any(|part| {
+                part.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok()) == Some(0.0)
+            });
+            !is_refused && (range == "*/*" || range == format!("{main}/*") || range == kind)
+        })
+    };
+    said.is_empty() || (takes("application/json") && takes("text/event-stream"))
 }
 
 /// What the headers of a request say of a call; nothing when one of them is missing or there twice, or others belong to the
@@ -317,6 +391,16 @@ fn call_headers(headers: &HeaderMap) -> Option<CallHeaders<'_>> {
     })
 }
 
+/// The trace context in the headers of a request.
+pub(crate) fn trace_of(headers: &HeaderMap) -> TraceContext {
+    let text = |name: &str| header_text(headers.get(name)).map(str::to_owned);
+    TraceContext {
+        traceparent: text("traceparent"),
+        tracestate: text("tracestate"),
+        baggage: text("baggage"),
+    }
+}
+
 /// A request that was let in.
 struct Admitted {
     doors: web::Data<Doors>,
@@ -331,6 +415,11 @@ async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, H
     let doors = request.app_data::<web::Data<Doors>>().cloned().ok_or_else(missing)?;
     let app = request.app_data::<web::Data<App>>().cloned().ok_or_else(missing)?;
     doors.check_host(request.request()).map_err(refuse)?;
+    if rules.is_own && accepts_all(request.headers()) {
+        // The SDK knows no wildcards.
+        let kinds = header::HeaderValue::from_static("application/json, text/event-stream");
+        request.headers_mut().insert(header::ACCEPT, kinds);
+    }
     let Caller(principal) = request.extract::<Caller>().await.map_err(|error| {
         let mut refused = error.error_response();
         if refused.status() == StatusCode::UNAUTHORIZED {
@@ -349,12 +438,13 @@ async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, H
         // What was packed is passed on unpacked.
         request.headers_mut().remove(header::CONTENT_ENCODING);
         match (rules.read)(&bytes) {
-            Err(error) => return Err(json_rpc_error(-32700, format!("Parse error: {error}"))),
-            Ok(message) if !(rules.is_taken)(&message) => {
-                let expected = "Invalid Request: expected one JSON-RPC 2.0 message, an object with `jsonrpc` and `method`";
-                return Err(json_rpc_error(-32600, expected.to_owned()));
+            Err(error) => {
+                return Err(json_rpc_error(-32700, &Value::Null, &format!("Parse error: {error}")));
             }
             Ok(read) => message = read,
+        }
+        if let Some(reason) = (rules.why_not)(&message) {
+            return Err(json_rpc_error(-32600, &Value::Null, &format!("Invalid Request: {reason}")));
         }
         request.extensions_mut().insert(Posted(bytes.clone()));
         request.set_payload(payload_of(bytes));
@@ -363,19 +453,11 @@ async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, H
     Ok(Admitted { doors, principal, message })
 }
 
-/// Whether a body is one message of the protocol: a request, a notification, or an answer.
-fn is_json_rpc(message: &Value) -> bool {
-    message["jsonrpc"] == "2.0"
-        && (message["method"].is_string()
-            || message.get("result").is_some()
-            || message.get("error").is_some())
-}
-
-/// A body that is no message, answered as JSON-RPC 2.0 (section 5.1) wants.
-fn json_rpc_error(code: i32, message: String) -> HttpResponse {
+/// A body that is no message that is taken, answered as JSON-RPC 2.0 (section 5.1) wants.
+fn json_rpc_error(code: i32, id: &Value, message: &str) -> HttpResponse {
     HttpResponse::build(StatusCode::BAD_REQUEST).json(serde_json::json!({
         "jsonrpc": "2.0",
-        "id": null,
+        "id": id,
         "error": {"code": code, "message": message},
     }))
 }
@@ -388,6 +470,22 @@ fn payload_of(bytes: Bytes) -> Payload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_takes_both_kinds_of_answers_says_so_in_many_ways() {
+        let accepts = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::ACCEPT, header::HeaderValue::from_static(value));
+            }
+            accepts_all(&headers)
+        };
+        assert!(accepts(&[]) && accepts(&["*/*"]) && accepts(&["text/html, */*;q=0.1"]));
+        assert!(accepts(&["application/*, text/*"]) && accepts(&["application/json", "Text/Event-Stream"]));
+        assert!(accepts(&["application/json;q=0.9,text/event-stream;q=0.5"]));
+        assert!(!accepts(&["application/json"]) && !accepts(&["text/event-stream"]) && !accepts(&[""]));
+        assert!(!accepts(&["application/json, text/event-stream;q=0"]) && !accepts(&["*/*;q=0"]));
+    }
 
     #[test]
     fn a_host_is_allowed_by_name_and_if_told_by_port() {

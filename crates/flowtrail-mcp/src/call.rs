@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowtrail_runner::{Call, RunError, output_schema};
+use flowtrail_runner::{Call, RunError, TraceContext, output_schema};
 use flowtrail_tracker::TrackerError;
 use flowtrail_types::{Principal, Source};
 use rmcp::model::{CallToolRequestParams, CallToolResult, Implementation, RequestId};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::progress::{self, Steps};
-use crate::{FlowServer, answer};
+use crate::{FlowServer, answer, trace};
 
 /// Runs the flow behind a tool.
 pub(crate) async fn call(
@@ -105,7 +105,7 @@ pub(crate) struct Said<'a> {
     pub(crate) protocol: Option<&'a str>,
     pub(crate) id: &'a RequestId,
     pub(crate) session: Option<&'a str>,
-    pub(crate) traceparent: Option<&'a str>,
+    pub(crate) trace: &'a TraceContext,
 }
 
 /// The same as the SDK has it.
@@ -115,12 +115,19 @@ fn said(context: &RequestContext<RoleServer>) -> Value {
     // Without a handshake the SDK makes a client up; only what the request says is true.
     let client = if is_stateless { context.meta.client_info() } else { context.client_info() };
     let parts = context.extensions.get::<http::request::Parts>();
+    let header = |name: &str| parts?.headers.get(name)?.to_str().ok().map(str::to_owned);
+    let headers = TraceContext {
+        traceparent: header("traceparent"),
+        tracestate: header("tracestate"),
+        baggage: header("baggage"),
+    };
+    let about = serde_json::to_value(&context.meta).unwrap_or_default();
     meta(Said {
         client: client.as_ref(),
         protocol: version.as_ref().map(|version| version.as_str()),
         id: &context.id,
-        session: parts.and_then(|parts| parts.headers.get("mcp-session-id")).and_then(|id| id.to_str().ok()),
-        traceparent: context.meta.get_traceparent(),
+        session: header("mcp-session-id").as_deref(),
+        trace: &trace::of_request(&about, &headers),
     })
 }
 
@@ -136,8 +143,11 @@ pub(crate) fn meta(said: Said<'_>) -> Value {
         }
     };
     note("protocol", said.protocol);
-    note("requestId", Some(&said.id.to_string()));
     note("session", said.session);
-    note("traceparent", said.traceparent);
+    for (name, value) in said.trace.fields() {
+        note(name, Some(value));
+    }
+    // As JSON has it: `1` and `"1"` are two requests.
+    meta.insert("requestId".to_owned(), serde_json::to_value(said.id).unwrap_or_default());
     Value::Object(meta)
 }

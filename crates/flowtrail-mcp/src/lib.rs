@@ -11,6 +11,7 @@
 mod answer;
 mod call;
 mod caller;
+mod check;
 mod history;
 mod plain;
 mod progress;
@@ -18,9 +19,11 @@ pub mod proxy;
 mod server;
 mod stdio;
 mod tools;
+mod trace;
 mod unanswered;
 
 pub use caller::UpstreamCaller;
+pub use check::malformed;
 pub use plain::{CallHeaders, PlainCall};
 pub use server::{Caller, FlowServer};
 pub use stdio::{StdioError, serve_stdio};

@@ -5,7 +5,7 @@
 //! is decided narrowly. Whatever is out of the ordinary in a call, and every refusal, is the SDK's: nothing of the protocol
 //! is decided twice.
 
-use flowtrail_runner::{Call, RunError, output_schema};
+use flowtrail_runner::{Call, RunError, TraceContext, output_schema};
 use flowtrail_types::{Principal, Source};
 use rmcp::model::{
     CallToolResponse, ClientCapabilities, Implementation, JsonObject, ProtocolVersion, RequestId,
@@ -15,14 +15,13 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{Said, failed, meta};
-use crate::{FlowServer, answer, history};
+use crate::{FlowServer, answer, history, trace};
 
 const PROTOCOL: &str = "io.modelcontextprotocol/protocolVersion";
 const CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-const TRACEPARENT: &str = "traceparent";
 /// What else a plain call may say of itself.
-const TRACE: &[&str] = &["tracestate", "baggage"];
+const TRACE: &[&str] = &["traceparent", "tracestate", "baggage"];
 
 /// The headers by which a request says what it is, each of which was sent once.
 #[derive(Debug, Clone, Copy)]
@@ -46,13 +45,13 @@ pub struct PlainCall {
     name: String,
     arguments: JsonObject,
     client: Option<Implementation>,
-    traceparent: Option<String>,
+    trace: TraceContext,
 }
 
 impl PlainCall {
-    /// A message as a plain call, if it is one and its headers say the same.
+    /// A message as a plain call, if it is one and its headers say the same. Beside them it may have come with a trace context.
     #[must_use]
-    pub fn of(headers: &CallHeaders<'_>, message: &Value) -> Option<Self> {
+    pub fn of(headers: &CallHeaders<'_>, trace: &TraceContext, message: &Value) -> Option<Self> {
         let version = ProtocolVersion::V_2026_07_28;
         let accepts = |kind: &str| headers.accept.split(',').any(|part| part.trim() == kind);
         let is_told = headers.version == version.as_str()
@@ -65,14 +64,14 @@ impl PlainCall {
         let params = message.get("params")?.as_object()?;
         only(params, &["name", "arguments", "_meta"])?;
         let about = params.get("_meta")?.as_object()?;
-        let is_known =
-            |key: &str| matches!(key, PROTOCOL | CLIENT | CAPABILITIES | TRACEPARENT) || TRACE.contains(&key);
+        let is_known = |key: &str| matches!(key, PROTOCOL | CLIENT | CAPABILITIES) || TRACE.contains(&key);
         let name = params.get("name")?.as_str()?;
         let is_plain = message.get("jsonrpc")? == "2.0"
             && message.get("method")? == "tools/call"
             && headers.name == name
             && !name.starts_with(history::PREFIX)
             && about.keys().all(|key| is_known(key))
+            && TRACE.iter().all(|name| about.get(*name).is_none_or(Value::is_string))
             && about.get(PROTOCOL)? == version.as_str();
         if !is_plain {
             return None;
@@ -96,10 +95,7 @@ impl PlainCall {
                 Some(client) => Some(serde_json::from_value(client.clone()).ok()?),
                 None => None,
             },
-            traceparent: match about.get(TRACEPARENT) {
-                Some(traceparent) => Some(traceparent.as_str()?.to_owned()),
-                None => None,
-            },
+            trace: trace::of_request(params.get("_meta")?, trace),
         })
     }
 }
@@ -126,7 +122,7 @@ impl FlowServer {
             protocol: Some(ProtocolVersion::V_2026_07_28.as_str()),
             id: &call.id,
             session: None,
-            traceparent: call.traceparent.as_deref(),
+            trace: &call.trace,
         };
         let stop = hang_up.child_token();
         let _stop_when_dropped = stop.clone().drop_guard();
@@ -167,7 +163,7 @@ mod tests {
             PROTOCOL: "2026-07-28",
             CLIENT: {"name": "it", "version": "1"},
             CAPABILITIES: {"elicitation": {}},
-            TRACEPARENT: "00-1-2-01",
+            "traceparent": "00-1-2-01",
         });
         let params = json!({"name": "echo", "arguments": {"a": 1}, "_meta": about});
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
@@ -175,11 +171,11 @@ mod tests {
 
     #[test]
     fn a_plain_call_is_read() {
-        let call = PlainCall::of(&HEADERS, &message()).unwrap();
+        let call = PlainCall::of(&HEADERS, &TraceContext::default(), &message()).unwrap();
         assert_eq!((call.id, call.name.as_str()), (RequestId::Number(1), "echo"));
         assert_eq!(Value::Object(call.arguments), json!({"a": 1}));
         assert_eq!(call.client.unwrap().name, "it");
-        assert_eq!(call.traceparent.as_deref(), Some("00-1-2-01"));
+        assert_eq!(call.trace.traceparent.as_deref(), Some("00-1-2-01"));
     }
 
     #[test]
@@ -193,7 +189,7 @@ mod tests {
             CallHeaders { name: "other", ..HEADERS },
         ];
         for headers in other_headers {
-            assert_eq!(PlainCall::of(&headers, &message()), None, "{headers:?}");
+            assert_eq!(PlainCall::of(&headers, &TraceContext::default(), &message()), None, "{headers:?}");
         }
         let changes = [
             ("/jsonrpc", json!("1.0")),
@@ -215,7 +211,7 @@ mod tests {
             let mut message = message();
             let (parent, key) = place.rsplit_once('/').unwrap();
             message.pointer_mut(parent).unwrap()[key.replace("~1", "/")] = value;
-            assert_eq!(PlainCall::of(&HEADERS, &message), None, "{place}");
+            assert_eq!(PlainCall::of(&HEADERS, &TraceContext::default(), &message), None, "{place}");
         }
     }
 }

@@ -3,17 +3,23 @@
 //! The SDK drops lines that it cannot read without a word. Here each line passes a check first, so that whoever
 //! wrote it is told, as JSON-RPC 2.0 (section 5.1) wants.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rmcp::ServiceExt;
+use rmcp::model::ClientJsonRpcMessage;
 use rmcp::service::ServerInitializeError;
 use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::FlowServer;
+use crate::{FlowServer, malformed};
 
 /// The longest line that is read.
 const MAX_LINE: usize = 16 << 20;
+/// Of how many requests it is known that they have not been answered.
+const MOST_UNANSWERED: usize = 10_000;
 
 /// Why serving over standard input and output ended early.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +51,10 @@ async fn serve(
     let (to_sdk, sdk_reads) = tokio::io::duplex(64 << 10);
     let (sdk_writes, from_sdk) = tokio::io::duplex(64 << 10);
     let (refusals, refused) = mpsc::unbounded_channel();
-    let reader = tokio::spawn(pass_on(input, to_sdk, refusals));
-    let writer = tokio::spawn(write_lines(from_sdk, refused, output));
+    let unanswered = Unanswered::default();
+    let asked = unanswered.clone();
+    let reader = tokio::spawn(async move { pass_on(input, to_sdk, refusals, &asked).await });
+    let writer = tokio::spawn(async move { write_lines(from_sdk, refused, output, &unanswered).await });
     let ended = match server.serve_with_ct((sdk_reads, sdk_writes), shutdown).await {
         Ok(running) => running.waiting().await.map(|_| ()).map_err(StdioError::Died),
         // A client that leaves before it has said anything is no failure.
@@ -61,11 +69,12 @@ async fn serve(
     ended
 }
 
-/// Passes lines on to the SDK, and answers those that are not JSON.
+/// Passes lines on to the SDK, and answers those that are no messages.
 async fn pass_on(
     mut input: impl AsyncBufRead + Unpin,
     mut to_sdk: impl AsyncWrite + Unpin,
     refusals: mpsc::UnboundedSender<String>,
+    unanswered: &Unanswered,
 ) {
     let mut line = Vec::new();
     loop {
@@ -78,28 +87,88 @@ async fn pass_on(
                 return;
             }
         };
-        let refusal = if length > MAX_LINE {
-            Some(format!("the line has {length} bytes, the limit is {MAX_LINE}"))
-        } else {
-            // Parsed as the SDK will do it, so that what is nested too deeply for it is answered here.
-            serde_json::from_slice::<Value>(&line).err().map(|error| error.to_string())
-        };
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let Some(reason) = refusal else {
+        let refusal = if length > MAX_LINE {
+            let reason = format!("the line has {length} bytes, the limit is {MAX_LINE}");
+            Some(error(&Value::Null, -32700, &format!("Parse error: {reason}")))
+        } else {
+            refusal(&line, unanswered)
+        };
+        let Some(refusal) = refusal else {
             if to_sdk.write_all(&line).await.is_err() {
                 return;
             }
             continue;
         };
-        let error = serde_json::json!({
-            "jsonrpc": "2.0",
-            "id": null,
-            "error": {"code": -32700, "message": format!("Parse error: {reason}")},
-        });
-        if refusals.send(format!("{error}\n")).is_err() {
+        if refusals.send(format!("{refusal}\n")).is_err() {
             return;
+        }
+    }
+}
+
+/// The answer to a line that the SDK would drop, or whose answer could not be told from another's.
+fn refusal(line: &[u8], unanswered: &Unanswered) -> Option<Value> {
+    // Parsed as the SDK will do it, so that what is nested too deeply for it is answered here.
+    let message: Value = match serde_json::from_slice(line) {
+        Ok(message) => message,
+        Err(reason) => return Some(error(&Value::Null, -32700, &format!("Parse error: {reason}"))),
+    };
+    let invalid = |id: &Value, why: &str| Some(error(id, -32600, &format!("Invalid Request: {why}")));
+    if let Some(why) = malformed(&message) {
+        return invalid(&Value::Null, why);
+    }
+    let id = message.get("id").filter(|_| message["method"].is_string());
+    if let Err(reason) = serde_json::from_slice::<ClientJsonRpcMessage>(line) {
+        log::debug!("a message could not be read: {reason}");
+        return match id {
+            Some(id) => invalid(id, "this is no message of MCP; check the types of `params`"),
+            // A notification is answered by nobody.
+            None => None,
+        };
+    }
+    if let Some(id) = id
+        && !unanswered.begin(id)
+    {
+        return invalid(id, "a request with this `id` has not been answered yet");
+    }
+    if message["method"] == "notifications/cancelled" {
+        // It gets no answer any more.
+        unanswered.end(&message["params"]["requestId"]);
+    }
+    None
+}
+
+fn error(id: &Value, code: i32, message: &str) -> Value {
+    serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})
+}
+
+/// The ids of the requests that have not been answered.
+#[derive(Debug, Clone, Default)]
+struct Unanswered(Arc<Mutex<HashSet<String>>>);
+
+impl Unanswered {
+    /// Notes a request; false when one with its id is noted.
+    fn begin(&self, id: &Value) -> bool {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Beyond that many nothing is noted, rather than refused.
+        ids.len() >= MOST_UNANSWERED || ids.insert(id.to_string())
+    }
+
+    fn end(&self, id: &Value) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id.to_string());
+    }
+
+    /// Notes that a line answers a request, if it does.
+    fn answered_by(&self, line: &[u8]) {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            id: Value,
+            method: Option<serde::de::IgnoredAny>,
+        }
+        if let Ok(Answer { id, method: None }) = serde_json::from_slice(line) {
+            self.end(&id);
         }
     }
 }
@@ -134,6 +203,7 @@ async fn write_lines(
     from_sdk: impl AsyncRead + Unpin,
     mut refused: mpsc::UnboundedReceiver<String>,
     mut output: impl AsyncWrite + Unpin,
+    unanswered: &Unanswered,
 ) {
     let mut from_sdk = BufReader::new(from_sdk);
     let mut line = Vec::new();
@@ -143,6 +213,7 @@ async fn write_lines(
                 if !matches!(read, Ok(1..)) {
                     break;
                 }
+                unanswered.answered_by(&line);
                 let written = output.write_all(&line).await;
                 line.clear();
                 written

@@ -64,7 +64,7 @@ pub(crate) fn not_started(error: &dyn std::fmt::Display) -> UpstreamError {
 }
 
 /// An error that the server reports by JSON-RPC.
-fn by_server(error: &ErrorData, what: &str) -> UpstreamError {
+pub(crate) fn by_server(error: &ErrorData, what: &str) -> UpstreamError {
     let code = error.code.0;
     let message = match error.message.trim() {
         "" => format!("{what} without a message (code {code})"),

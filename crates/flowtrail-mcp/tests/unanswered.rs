@@ -2,7 +2,7 @@
 
 use flowtrail_mcp::UpstreamCaller;
 use flowtrail_mcp::proxy::{Reach, Target, Upstream};
-use flowtrail_runner::{UpstreamCall, UpstreamError, Upstreams};
+use flowtrail_runner::{TraceContext, UpstreamCall, UpstreamError, Upstreams};
 use flowtrail_types::{ErrorKind, ExecutionId};
 use serde_json::Map;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +15,8 @@ async fn called_at(url: &str) -> UpstreamError {
     let target = Target::new(url, []).unwrap();
     let caller = UpstreamCaller::new([Upstream::new("shop", Reach::Url(target)).unwrap()]);
     let execution: ExecutionId = "01900000-0000-7000-8000-000000000001".parse().unwrap();
-    let call = UpstreamCall { upstream: "shop", tool: "find", arguments: Map::new(), execution };
+    let trace = TraceContext::default();
+    let call = UpstreamCall { upstream: "shop", tool: "find", arguments: Map::new(), execution, trace };
     caller.call(call).await.expect_err("the server gives no answer")
 }
 

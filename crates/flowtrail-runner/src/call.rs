@@ -8,7 +8,7 @@ use flowtrail_types::{ExecutionId, Flow, NodeStatus, Principal, Source};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::MAX_DESCENDANTS;
+use crate::{MAX_DESCENDANTS, TraceContext};
 
 /// A call of a flow. Made by [`Call::new`]; what is more than that is set on its fields.
 #[derive(Clone)]
@@ -74,7 +74,14 @@ impl Call {
     ) -> Self {
         let call = Self::new(self.principal.clone(), flow, arguments, self.source);
         let (depth, descendants) = (self.depth.saturating_add(1), Arc::clone(&self.descendants));
-        Self { parent: Some(parent), cancel, depth, descendants, ..call }
+        // The same trace, but neither the client nor its session: a flow calls, not they.
+        let meta = self.trace().to_meta();
+        Self { parent: Some(parent), meta, cancel, depth, descendants, ..call }
+    }
+
+    /// The trace that the caller says it is part of.
+    pub(crate) fn trace(&self) -> TraceContext {
+        self.meta.as_ref().map(TraceContext::of_meta).unwrap_or_default()
     }
 
     /// Counts a flow that one of its nodes is about to call. False when that would be one too many.

@@ -40,6 +40,7 @@ mod size;
 mod suggest;
 mod tally;
 mod template;
+mod trace;
 mod upstreams;
 mod validate;
 
@@ -54,6 +55,7 @@ pub use nodes::output_schema;
 pub use problem::{Problem, Problems};
 pub use runner::{Runner, RunnerOptions, Running};
 pub use secrets::Secrets;
+pub use trace::TraceContext;
 pub use upstreams::{UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams};
 pub use validate::validate;
 

@@ -6,6 +6,8 @@ use flowtrail_types::{ErrorKind, ExecutionId};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
+use crate::TraceContext;
+
 /// Tools of MCP servers, as `McpTool` nodes call them.
 pub trait Upstreams: Debug + Send + Sync {
     /// The names of the configured upstreams.
@@ -31,6 +33,8 @@ pub struct UpstreamCall<'a> {
     pub arguments: Map<String, Value>,
     /// The execution that calls, for a trace.
     pub execution: ExecutionId,
+    /// The trace that the flow was called in, to be passed on.
+    pub trace: TraceContext,
 }
 
 /// What a tool answered.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use flowtrail_runner::{
-    RunnerOptions, Secrets, UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams, parse_flow,
+    RunnerOptions, Secrets, TraceContext, UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams, parse_flow,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorKind, ExecutionId};
@@ -25,6 +25,7 @@ struct Called {
     tool: String,
     arguments: Map<String, Value>,
     execution: ExecutionId,
+    trace: TraceContext,
 }
 
 /// Two upstreams, `shop` and `crm`, which give these answers one after the other and then never one again.
@@ -43,9 +44,9 @@ impl Upstreams for Told {
 
     fn call<'a>(&'a self, call: UpstreamCall<'a>) -> BoxFuture<'a, Answer> {
         Box::pin(async move {
-            let UpstreamCall { upstream, tool, arguments, execution } = call;
+            let UpstreamCall { upstream, tool, arguments, execution, trace } = call;
             let (upstream, tool) = (upstream.to_owned(), tool.to_owned());
-            self.called.lock().unwrap().push(Called { upstream, tool, arguments, execution });
+            self.called.lock().unwrap().push(Called { upstream, tool, arguments, execution, trace });
             self.asked.notify_one();
             let answer = self.answers.lock().unwrap().pop();
             let Some(answer) = answer else {
@@ -99,7 +100,8 @@ async fn a_tool_is_called_with_what_the_parameters_say() {
         panic!()
     };
     let (upstream, tool) = ("shop".to_owned(), "find".to_owned());
-    let expected = [Called { upstream, tool, arguments, execution: finished.id }];
+    let trace = TraceContext::default();
+    let expected = [Called { upstream, tool, arguments, execution: finished.id, trace }];
     assert_eq!(*upstreams.called.lock().unwrap(), expected);
 }
 

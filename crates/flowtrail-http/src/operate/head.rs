@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -30,7 +29,7 @@ pub(super) fn without_body(response: ServiceResponse<BoxBody>) -> ServiceRespons
     let (head, body) = response.into_parts();
     let size = body.size();
     drop(body);
-    ServiceResponse::new(request, HttpResponse::from(head.set_body(BoxBody::new(Nothing(size)))))
+    ServiceResponse::new(request, head.set_body(BoxBody::new(Nothing(size))))
 }
 
 /// No bytes, of the size that a `GET` would have.

@@ -21,14 +21,15 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Trace, Upstream, WebClient, WebError};
+use flowtrail_mcp::proxy::{About, Journal, Reach, Tap, Upstream, WebClient, WebError};
+use flowtrail_runner::TraceContext;
 use flowtrail_tracker::{Tracker, UpstreamTool};
 use flowtrail_types::Principal;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::mcp::{Message, Posted, pass_upstream};
+use crate::mcp::{Message, Posted, pass_upstream, trace_of};
 use crate::{ApiError, App, ErrorCode};
 
 use sessions::{Place, Sessions};
@@ -120,7 +121,7 @@ impl Upstreams {
         });
     }
 
-    fn tap(&self, upstream: &str, principal: &Principal, session: Option<&str>, trace: Trace) -> Tap {
+    fn tap(&self, upstream: &str, principal: &Principal, session: Option<&str>, trace: TraceContext) -> Tap {
         let journal = self.journal.get_or_init(|| Journal::over(self.tracker.clone(), self.input_timeout));
         journal.connection(About {
             upstream: upstream.to_owned(),
@@ -243,15 +244,10 @@ impl Asked<'_> {
     }
 
     fn tap(&self, session: Option<&str>) -> Tap {
-        let header = |name| self.header(name).map(str::to_owned);
         // Of a session the headers of its requests differ.
         let trace = match session {
-            Some(_) => Trace::default(),
-            None => Trace {
-                traceparent: header("traceparent"),
-                tracestate: header("tracestate"),
-                baggage: header("baggage"),
-            },
+            Some(_) => TraceContext::default(),
+            None => trace_of(self.request.headers()),
         };
         self.upstreams.tap(self.name, self.principal, session, trace)
     }

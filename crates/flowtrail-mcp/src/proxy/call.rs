@@ -181,7 +181,7 @@ impl Recorded {
             },
             None => self.starts.begin()?.await?,
         };
-        self.to_its_end(handle, steps).await
+        self.follow_steps(handle, steps).await
     }
 
     /// Goes on with the call that a retry answers, if it is clear which that is.
@@ -207,7 +207,7 @@ impl Recorded {
         }
     }
 
-    async fn to_its_end(
+    async fn follow_steps(
         &mut self,
         handle: ExecutionHandle,
         mut steps: mpsc::UnboundedReceiver<Step>,

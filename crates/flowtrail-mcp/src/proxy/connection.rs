@@ -4,6 +4,7 @@ mod open;
 
 use std::collections::{HashMap, VecDeque};
 
+use flowtrail_runner::TraceContext;
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{Digest, ErrorInfo, ErrorKind, Principal};
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use super::message::{Kept, Part, Seen};
 use super::moment::Moment;
 use super::rounds::{Place, Task, is_dismissed};
 use super::tasks::{TaskEvent, TaskNews};
+use crate::trace;
 
 /// Whose connection it is, and to what.
 #[derive(Debug, Clone)]
@@ -30,18 +32,7 @@ pub struct About {
     /// Whether the flows that it makes are everybody's.
     pub public: bool,
     /// The trace context of the request's headers, which counts where the message has none.
-    pub trace: Trace,
-}
-
-/// A trace context (W3C Trace Context and Baggage), as a request's headers have it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trace {
-    /// `traceparent`.
-    pub traceparent: Option<String>,
-    /// `tracestate`.
-    pub tracestate: Option<String>,
-    /// `baggage`.
-    pub baggage: Option<String>,
+    pub trace: TraceContext,
 }
 
 /// The requests that wait for an answer are no more than this; beyond it calls are not recorded, which is counted.
@@ -279,14 +270,8 @@ impl Connection {
         note("protocol", protocol.or_else(|| self.protocol.clone().map(Value::from)));
         note("requestId", Some(serde_json::from_str(id).unwrap_or_default()));
         note("session", self.about.session.clone().map(Value::from));
-        let trace = &self.about.trace;
-        for (name, header) in [
-            ("traceparent", &trace.traceparent),
-            ("tracestate", &trace.tracestate),
-            ("baggage", &trace.baggage),
-        ] {
-            let said = told.get(name).filter(|value| value.is_string()).cloned();
-            note(name, said.or_else(|| header.clone().map(Value::from)));
+        for (name, value) in trace::of_request(told, &self.about.trace).fields() {
+            note(name, Some(value.into()));
         }
         note("upstream", Some(self.about.upstream.as_str().into()));
         note("server", self.server.clone());

@@ -18,7 +18,7 @@ use super::connection::{About, Connection, Failed, Noted};
 use super::message::Kept;
 use super::moment::Moment;
 use super::starts::{Known, OTHERS, Starts, Tools, tool_of};
-use super::tasks::{Follower, MOST_EVENTS, TaskEvent};
+use super::tasks::{AfterOthers, Follower, MOST_EVENTS};
 
 /// How many bytes of messages may wait to be looked at. Beyond it only what matters of a message is kept.
 const MOST_BYTES: usize = 64 << 20;
@@ -264,7 +264,7 @@ struct Writer {
     /// What servers have last said of themselves, by their names here.
     servers: HashMap<String, Value>,
     /// To whoever records what is told of tasks, once something is.
-    tasks: Option<mpsc::Sender<(Box<TaskEvent>, Vec<watch::Receiver<()>>)>>,
+    tasks: Option<mpsc::Sender<AfterOthers>>,
     waiting: Arc<Waiting>,
     gaps: Arc<Gaps>,
 }

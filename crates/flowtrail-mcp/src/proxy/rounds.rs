@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// What the first answer to a call leaves open.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Open {
+pub(crate) enum Open {
     /// The client is asked something, and calls again.
     Input { state: Option<String>, requests: Option<Value> },
     /// It goes on as a task.
@@ -19,24 +19,24 @@ pub(super) enum Open {
 
 /// A task as a message tells of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Task {
-    pub(super) id: String,
-    pub(super) status: TaskStatus,
-    pub(super) message: Option<String>,
+pub(crate) struct Task {
+    pub(crate) id: String,
+    pub(crate) status: TaskStatus,
+    pub(crate) message: Option<String>,
     /// For how long the server keeps it; absent when it does not say, or for ever.
-    pub(super) time_to_live: Option<Duration>,
+    pub(crate) time_to_live: Option<Duration>,
     /// What it came to, where the form of the extension tells it at once.
-    pub(super) result: Option<Value>,
-    pub(super) error: Option<Value>,
+    pub(crate) result: Option<Value>,
+    pub(crate) error: Option<Value>,
     /// What the client is asked.
-    pub(super) requests: Option<Value>,
+    pub(crate) requests: Option<Value>,
     /// Whether it is of the form of 2025-11-25, which tells its result in another message.
-    pub(super) is_old: bool,
+    pub(crate) is_old: bool,
 }
 
 /// How a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TaskStatus {
+pub(crate) enum TaskStatus {
     Working,
     InputRequired,
     Completed,
@@ -46,7 +46,7 @@ pub(super) enum TaskStatus {
 
 impl Open {
     /// What a result leaves open; nothing when the call has ended with it.
-    pub(super) fn of_result(result: &Value) -> Option<Self> {
+    pub(crate) fn of_result(result: &Value) -> Option<Self> {
         match result["resultType"].as_str() {
             Some("input_required") => Some(Self::Input {
                 state: result["requestState"].as_str().map(str::to_owned),
@@ -66,7 +66,7 @@ impl Open {
 
 impl Task {
     /// A task in either form; nothing when it is none.
-    pub(super) fn of(task: &Value) -> Option<Self> {
+    pub(crate) fn of(task: &Value) -> Option<Self> {
         let status = match task["status"].as_str()? {
             "working" | "submitted" => TaskStatus::Working,
             "input_required" => TaskStatus::InputRequired,

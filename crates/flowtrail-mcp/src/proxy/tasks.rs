@@ -35,6 +35,9 @@ pub(super) struct TaskEvent {
     pub(super) server: Option<Value>,
 }
 
+/// An event that is recorded when the calls that began before it have settled.
+pub(super) type AfterOthers = (Box<TaskEvent>, Vec<watch::Receiver<()>>);
+
 /// What is told.
 #[derive(Debug)]
 pub(super) enum TaskNews {
@@ -75,10 +78,7 @@ impl Follower {
     }
 
     /// Follows until nothing more can be told.
-    pub(super) async fn run(
-        mut self,
-        mut events: mpsc::Receiver<(Box<TaskEvent>, Vec<watch::Receiver<()>>)>,
-    ) {
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<AfterOthers>) {
         loop {
             let due = self.over.values().map(|over| over.due).min();
             let pause = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));

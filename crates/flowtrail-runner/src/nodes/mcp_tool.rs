@@ -61,8 +61,8 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
         Some(_) => return Err(NodeError::malformed("arguments", "must be an object")),
     };
     let upstreams = configured(context.runner.upstreams(), &upstream)?;
-    let execution = context.execution;
-    let call = UpstreamCall { upstream: &upstream, tool: &tool, arguments, execution };
+    let (execution, trace) = (context.execution, context.call.trace());
+    let call = UpstreamCall { upstream: &upstream, tool: &tool, arguments, execution, trace };
     let spoken = format!("tool {tool:?} of upstream {upstream:?}");
     let answer = upstreams.call(call).await.map_err(|error| unanswered(&spoken, error))?;
     let text = texts(&answer.content);

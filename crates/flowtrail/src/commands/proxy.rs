@@ -1,8 +1,9 @@
 //! `flowtrail proxy`: stands in front of another MCP server and records every call of a tool.
 
 use flowtrail_mcp::proxy::{
-    About, Command, Ended, Journal, Reach, Target, Trace, Upstream, derived_name, relay_command, relay_url,
+    About, Command, Ended, Journal, Reach, Target, Upstream, derived_name, relay_command, relay_url,
 };
+use flowtrail_runner::TraceContext;
 use flowtrail_types::IdSource;
 
 use super::serve::stop_signal;
@@ -33,7 +34,7 @@ pub(super) fn run(config: Config, options: Proxy) -> Result<(), Failure> {
         transport: "stdio",
         session: Some(session.to_string()),
         public: false,
-        trace: Trace::default(),
+        trace: TraceContext::default(),
     });
     let relayed = runtime.block_on(async {
         match upstream.reach {

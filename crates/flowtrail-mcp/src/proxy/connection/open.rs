@@ -39,7 +39,7 @@ impl Connection {
                 let time_to_live = task.time_to_live;
                 // One that is over already is told of as if it were asked for.
                 if task.is_over() || task.requests.is_some() {
-                    let server = ended.server.clone();
+                    let server = ended.server;
                     noted.push(Noted::Task(Box::new(TaskEvent {
                         key,
                         news: TaskNews::Seen(task),

@@ -30,6 +30,7 @@ pub(super) fn build(context: &NodeContext<'_>) -> Result<Request, NodeError> {
         false => return Err(NodeError::malformed("method", "is no method")),
     };
     let mut headers = request_fields::headers(context)?;
+    context.call.trace().add_to(&mut headers);
     let body = body(context, &mut headers)?;
     Ok(Request { method, url: url(context)?, headers, body })
 }

@@ -1,6 +1,8 @@
 //! Calling the tools of other servers, for `McpTool` nodes. A server is connected to when its first tool is called, and
 //! stays connected; one that has gone is connected to again.
 
+mod tasks;
+
 use std::collections::{BTreeMap, HashMap};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -70,20 +72,12 @@ impl Upstreams for UpstreamCaller {
             if connection.client.is_closed() || matches!(called, Err(ServiceError::TransportClosed)) {
                 server.forget(&connection).await;
             }
-            match called {
-                Ok(ServerResult::CallToolResult(result)) => Ok(answer(result)),
-                Ok(ServerResult::InputRequiredResult(_)) => Err(UpstreamError {
-                    kind: ErrorKind::Failed,
-                    message: "the tool asks for input, which a flow has nobody to give".to_owned(),
-                    is_transient: false,
-                }),
-                Ok(_) => Err(UpstreamError {
-                    kind: ErrorKind::Failed,
-                    message: "the server answered with something that is no tool's result".to_owned(),
-                    is_transient: false,
-                }),
-                Err(error) => Err(unanswered::refused(&error)),
-            }
+            let answered = called.map_err(|error| unanswered::refused(&error))?;
+            let answered = match answered {
+                ServerResult::CallToolResult(result) => return Ok(answer(result)),
+                other => serde_json::to_value(other).unwrap_or_default(),
+            };
+            tasks::result_of(&connection.client, answered).await.map(answer)
         })
     }
 }
@@ -109,7 +103,7 @@ impl Server {
 
 async fn connect(reach: &Reach) -> Result<Connection, UpstreamError> {
     let implementation = Implementation::new("flowtrail", env!("CARGO_PKG_VERSION"));
-    let config = ClientConfig::new(ClientCapabilities::default(), implementation);
+    let config = ClientConfig::new(ClientCapabilities::builder().enable_tasks().build(), implementation);
     let lifecycle = ClientLifecycleMode::Auto {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
         legacy_version: Some(ProtocolVersion::V_2025_11_25),
@@ -154,6 +148,9 @@ async fn ask(client: &Client, call: UpstreamCall<'_>) -> Result<ServerResult, Se
         CallToolRequest::new(CallToolRequestParams::new(call.tool.to_owned()).with_arguments(call.arguments));
     let mut meta = RequestMetaObject::default();
     meta.insert("flowtrail/executionId".to_owned(), Value::String(call.execution.to_string()));
+    for (name, value) in call.trace.fields() {
+        meta.insert(name.to_owned(), Value::from(value));
+    }
     request.extensions.insert(meta);
     let request = ClientRequest::CallToolRequest(request);
     let handle = client.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;

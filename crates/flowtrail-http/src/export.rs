@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use flowtrail_tracker::{Tracker, TrackerError, Walk};
-use flowtrail_types::{ExecutionFilter, ExecutionSummary, Principal, timestamp};
+use flowtrail_types::{Execution, ExecutionFilter, ExecutionSummary, FlowId, Principal, timestamp};
+use serde::Serialize;
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +40,40 @@ pub struct Export {
     principal: Principal,
     walk: Walk,
     format: ExportFormat,
+}
+
+/// An execution as a line of an export: as it is read, and to the microsecond, so that it can be restored as it was.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Exported<'a> {
+    #[serde(flatten)]
+    execution: &'a Execution,
+    precise: Precise,
+    /// Of a flow that was deleted, which it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_flow_id: Option<FlowId>,
+}
+
+/// Its times in microseconds, since the Unix epoch and from one to the other.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Precise {
+    started_at_us: i64,
+    ended_at_us: Option<i64>,
+    duration_us: Option<i64>,
+}
+
+impl<'a> Exported<'a> {
+    pub(crate) fn new(execution: &'a Execution) -> Self {
+        let summary = &execution.summary;
+        let precise = Precise {
+            started_at_us: timestamp::unix_micros(summary.started_at),
+            ended_at_us: summary.ended_at.map(timestamp::unix_micros),
+            duration_us: summary.duration_us(),
+        };
+        let deleted_flow_id = summary.flow_id.is_none().then_some(summary.guarding_flow_id);
+        Self { execution, precise, deleted_flow_id }
+    }
 }
 
 /// How many executions a part has.
@@ -90,7 +125,7 @@ impl Export {
                 ExportFormat::Ndjson => match self.tracker.execution(&self.principal, summary.id) {
                     Ok(execution) => {
                         // Written to memory, with keys that are texts: there is nothing to fail.
-                        let _ = serde_json::to_writer(&mut written, &execution);
+                        let _ = serde_json::to_writer(&mut written, &Exported::new(&execution));
                         written.push(b'\n');
                     }
                     // It was deleted meanwhile.

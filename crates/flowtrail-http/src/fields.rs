@@ -107,6 +107,21 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A boolean.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(other) => Err(self.expected(name, "true or false", other)),
+        }
+    }
+
+    /// Microseconds that must be there.
+    pub(crate) fn micros(&self, name: &str) -> Result<i64, ApiError> {
+        let value = self.value(name);
+        value.and_then(Value::as_i64).ok_or_else(|| self.invalid(name, "expected whole microseconds"))
+    }
+
     /// A duration in milliseconds, to the microsecond.
     pub(crate) fn millis(&self, name: &str) -> Result<Option<Duration>, ApiError> {
         let Some(value) = self.value(name) else { return Ok(None) };

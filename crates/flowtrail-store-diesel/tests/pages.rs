@@ -178,7 +178,15 @@ fn one_moment(store: &dyn Store) {
         executions.list(&query).unwrap();
         executions.count(&query, 100).unwrap();
         executions.last_started_at(&StatsQuery::of_all()).unwrap();
-        executions.list_ended(&EndedQuery { flow: None, before: None, after: None, limit: 10 }).unwrap();
+        executions
+            .list_ended(&EndedQuery {
+                flow: None,
+                before: None,
+                after: None,
+                spare_imported_since: None,
+                limit: 10,
+            })
+            .unwrap();
         assert!(executions.lookup(execution_id(3)).unwrap().is_some());
         assert!(executions.lookup_summary(execution_id(3)).unwrap().is_some());
     });

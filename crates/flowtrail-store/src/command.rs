@@ -105,10 +105,10 @@ impl Command {
             Self::Append { at, .. } | Self::RequestCancel { at, .. } => *at = now,
             Self::End { end, .. } => end.recorded_at = now,
             Self::HandOver { handover, .. } => handover.at = now,
-            Self::Record { start, end, .. } => {
-                start.recorded_at = now;
-                end.recorded_at = now;
-            }
+            Self::Record { start, end, .. } => match &mut start.import {
+                Some(import) => import.at = now,
+                None => (start.recorded_at, end.recorded_at) = (now, now),
+            },
         }
     }
 
@@ -172,6 +172,17 @@ pub struct NewExecution {
     pub capture: CaptureMarks,
     /// The hash of what was reported, after redaction and before it was cut.
     pub digest: Digest,
+    /// What is special about one that is restored from an export.
+    pub import: Option<Import>,
+}
+
+/// An execution that was recorded before, here or elsewhere, and is restored as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Import {
+    /// When it was restored. When it was recorded stays as it was.
+    pub at: OffsetDateTime,
+    /// Whether somebody had asked it to stop.
+    pub cancel_requested: bool,
 }
 
 /// One node's part in an execution, when it has ended. One that is [`NodeStatus::Pending`] is replaced when it ends.

@@ -239,7 +239,10 @@ impl<'a> Fold<'a> {
         let status = end.map_or(ExecutionStatus::Pending, |end| end.outcome.status());
         let change = change_of(&mut self.writes.changes, start.flow_id, start.started_at);
         change.tally.add(status, ending.map(|ending| ending.duration_us), packed.map_or(0, size_of), 1);
-        change.last_recorded_at = change.last_recorded_at.max(Some(start.recorded_at));
+        // Lists show what was recorded until then, and the clock of another server may have been ahead.
+        let recorded_at = start.import.map_or(start.recorded_at, |import| import.at.max(start.recorded_at));
+        change.last_recorded_at = change.last_recorded_at.max(Some(recorded_at));
+        let cancel_requested = start.import.is_some_and(|import| import.cancel_requested);
         self.knowledge.executions.insert(
             start.id,
             Known {
@@ -250,14 +253,14 @@ impl<'a> Fold<'a> {
                 ended_at: ending.map(|ending| ending.ended_at),
                 digest: start.digest,
                 end_digest: end.map(|end| end.digest),
-                cancel_requested: false,
+                cancel_requested,
                 is_unowned: start.instance_id.is_none(),
                 deadline_at: start.deadline_at,
             },
         );
         self.inserted.insert(start.id, self.writes.inserts.len());
         let updated_at = end.map_or(start.recorded_at, |end| end.recorded_at);
-        self.writes.inserts.push(Insert { start, end: ending, packed, cancel_requested: false, updated_at });
+        self.writes.inserts.push(Insert { start, end: ending, packed, cancel_requested, updated_at });
         Ok(Applied::Written)
     }
 

@@ -21,11 +21,11 @@ mod pack;
 mod prune;
 mod store;
 
-pub use command::{Applied, Command, Handover, NewEnd, NewExecution, NewNode, Refusal};
+pub use command::{Applied, Command, Handover, Import, NewEnd, NewExecution, NewNode, Refusal};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
-pub use prune::{Ended, EndedPage, EndedQuery, NewPrune, PruneStep, StorageSize, TableSize};
+pub use prune::{Ended, EndedPage, EndedQuery, ImportedOf, NewPrune, PruneStep, StorageSize, TableSize};
 pub use store::{
     AuditStore, Counted, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job, KeyHash,
     KeyStore, MOST_SORTED, PendingExecution, PoolState, RecognisedKey, StatusCounts, Store, TokenStore,

@@ -68,8 +68,21 @@ pub struct EndedQuery {
     pub before: Option<OffsetDateTime>,
     /// Those that stand after this place, seen from the oldest.
     pub after: Option<Place>,
+    /// Without those that were restored from an export since this time.
+    pub spare_imported_since: Option<OffsetDateTime>,
     /// How many executions are looked at, pending ones too.
     pub limit: u32,
+}
+
+/// How many executions of a flow were restored from exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportedOf {
+    /// The flow.
+    pub flow: FlowId,
+    /// How many.
+    pub count: u64,
+    /// What their data takes.
+    pub bytes: i64,
 }
 
 /// An execution that ended.

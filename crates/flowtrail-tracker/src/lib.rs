@@ -65,8 +65,8 @@ pub use measures::{Distribution, Measures};
 pub use recorder::RecorderLimits;
 pub use service::{
     AuditPage, Difference, ExecutionAct, ExecutionPage, FinishedExecution, FinishedNode, FlowAct, FlowChange,
-    Keep, Mark, NewKey, NewToken, Points, Really, Recorded, ReportedEnd, RulesMark, Session, StatsPoint,
-    StatsRange, UpstreamTool, Walk,
+    ImportCounts, Keep, Mark, NewKey, NewToken, Points, Really, Recorded, ReportedEnd, Restored,
+    RestoredNode, RulesMark, Session, StatsPoint, StatsRange, UpstreamTool, Walk,
 };
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

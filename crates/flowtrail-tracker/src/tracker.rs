@@ -389,6 +389,7 @@ impl Inner {
             tags,
             capture: marks,
             digest,
+            import: None,
         })
     }
 
@@ -440,7 +441,7 @@ fn preview_of<'a>(start: &StartExecution<'a>) -> Option<(&'a str, &'a Value)> {
     }
 }
 
-fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), TrackerError> {
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), TrackerError> {
     const MOST: usize = 32;
     if tags.len() > MOST {
         return Err(TrackerError::invalid("tags", format!("at most {MOST}, got {}", tags.len())));

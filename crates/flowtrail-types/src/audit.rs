@@ -35,6 +35,8 @@ words! {
         ExecutionsDeleted = "executions.deleted",
         /// The older part of a history was deleted.
         ExecutionsPruned = "executions.pruned",
+        /// Executions were restored from an export.
+        ExecutionsImported = "executions.imported",
     }
 }
 

@@ -246,6 +246,15 @@ pub enum ExecutionsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Restore executions that were exported as NDJSON, as they were
+    Import {
+        /// The file; - is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The counts as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Write executions as NDJSON, each in full, or as CSV
     Export {
         /// Which executions

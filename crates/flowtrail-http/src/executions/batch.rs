@@ -16,10 +16,12 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::import::Importing;
 use super::report::Report;
 use crate::blocking::blocking;
 use crate::body::invalid_json;
 use crate::error::ErrorBody;
+use crate::import::HandedLine;
 use crate::incoming::Incoming;
 use crate::lines::{Line, Lines};
 use crate::query::Query;
@@ -42,9 +44,20 @@ pub(super) async fn handle(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
+    answer(&app, &request, principal, None, payload)
+}
+
+/// The answer to lines that are recorded, or restored.
+pub(super) fn answer(
+    app: &App,
+    request: &HttpRequest,
+    principal: Principal,
+    importing: Option<Importing>,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
     let limit = app.max_body();
-    let lines = Lines::new(Incoming::new(&request, payload.into_inner())?, limit);
-    let batch = Arc::new(Batch { tracker: app.tracker().clone(), principal, limit });
+    let lines = Lines::new(Incoming::new(request, payload.into_inner())?, limit);
+    let batch = Arc::new(Batch { tracker: app.tracker().clone(), principal, limit, importing });
     let handfuls = stream::unfold((lines, 1_u64, false), |(mut lines, number, is_over)| async move {
         if is_over {
             return None;
@@ -58,7 +71,21 @@ pub(super) async fn handle(
             Err(error) => Some(((number, Err(error)), (lines, number, true))),
         }
     });
-    let answers = waiting(outcomes(batch, handfuls));
+    let over = Arc::clone(&batch);
+    let noted = stream::once(async move {
+        let noted = blocking(move || {
+            if let Some(importing) = &over.importing {
+                importing.note();
+            }
+            Ok::<_, ApiError>(())
+        });
+        // It is logged where it could not be.
+        let _ = noted.await;
+        Bytes::new()
+    });
+    let answers =
+        outcomes(batch, handfuls).chain(noted).filter(|answer| std::future::ready(!answer.is_empty()));
+    let answers = waiting(answers);
     Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(answers))
 }
 
@@ -122,7 +149,6 @@ fn outcomes(
             async move { Bytes::from(batch.answer(submitted).await) }
         })
         .buffered(UNDER_WAY)
-        .filter(|written| std::future::ready(!written.is_empty()))
 }
 
 /// The lines that say something, with their numbers.
@@ -135,6 +161,8 @@ struct Batch {
     tracker: Tracker,
     principal: Principal,
     limit: usize,
+    /// The import whose lines they are, if it is one.
+    importing: Option<Importing>,
 }
 
 /// What became of a line before it was written.
@@ -147,7 +175,8 @@ struct Submitted {
 struct Handed {
     ack: Ack<(ExecutionId, Applied)>,
     value: Value,
-    flow: Arc<Flow>,
+    /// The flow into which it is recorded, unless it is restored.
+    flow: Option<Arc<Flow>>,
 }
 
 /// What became of a line.
@@ -190,6 +219,9 @@ impl Batch {
                 },
                 Err((id, error)) => (id, Err(error)),
             };
+            if let Some(importing) = &self.importing {
+                importing.count(&result);
+            }
             let outcome = match &result {
                 Ok(Applied::Already) => Outcome { line, id, status: "exists", error: None },
                 Ok(_) => Outcome { line, id, status: "created", error: None },
@@ -203,15 +235,18 @@ impl Batch {
     async fn conflict(
         self: &Arc<Self>,
         value: Value,
-        flow: Arc<Flow>,
+        flow: Option<Arc<Flow>>,
     ) -> (Option<ExecutionId>, Result<Applied, ApiError>) {
         let batch = Arc::clone(self);
         let id = given_id(&value);
-        let error = blocking(move || {
-            let error = Report::read(&value)?.conflict(&batch.tracker, &batch.principal, &flow);
-            Err::<Applied, ApiError>(error)
+        let settled = blocking(move || match (&batch.importing, flow) {
+            (Some(importing), _) => importing.import.settle(&value),
+            (None, Some(flow)) => {
+                Err(Report::read(&value)?.conflict(&batch.tracker, &batch.principal, &flow))
+            }
+            (None, None) => Err(ApiError::internal("a line without a flow")),
         });
-        (id, error.await)
+        (id, settled.await)
     }
 
     /// Hands lines to the recorder. Blocks.
@@ -230,6 +265,10 @@ impl Batch {
         let too_long =
             |_| ApiError::new(ErrorCode::TooLarge, format!("the line is longer than {} bytes", self.limit));
         let text = line.as_ref().map_err(|long| (None, too_long(long)))?;
+        if let Some(importing) = &self.importing {
+            let HandedLine { ack, value } = importing.import.submit(text)?;
+            return Ok(Handed { ack, value, flow: None });
+        }
         let value: Value = serde_json::from_slice(text).map_err(|error| (None, invalid_json(&error)))?;
         let mut submit = || {
             let report = Report::read(&value)?;
@@ -248,7 +287,7 @@ impl Batch {
             Ok((ack, flow))
         };
         match submit() {
-            Ok((ack, flow)) => Ok(Handed { ack, value, flow }),
+            Ok((ack, flow)) => Ok(Handed { ack, value, flow: Some(flow) }),
             Err(error) => Err((given_id(&value), error)),
         }
     }

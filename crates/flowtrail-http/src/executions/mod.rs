@@ -8,6 +8,7 @@ mod delete;
 mod detail;
 mod end;
 mod export;
+mod import;
 mod list;
 mod node;
 mod points;
@@ -35,7 +36,7 @@ const EXPORTED: &[Answer] = &[
     Answer::of(
         200,
         "application/x-ndjson",
-        "Execution",
+        "ExportedExecution",
         "Full executions as lines of JSON, or what lists show as CSV.",
     ),
     Answer::of(200, "text/csv", "", ""),
@@ -93,6 +94,11 @@ pub(crate) const ROUTES: &[Route] = &[
         Operation::new("recordBatch", "Records whole executions, one a line").lines("BatchLine")
             .details("Both ways are streamed; the limit of a body holds for each line, and a bad line sinks no other.")
             .gives(&[Answer::of(200, "application/x-ndjson", "BatchOutcome", "What became of each line, in order.")])),
+    Route::post("/api/executions/import", || web::post().to(import::handle),
+        Operation::new("importExecutions", "Restores executions of an export, one a line, as they were").lines("ExportedExecution")
+            .details("For administrators. Both ways are streamed as in a batch; a line that is here already is no error.")
+            .gives(&[Answer::of(200, "application/x-ndjson", "BatchOutcome", "What became of each line, in order.")])
+            .fails(&[ErrorCode::Forbidden])),
     Route::get("/api/executions/{execution_id}", || web::get().to(detail::handle),
         Operation::new("getExecution", "An execution with all its data").takes(&[&["data", "allowed", "If-None-Match"]])
             .gives(DETAIL)),

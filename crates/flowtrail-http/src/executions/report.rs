@@ -49,6 +49,8 @@ const ADDED: &[&str] = &[
     "capture",
     "createdAt",
     "updatedAt",
+    "precise",
+    "deletedFlowId",
 ];
 
 const NODE_FIELDS: &[&str] = &[

@@ -88,6 +88,14 @@ pub(super) fn execution() -> Value {
     execution
 }
 
+pub(super) fn exported() -> Value {
+    let mut exported = execution();
+    exported["precise"] = json!({
+        "startedAtUs": 1_767_700_800_000_104_i64, "endedAtUs": 1_767_700_800_012_511_i64, "durationUs": 12_407,
+    });
+    exported
+}
+
 pub(super) fn finished() -> Value {
     json!({
         "id": EXECUTION, "status": "error", "startedAt": "2026-01-06T12:00:00.000Z", "duration": 1234.5,

@@ -115,6 +115,23 @@ impl UserStore for DieselStore {
         })
     }
 
+    fn remember(&self, id: UserId, name: &str, at: OffsetDateTime) -> Result<(), StoreError> {
+        self.write_rules(|conn, _| {
+            diesel::insert_into(users::table)
+                .values((
+                    users::id.eq(Id(*id.as_uuid())),
+                    users::name.eq(backend::text(name).into_owned()),
+                    users::role.eq(Role::User.as_str()),
+                    users::created_at.eq(At(at)),
+                    users::deleted_at.eq(At(at)),
+                ))
+                .on_conflict(users::id)
+                .do_nothing()
+                .execute(conn)?;
+            Ok(())
+        })
+    }
+
     fn delete(&self, id: UserId, at: OffsetDateTime) -> Result<bool, StoreError> {
         let id = Id(*id.as_uuid());
         self.write_rules(|conn, _| {

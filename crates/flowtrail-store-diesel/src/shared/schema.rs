@@ -131,6 +131,7 @@ diesel::table! {
         packed -> Bool,
         written -> BigInt,
         lease_us -> Nullable<BigInt>,
+        imported_at -> Nullable<AtSql>,
     }
 }
 

@@ -78,6 +78,7 @@ pub(crate) fn start(number: u64) -> NewExecution {
         tags: [("shop".to_owned(), "north".to_owned())].into(),
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&number.to_le_bytes()]),
+        import: None,
     }
 }
 

@@ -144,9 +144,23 @@ fn changes(store: &dyn Store, count: u64) {
     for flow in [None, Some(flow_id(7))] {
         let after = Some(Place { started_at: T0 + Duration::hours(2), id: execution_id(9) });
         executions
-            .list_ended(&EndedQuery { flow, before: Some(T0 + Duration::days(9)), after, limit: 10 })
+            .list_ended(&EndedQuery {
+                flow,
+                before: Some(T0 + Duration::days(9)),
+                after,
+                spare_imported_since: None,
+                limit: 10,
+            })
             .unwrap();
-        executions.list_ended(&EndedQuery { flow, before: None, after: None, limit: 10 }).unwrap();
+        executions
+            .list_ended(&EndedQuery {
+                flow,
+                before: None,
+                after: None,
+                spare_imported_since: None,
+                limit: 10,
+            })
+            .unwrap();
     }
     let below = Some(Place { started_at: T0 + Duration::hours(30), id: execution_id(9) });
     executions.begin_prune(&NewPrune::of_flow(flow_id(0), below)).unwrap();
@@ -177,7 +191,15 @@ fn beside_prune_of_all(store: &dyn Store, count: u64) {
     executions.lookup(execution_id(6)).unwrap();
     executions.list_by_end(flow_id(7), 0, 60).unwrap();
     for flow in [None, Some(flow_id(7))] {
-        executions.list_ended(&EndedQuery { flow, before: None, after: None, limit: 10 }).unwrap();
+        executions
+            .list_ended(&EndedQuery {
+                flow,
+                before: None,
+                after: None,
+                spare_imported_since: None,
+                limit: 10,
+            })
+            .unwrap();
     }
     let late = start(count + 200);
     let late = NewExecution { started_at: T0 + Duration::HOUR, ..late };

@@ -62,6 +62,7 @@ pub(super) fn start(number: u64) -> NewExecution {
         tags: BTreeMap::from([("shop".to_owned(), "north".to_owned())]),
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&number.to_le_bytes()]),
+        import: None,
     }
 }
 

@@ -83,8 +83,15 @@ fn assert_there(store: &dyn Store, expected: impl IntoIterator<Item = u64>) {
         let is_there = executions.lookup_summary(execution_id(number)).unwrap().is_some();
         assert_eq!(is_there, expected.contains(&number), "execution {number}");
     }
-    let ended =
-        executions.list_ended(&EndedQuery { flow: None, before: None, after: None, limit: 1_000 }).unwrap();
+    let ended = executions
+        .list_ended(&EndedQuery {
+            flow: None,
+            before: None,
+            after: None,
+            spare_imported_since: None,
+            limit: 1_000,
+        })
+        .unwrap();
     assert!(ended.items.iter().all(|ended| ids(&expected).contains(&ended.id())));
 }
 

@@ -273,7 +273,7 @@ impl Case<'_> {
         let executions = self.store.executions();
         let filter = flow.map_or_else(ExecutionFilter::default, ExecutionFilter::of_flow);
         let items = listed(self.store, filter);
-        let ended = EndedQuery { flow, before: None, after: None, limit: 1_000 };
+        let ended = EndedQuery { flow, before: None, after: None, spare_imported_since: None, limit: 1_000 };
         let bytes: BTreeMap<ExecutionId, i64> = executions
             .list_ended(&ended)
             .expect("the store answers")

@@ -101,7 +101,13 @@ pub fn ended_ones_are_listed_oldest_first(store: &dyn Store) {
     elsewhere.flow_id = flow_id(2);
     let over = end(Told::Reported, Outcome::Aborted(None));
     apply(store, Command::record(elsewhere, Vec::new(), over).unwrap().unwrap()).unwrap();
-    let mut query = EndedQuery { flow: Some(flow_id(1)), before: Some(at(9)), after: None, limit: 4 };
+    let mut query = EndedQuery {
+        flow: Some(flow_id(1)),
+        before: Some(at(9)),
+        after: None,
+        spare_imported_since: None,
+        limit: 4,
+    };
     let mut seen = Vec::new();
     for _ in 0..10 {
         let page = store.executions().list_ended(&query).unwrap();
@@ -111,7 +117,7 @@ pub fn ended_ones_are_listed_oldest_first(store: &dyn Store) {
         query.after = Some(place);
     }
     assert_eq!(seen, (1..=8).map(execution_id).collect::<Vec<_>>());
-    let all = EndedQuery { flow: None, before: None, after: None, limit: 100 };
+    let all = EndedQuery { flow: None, before: None, after: None, spare_imported_since: None, limit: 100 };
     assert_eq!(store.executions().list_ended(&all).unwrap().items.len(), 11);
 }
 

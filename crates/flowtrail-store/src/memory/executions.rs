@@ -13,8 +13,8 @@ use time::OffsetDateTime;
 use super::{MemoryStore, Row, State};
 use crate::fold::{self, Ending, Insert, Knowledge, Known, KnownNode, Writes, change_of};
 use crate::{
-    Applied, Command, Counted, Ended, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, NewNode,
-    NewPrune, PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
+    Applied, Command, Counted, Ended, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found,
+    ImportedOf, NewNode, NewPrune, PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
 };
 
 impl ExecutionStore for MemoryStore {
@@ -164,6 +164,7 @@ impl ExecutionStore for MemoryStore {
         let items = rows
             .into_iter()
             .filter(|row| row.execution.summary.status.is_final())
+            .filter(|row| !query.spare_imported_since.is_some_and(|since| row.is_imported_since(since)))
             .map(|row| Ended {
                 place: row.place(),
                 flow: row.flow_id,
@@ -172,6 +173,16 @@ impl ExecutionStore for MemoryStore {
             })
             .collect();
         Ok(EndedPage { items, searched_to })
+    }
+
+    fn imported_since(&self, since: OffsetDateTime) -> Result<Vec<ImportedOf>, StoreError> {
+        let mut flows: BTreeMap<FlowId, (u64, i64)> = BTreeMap::new();
+        for row in self.lock().executions.values().filter(|row| row.is_imported_since(since)) {
+            let (count, bytes) = flows.entry(row.flow_id).or_default();
+            *count += 1;
+            *bytes += row.bytes;
+        }
+        Ok(flows.into_iter().map(|(flow, (count, bytes))| ImportedOf { flow, count, bytes }).collect())
     }
 
     fn pack(&self, _ended_before: OffsetDateTime, _limit: u32) -> Result<usize, StoreError> {
@@ -378,6 +389,7 @@ fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
             updated_at: insert.updated_at,
         },
         flow_id: start.flow_id,
+        imported_at: start.import.map(|import| import.at),
         deadline_at: start.deadline_at,
         digest: start.digest,
         end_digest: None,

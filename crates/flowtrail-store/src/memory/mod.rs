@@ -52,6 +52,8 @@ struct Row {
     execution: Execution,
     /// The flow, also once it is deleted.
     flow_id: FlowId,
+    /// When it was restored from an export.
+    imported_at: Option<time::OffsetDateTime>,
     deadline_at: time::OffsetDateTime,
     digest: Digest,
     end_digest: Option<Digest>,
@@ -60,6 +62,12 @@ struct Row {
     waiting: Vec<Digest>,
     /// What its data took when it was recorded at once.
     bytes: i64,
+}
+
+impl Row {
+    fn is_imported_since(&self, since: time::OffsetDateTime) -> bool {
+        self.imported_at.is_some_and(|at| at >= since)
+    }
 }
 
 impl MemoryStore {

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use flowtrail_types::{ApiKey, AuditEntry, AuditQuery, KeyId, Token, User, UserId};
+use flowtrail_types::{ApiKey, AuditEntry, AuditQuery, KeyId, Role, Token, User, UserId};
 use time::OffsetDateTime;
 
 use super::{MemoryStore, State};
@@ -40,6 +40,16 @@ impl UserStore for MemoryStore {
 
     fn add(&self, user: &User) -> Result<(), StoreError> {
         self.lock().users.entry(user.id).or_insert_with(|| user.clone());
+        Ok(())
+    }
+
+    fn remember(&self, id: UserId, name: &str, at: OffsetDateTime) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if !state.users.contains_key(&id) {
+            let user = User { id, name: name.to_owned(), role: Role::User, created_at: at };
+            state.users.insert(id, user);
+            state.deleted_users.insert(id);
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::{Applied, Command, EndedPage, EndedQuery, NewPrune, PruneStep, Refusal, StoreError};
+use crate::{Applied, Command, EndedPage, EndedQuery, ImportedOf, NewPrune, PruneStep, Refusal, StoreError};
 
 /// Executions and their history.
 pub trait ExecutionStore: Send + Sync {
@@ -203,6 +203,13 @@ pub trait ExecutionStore: Send + Sync {
     ///
     /// When the database does not answer, or a row is corrupt.
     fn list_ended(&self, query: &EndedQuery) -> Result<EndedPage, StoreError>;
+
+    /// How many executions of which flows were restored from exports since this time. Cheap when there are none.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn imported_since(&self, since: OffsetDateTime) -> Result<Vec<ImportedOf>, StoreError>;
 
     /// Packs the data of at most so many executions that ended before this time and whose data is not packed yet, in
     /// one transaction, and tells how many.

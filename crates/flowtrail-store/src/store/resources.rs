@@ -128,6 +128,14 @@ pub trait UserStore: Send + Sync {
     /// When the database does not answer.
     fn add(&self, user: &User) -> Result<(), StoreError>;
 
+    /// Remembers the name of somebody who is no user here, as if they had been deleted. One who is there, by id, stays as
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn remember(&self, id: UserId, name: &str, at: OffsetDateTime) -> Result<(), StoreError>;
+
     /// Deletes a user, with their keys and tokens. False when there is none.
     ///
     /// # Errors

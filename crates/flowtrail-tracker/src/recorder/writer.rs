@@ -167,7 +167,7 @@ impl Writer {
         catch_unwind(AssertUnwindSafe(|| {
             if let Some(ceiling) = self.max_disk {
                 // Here, where everything passes: nobody can write faster than room is made.
-                let evicted = make_room(&*self.store, ceiling)?;
+                let evicted = make_room(&*self.store, self.shared.clock.now(), ceiling)?;
                 if evicted > 0 {
                     self.answers.counters.pruned(evicted);
                     log::info!("disk ceiling: {evicted} of the oldest executions were deleted");

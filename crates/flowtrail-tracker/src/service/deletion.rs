@@ -167,6 +167,7 @@ impl Tracker {
             flow: Some(flow),
             before: below.map(|below| below.started_at),
             after: None,
+            spare_imported_since: None,
             limit: 10_000,
         };
         let mut count = 0;
@@ -286,7 +287,13 @@ impl crate::tracker::Inner {
         mut with: impl FnMut(&[ExecutionId]) -> Result<(), TrackerError>,
     ) -> Result<(), TrackerError> {
         let after = NewPrune::of_all(before).below;
-        let mut query = EndedQuery { flow: None, before: Some(before), after, limit: AT_ONCE };
+        let mut query = EndedQuery {
+            flow: None,
+            before: Some(before),
+            after,
+            spare_imported_since: None,
+            limit: AT_ONCE,
+        };
         loop {
             let page = self.store.executions().list_ended(&query)?;
             let ids: Vec<ExecutionId> = page.items.iter().map(flowtrail_store::Ended::id).collect();
@@ -323,6 +330,7 @@ impl crate::tracker::Inner {
             flow: Some(flow),
             before: below.map(|below| below.started_at + time::Duration::MICROSECOND),
             after: None,
+            spare_imported_since: None,
             limit: AT_ONCE,
         };
         let page = executions.list_ended(&query)?;

@@ -1,6 +1,7 @@
 //! What one process does for all that share a database, in small steps: retention, deleting the rows of what was pruned,
 //! packing what has ended, giving back space.
 
+mod spared;
 mod thread;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use crate::service::AT_ONCE;
 use crate::tracker::Inner;
 use crate::{Tracker, TrackerError};
 
+use spared::Spared;
 use thread::Signal;
 pub(crate) use thread::{UpkeepSignal, UpkeepThread};
 
@@ -125,17 +127,18 @@ impl Inner {
                 *progress = Progress { looked: HashMap::new(), begun_at: Some(now) };
             }
         }
+        let spared = Spared::find(&*self.store, now)?;
         let flows = self.store.flows().list_all()?;
         let own: Vec<&Flow> = flows.iter().filter(|flow| flow.retention.is_some()).collect();
         for flow in &own {
             if let Some(rules) = &flow.retention {
-                self.apply_rules(Some(flow.id), rules, &[], now, kept)?;
+                self.apply_rules(Some(flow.id), rules, &[], (now, &spared), kept)?;
             }
         }
         if !self.retention.keeps_all() {
             // A flow with rules of its own goes by those.
             let excepted: Vec<FlowId> = own.iter().map(|flow| flow.id).collect();
-            self.apply_rules(None, &self.retention, &excepted, now, kept)?;
+            self.apply_rules(None, &self.retention, &excepted, (now, &spared), kept)?;
         }
         Ok(())
     }
@@ -146,23 +149,32 @@ impl Inner {
         flow: Option<FlowId>,
         rules: &Retention,
         excepted: &[FlowId],
-        now: OffsetDateTime,
+        (now, spared): (OffsetDateTime, &Spared),
         kept: &mut Kept,
     ) -> Result<(), TrackerError> {
         if let Some(age) = rules.max_age {
             // Failed ones may be kept for another time.
             let with_errors = rules.max_error_age.is_none();
             let wanted = move |status| with_errors || status != ExecutionStatus::Error;
-            if flow.is_none() && excepted.is_empty() && with_errors {
+            // What is spared stands among what would go at once.
+            if flow.is_none() && excepted.is_empty() && with_errors && spared.is_empty() {
                 self.prune_if_many(age.0, now, kept)?;
             }
-            self.delete_older((flow, false, age.0), now, &wanted, excepted, kept)?;
+            self.delete_older((flow, false, age.0), (now, spared), &wanted, excepted, kept)?;
         }
         if let Some(age) = rules.max_error_age {
             let wanted = |status| status == ExecutionStatus::Error;
-            self.delete_older((flow, true, age.0), now, &wanted, excepted, kept)?;
+            self.delete_older((flow, true, age.0), (now, spared), &wanted, excepted, kept)?;
         }
         match (rules.max_count, flow) {
+            (Some(most), Some(id)) if spared.count(flow, &[]) > 0 => {
+                let of_flow = StatsScope::Flows(vec![id]);
+                let over = |inner: &Self| {
+                    let count = inner.count_of(&of_flow)?.saturating_sub(spared.count(flow, &[]));
+                    Ok(count.saturating_sub(most))
+                };
+                self.delete_oldest_while((flow, &[]), spared, over, |_| 1, kept)?;
+            }
             (Some(most), Some(id)) => {
                 if self.count_of(&StatsScope::Flows(vec![id]))? > most {
                     // The newest that goes stands where so many newer ones stand before it.
@@ -177,9 +189,9 @@ impl Inner {
                 let others = StatsScope::Flows(excepted.to_vec());
                 let over = |inner: &Self| {
                     let count = inner.count_of(&StatsScope::All)?.saturating_sub(inner.count_of(&others)?);
-                    Ok(count.saturating_sub(most))
+                    Ok(count.saturating_sub(spared.count(None, excepted)).saturating_sub(most))
                 };
-                self.delete_oldest_while(None, excepted, over, |_| 1, kept)?;
+                self.delete_oldest_while((None, excepted), spared, over, |_| 1, kept)?;
             }
             (None, _) => {}
         }
@@ -187,10 +199,10 @@ impl Inner {
             let scope = flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
             let others = StatsScope::Flows(excepted.to_vec());
             let over = move |inner: &Self| {
-                let bytes = inner.bytes_of(&scope)? - inner.bytes_of(&others)?;
+                let bytes = inner.bytes_of(&scope)? - inner.bytes_of(&others)? - spared.bytes(flow, excepted);
                 Ok(u64::try_from(bytes).unwrap_or(0).saturating_sub(most))
             };
-            self.delete_oldest_while(flow, excepted, over, bytes_of, kept)?;
+            self.delete_oldest_while((flow, excepted), spared, over, bytes_of, kept)?;
         }
         Ok(())
     }
@@ -224,14 +236,20 @@ impl Inner {
     fn delete_older(
         &self,
         key: (Option<FlowId>, bool, Duration),
-        now: OffsetDateTime,
+        (now, spared): (OffsetDateTime, &Spared),
         wanted: &dyn Fn(ExecutionStatus) -> bool,
         excepted: &[FlowId],
         kept: &mut Kept,
     ) -> Result<(), TrackerError> {
         let executions = self.store.executions();
         let (flow, _, age) = key;
-        let mut query = EndedQuery { flow, before: Some(now - age), after: None, limit: AT_ONCE };
+        let mut query = EndedQuery {
+            flow,
+            before: Some(now - age),
+            after: None,
+            spare_imported_since: Some(spared.since),
+            limit: AT_ONCE,
+        };
         let looked = || self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         query.after = looked().looked.get(&key).copied();
         loop {
@@ -252,8 +270,8 @@ impl Inner {
     /// Deletes the oldest as long as `over` tells that there is too much, and no more of them than weigh as much as that.
     fn delete_oldest_while(
         &self,
-        flow: Option<FlowId>,
-        excepted: &[FlowId],
+        (flow, excepted): (Option<FlowId>, &[FlowId]),
+        spared: &Spared,
         over: impl Fn(&Self) -> Result<u64, TrackerError>,
         weight: impl Fn(&Ended) -> u64,
         kept: &mut Kept,
@@ -265,7 +283,9 @@ impl Inner {
             if excess == 0 {
                 return Ok(());
             }
-            let page = executions.list_ended(&EndedQuery { flow, before: None, after, limit: AT_ONCE })?;
+            let spare_imported_since = Some(spared.since);
+            let query = EndedQuery { flow, before: None, after, spare_imported_since, limit: AT_ONCE };
+            let page = executions.list_ended(&query)?;
             let oldest = Oldest::worth(&page.items, excepted, excess, &weight);
             kept.pruned += executions.delete(&oldest.ids)?.len() as u64;
             match oldest.last.or(page.searched_to) {
@@ -277,7 +297,7 @@ impl Inner {
 
     fn stay_below_ceiling(&self, kept: &mut Kept) -> Result<(), StoreError> {
         if let Some(ceiling) = self.max_disk {
-            kept.evicted += make_room(&*self.store, ceiling)?;
+            kept.evicted += make_room(&*self.store, self.clock.now(), ceiling)?;
         }
         Ok(())
     }
@@ -340,8 +360,8 @@ impl Oldest {
 const ROW_BYTES: u64 = 1_000;
 
 /// Deletes the oldest executions while the database has more in use than leaves room for what comes next, and tells how
-/// many that were.
-pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreError> {
+/// many that were. What was restored a moment ago goes last: the ceiling is held all the same.
+pub(crate) fn make_room(store: &dyn Store, now: OffsetDateTime, ceiling: u64) -> Result<u64, StoreError> {
     // A quarter, at most 64 MiB, is the log's; a tenth of the rest is kept free.
     let limit = (ceiling - (ceiling / 4).min(64 << 20)) / 10 * 9;
     // Somewhat more goes than has to, so that not every batch has to make room for itself.
@@ -349,6 +369,8 @@ pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreErr
     let executions = store.executions();
     let mut evicted = 0;
     let mut after = None;
+    let mut spare_imported_since = None;
+    let mut is_first = true;
     let mut rows_help = true;
     // Of those that are not packed yet nobody knows what they take: ever more of them are tried.
     let mut unpacked = 1;
@@ -362,7 +384,12 @@ pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreErr
             rows_help = store.upkeep().bytes_in_use()? < in_use;
             continue;
         }
-        let page = executions.list_ended(&EndedQuery { flow: None, before: None, after, limit: AT_ONCE })?;
+        if std::mem::take(&mut is_first) {
+            let spared = Spared::find(store, now)?;
+            spare_imported_since = (!spared.is_empty()).then_some(spared.since);
+        }
+        let query = EndedQuery { flow: None, before: None, after, spare_imported_since, limit: AT_ONCE };
+        let page = executions.list_ended(&query)?;
         let packed = page.items.iter().take_while(|ended| ended.bytes > 0).count();
         let oldest = if packed > 0 {
             let excess = in_use - limit + slack;
@@ -376,6 +403,8 @@ pub(crate) fn make_room(store: &dyn Store, ceiling: u64) -> Result<u64, StoreErr
         let last = page.items.get(oldest.ids.len().saturating_sub(1)).map(|ended| ended.place);
         match last.filter(|_| !oldest.ids.is_empty()).or(page.searched_to) {
             Some(place) => after = Some(place),
+            // There is nothing else left.
+            None if spare_imported_since.take().is_some() => after = None,
             None => break,
         }
     }

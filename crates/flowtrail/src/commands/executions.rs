@@ -6,7 +6,7 @@ use flowtrail_types::{
     Payload, Principal, timestamp,
 };
 
-use super::{export, find, open, prune, tail};
+use super::{export, find, import, open, prune, tail};
 use crate::cli::{ExecutionsCommand, Filter};
 use crate::terminal::{self, Table, say};
 use crate::wiring::Access;
@@ -15,7 +15,7 @@ use crate::{Config, Failure};
 pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Failure> {
     let access = match command {
         ExecutionsCommand::Tail { .. } => Access::Watch,
-        ExecutionsCommand::Prune { dry_run: false, .. } => Access::Write,
+        ExecutionsCommand::Prune { dry_run: false, .. } | ExecutionsCommand::Import { .. } => Access::Write,
         ExecutionsCommand::List { .. }
         | ExecutionsCommand::Show { .. }
         | ExecutionsCommand::Export { .. }
@@ -35,6 +35,7 @@ pub(super) fn run(config: &Config, command: ExecutionsCommand) -> Result<(), Fai
             let filter = decide(&tracker, &me, filter)?;
             export::run(&tracker, &me, &filter, format, output.as_deref())
         }
+        ExecutionsCommand::Import { file, json } => import::run(&tracker, &me, &file, config.max_body, json),
         ExecutionsCommand::Prune { flow, keep, older_than, dry_run, json } => {
             prune::run(&tracker, &me, &prune::Wish { flow, keep, older_than, dry_run, json })
         }

@@ -7,6 +7,7 @@ mod executions;
 mod export;
 mod find;
 mod flow;
+mod import;
 mod key;
 mod login_link;
 mod mcp;

@@ -51,23 +51,21 @@ pub(super) fn schemas() -> Value {
             example::node(),
         ),
         "Execution": shown(
-            object(&execution_without_data(), both(summary(), json!({
-                "initialParams": any("What it was given."),
-                "outputs": any("What it produced."),
-                "nodeExecutions": list(schema("NodeExecution"), "Its nodes, by number."),
-                "errorInfo": or_null(schema("ErrorInfo")),
-                "meta": any("What the reporter said besides."),
-                "tags": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Keys and values to filter by."},
-                "parentExecutionId": or_null(id("The execution that called it.")),
-                "replayOf": or_null(id("The execution that it repeats.")),
-                "cancelRequested": flag("Whether somebody asked it to stop."),
-                "capture": schema("Capture"),
-                "allowed": allowed(words(ExecutionAct::ALL, ExecutionAct::as_str), "What you may do with it as it stands; told with `allowed=true`."),
-                "createdAt": time("When it was recorded."),
-                "updatedAt": time("When its record last changed."),
-            }))),
+            object(&execution_without_data(), execution()),
             "An execution with all that is known of it. With `data=none` the payloads are not there.",
             example::execution(),
+        ),
+        "ExportedExecution": shown(
+            object(&exported_always(), both(execution(), json!({
+                "precise": whole(json!({
+                    "startedAtUs": {"type": "integer", "description": "When it began, in microseconds since 1970."},
+                    "endedAtUs": {"type": ["integer", "null"], "description": "When it ended, likewise."},
+                    "durationUs": {"type": ["integer", "null"], "minimum": 0, "description": "How long it took, in microseconds."},
+                })),
+                "deletedFlowId": id("Its flow, when that was deleted."),
+            }))),
+            "An execution as a line of an export, to the microsecond. `precise` is absent in exports of earlier versions.",
+            example::exported(),
         ),
         "Statistics": shown(whole(figures()), "Figures over executions. Durations are in milliseconds, over all that ended.", example::figures()),
         "TimeSeries": shown(
@@ -209,4 +207,33 @@ pub(super) fn paged(of: &str) -> Value {
         "totalPages": count(1, "How many pages there are."),
         "after": {"type": ["string", "null"], "description": "Goes on after this page; null on the last one."},
     })
+}
+
+/// The properties of an execution.
+fn execution() -> Value {
+    both(
+        summary(),
+        json!({
+            "initialParams": any("What it was given."),
+            "outputs": any("What it produced."),
+            "nodeExecutions": list(schema("NodeExecution"), "Its nodes, by number."),
+            "errorInfo": or_null(schema("ErrorInfo")),
+            "meta": any("What the reporter said besides."),
+            "tags": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Keys and values to filter by."},
+            "parentExecutionId": or_null(id("The execution that called it.")),
+            "replayOf": or_null(id("The execution that it repeats.")),
+            "cancelRequested": flag("Whether somebody asked it to stop."),
+            "capture": schema("Capture"),
+            "allowed": allowed(words(ExecutionAct::ALL, ExecutionAct::as_str), "What you may do with it as it stands; told with `allowed=true`."),
+            "createdAt": time("When it was recorded."),
+            "updatedAt": time("When its record last changed."),
+        }),
+    )
+}
+
+/// What every line of an export has.
+fn exported_always() -> Vec<&'static str> {
+    let mut always = execution_without_data();
+    always.retain(|name| *name != "allowed");
+    always
 }

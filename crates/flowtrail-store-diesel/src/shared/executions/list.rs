@@ -1,7 +1,8 @@
 //! Pages of executions.
 
 use diesel::prelude::*;
-use flowtrail_store::{Counted, Ended, EndedPage, EndedQuery, Found, StoreError};
+use diesel::sql_types::BigInt;
+use flowtrail_store::{Counted, Ended, EndedPage, EndedQuery, Found, ImportedOf, StoreError};
 use flowtrail_types::{
     ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary, FlowId, Place, SortKey,
     StatsScope, Visibility,
@@ -229,7 +230,7 @@ pub(crate) fn newest(conn: &mut Conn, flow: FlowId, limit: u32) -> Result<Vec<Ex
     Ok(list(conn, &query)?.items)
 }
 
-type EndedRow = (At, Id, Id, String, i64, bool, i64);
+type EndedRow = (At, Id, Id, String, i64, bool, i64, Option<At>);
 
 pub(super) fn list_ended(conn: &mut Conn, query: &EndedQuery) -> Result<EndedPage, StoreError> {
     let scope = query.flow.map_or(StatsScope::All, |flow| StatsScope::Flows(vec![flow]));
@@ -244,6 +245,7 @@ pub(super) fn list_ended(conn: &mut Conn, query: &EndedQuery) -> Result<EndedPag
             executions::bytes,
             executions::deadline_at.is_null(),
             executions::written,
+            executions::imported_at,
         ))
         .order((executions::started_at, executions::id))
         .limit(i64::from(query.limit) + 1)
@@ -268,12 +270,35 @@ pub(super) fn list_ended(conn: &mut Conn, query: &EndedQuery) -> Result<EndedPag
     let mut items = Vec::with_capacity(rows.len());
     // What prunes cover is left out here: a statement that left it out would have to read all of it for one page.
     let is_gone = |row: &EndedRow| prunes.iter().any(|prune| prune.covers(row.2, place(row), row.5, row.6));
-    for row in rows.iter().filter(|row| row.5 && !is_gone(row)) {
+    let is_spared = |row: &EndedRow| {
+        let since = query.spare_imported_since;
+        row.7.as_ref().zip(since).is_some_and(|(imported, since)| imported.0 >= since)
+    };
+    for row in rows.iter().filter(|row| row.5 && !is_gone(row) && !is_spared(row)) {
         let status: ExecutionStatus =
             row.3.parse().map_err(|error| corrupt("executions", "status", row.1.0, format!("{error}")))?;
         items.push(Ended { place: place(row), flow: FlowId::from_uuid(row.2.0), status, bytes: row.4 });
     }
     Ok(EndedPage { items, searched_to })
+}
+
+pub(super) fn imported_since(conn: &mut Conn, since: OffsetDateTime) -> Result<Vec<ImportedOf>, StoreError> {
+    let rows: Vec<(Id, i64, i64)> = executions::table
+        .filter(executions::imported_at.ge(At(since)))
+        .group_by(executions::flow_id)
+        .select((
+            executions::flow_id,
+            diesel::dsl::count_star(),
+            diesel::dsl::sql::<BigInt>("CAST(coalesce(sum(bytes), 0) AS BIGINT)"),
+        ))
+        .load(conn)
+        .map_err(backend::translate)?;
+    let of = |(flow, count, bytes): (Id, i64, i64)| ImportedOf {
+        flow: FlowId::from_uuid(flow.0),
+        count: u64::try_from(count).unwrap_or(0),
+        bytes,
+    };
+    Ok(rows.into_iter().map(of).collect())
 }
 
 /// The place that is asked for, or the one below which all that ended is being pruned.

@@ -22,8 +22,8 @@ pub(crate) use pack::unpack_all;
 pub(crate) use rows::{EndRow, NewExecutionRow, NewPayloadRow};
 
 use flowtrail_store::{
-    Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, NewPrune,
-    PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
+    Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, ImportedOf,
+    NewPrune, PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
 };
 use flowtrail_types::{
     Digest, Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution,
@@ -131,6 +131,10 @@ impl ExecutionStore for DieselStore {
 
     fn list_ended(&self, query: &EndedQuery) -> Result<EndedPage, StoreError> {
         self.read(|conn| list::list_ended(conn, query))
+    }
+
+    fn imported_since(&self, since: OffsetDateTime) -> Result<Vec<ImportedOf>, StoreError> {
+        list::imported_since(&mut *self.reader()?, since)
     }
 
     fn pack(&self, ended_before: OffsetDateTime, limit: u32) -> Result<usize, StoreError> {

@@ -50,6 +50,7 @@ pub(crate) struct NewExecutionRow<'a> {
     pub(crate) packed: bool,
     pub(crate) written: i64,
     pub(crate) lease_us: Option<i64>,
+    pub(crate) imported_at: Option<At>,
 }
 
 impl<'a> NewExecutionRow<'a> {
@@ -87,6 +88,7 @@ impl<'a> NewExecutionRow<'a> {
             packed: insert.packed.is_some(),
             written: mark,
             lease_us: start.lease.map(|lease| i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)),
+            imported_at: start.import.map(|import| At(import.at)),
         }
     }
 }

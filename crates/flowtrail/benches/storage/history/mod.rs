@@ -134,6 +134,7 @@ impl Sample {
             tags: BTreeMap::new(),
             capture: CaptureMarks::new(),
             digest,
+            import: None,
         };
         let end = NewEnd {
             told: Told::Reported,

@@ -19,7 +19,13 @@ pub(crate) fn cursor_at(started_at: OffsetDateTime) -> Cursor {
 
 /// When the oldest execution began.
 pub(crate) fn oldest(store: &dyn Store) -> OffsetDateTime {
-    let query = flowtrail_store::EndedQuery { flow: None, before: None, after: None, limit: 1 };
+    let query = flowtrail_store::EndedQuery {
+        flow: None,
+        before: None,
+        after: None,
+        spare_imported_since: None,
+        limit: 1,
+    };
     let page = store.executions().list_ended(&query).expect("it answers");
     page.items.first().map_or_else(|| SystemClock.now(), |ended| ended.place.started_at)
 }

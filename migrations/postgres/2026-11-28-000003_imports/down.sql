@@ -1,0 +1,2 @@
+DROP INDEX executions_imported;
+ALTER TABLE executions DROP COLUMN imported_at;

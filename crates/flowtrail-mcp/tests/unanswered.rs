@@ -10,8 +10,6 @@ use tokio::net::TcpListener;
 
 /// Calls a tool of the server at this address.
 async fn called_at(url: &str) -> UpstreamError {
-    // Only the first of the tests of a process can install it.
-    drop(rustls::crypto::ring::default_provider().install_default());
     let target = Target::new(url, []).unwrap();
     let caller = UpstreamCaller::new([Upstream::new("shop", Reach::Url(target)).unwrap()]);
     let execution: ExecutionId = "01900000-0000-7000-8000-000000000001".parse().unwrap();

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::Value;
+
+use crate::http_client;
 
 /// An event as it was sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,9 +35,7 @@ impl EventStream {
     ///
     /// When the server does not let it listen.
     pub async fn open(base: &str, key: &str, query: &str, after: Option<&str>) -> Self {
-        flowtrail::use_ring_for_tls();
-        let client = Client::builder().no_proxy().build().expect("an HTTP client");
-        let mut request = client.get(format!("{base}/api/events{query}")).bearer_auth(key);
+        let mut request = http_client().get(format!("{base}/api/events{query}")).bearer_auth(key);
         if let Some(after) = after {
             request = request.header("Last-Event-ID", after);
         }

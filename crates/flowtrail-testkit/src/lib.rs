@@ -33,6 +33,6 @@ pub use events::{EventStream, SentEvent};
 pub use flow::{FlowBuilder, flow};
 pub use mcp::{Answered, Era, McpClient};
 pub use process::TestProcess;
-pub use rest::{Answer, Rest};
+pub use rest::{Answer, Rest, http_client};
 pub use server::{TestServer, TestServerBuilder, TestUser};
 pub use store::{TestStore, sqlite_store};

@@ -14,6 +14,8 @@ use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::http_client;
+
 /// An era of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Era {
@@ -89,9 +91,8 @@ impl McpClient {
     ///
     /// When the server does not answer as it should.
     pub async fn at(url: &str, key: &str, era: Era) -> Self {
-        flowtrail::use_ring_for_tls();
         let config = StreamableHttpClientTransportConfig::with_uri(url).auth_header(key);
-        Self::connect(StreamableHttpClientTransport::from_config(config), era).await
+        Self::connect(StreamableHttpClientTransport::with_client(http_client(), config), era).await
     }
 
     /// Starts `flowtrail mcp` on a data directory and connects over its standard input and output.

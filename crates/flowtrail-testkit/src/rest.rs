@@ -22,6 +22,18 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// An HTTP client for tests. It has its own TLS: what a test set up for the whole process would hide that the server, which
+/// shares it here, does not do so.
+///
+/// # Panics
+///
+/// When no client can be made.
+#[must_use]
+pub fn http_client() -> Client {
+    let client = Client::builder().no_proxy().tls_backend_preconfigured(flowtrail_runner::tls_config());
+    client.build().expect("an HTTP client")
+}
+
 impl Rest {
     /// A client of the server at this address, with a key or without.
     ///
@@ -30,9 +42,7 @@ impl Rest {
     /// When no client can be made.
     #[must_use]
     pub fn new(base: &str, key: Option<&str>) -> Self {
-        flowtrail::use_ring_for_tls();
-        let client = Client::builder().no_proxy().build().expect("an HTTP client");
-        Self { client, base: base.to_owned(), key: key.map(str::to_owned) }
+        Self { client: http_client(), base: base.to_owned(), key: key.map(str::to_owned) }
     }
 
     /// The same client with another key, or none.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use flowtrail_store::{
     Applied, AuditStore, Command, Counted, EndedPage, EndedQuery, ExecutionStore, FlowStore, ForeignWrites,
-    Found, InstanceStore, KeyStore, MemoryStore, NewPrune, PendingExecution, PruneStep, Refusal,
+    Found, ImportedOf, InstanceStore, KeyStore, MemoryStore, NewPrune, PendingExecution, PruneStep, Refusal,
     StatusCounts, Store, StoreError, TokenStore, Upkeep, UserStore,
 };
 use flowtrail_tracker::{Ack, FinishedExecution, Options, StartExecution, Tracker, TrackerError};
@@ -83,6 +83,7 @@ impl ExecutionStore for SlowStore {
         begin_prune(prune: &NewPrune) -> Result<u64, StoreError>;
         continue_prune(limit: u32) -> Result<PruneStep, StoreError>;
         list_ended(query: &EndedQuery) -> Result<EndedPage, StoreError>;
+        imported_since(since: OffsetDateTime) -> Result<Vec<ImportedOf>, StoreError>;
         pack(ended_before: OffsetDateTime, limit: u32) -> Result<usize, StoreError>;
         list_pending(instance: InstanceId, limit: u32) -> Result<Vec<PendingExecution>, StoreError>;
         list_overdue(now: OffsetDateTime, limit: u32) -> Result<Vec<PendingExecution>, StoreError>;

@@ -16,7 +16,6 @@ mod wiring;
 pub use cli::{Cli, joined_flags};
 pub use config::{Config, ConfigError, Settings};
 pub use failure::{Failure, without_passwords};
-pub use tls::use_ring_for_tls;
 pub use upstreams::UpstreamSettings;
 pub use wiring::{Access, Wiring};
 

@@ -2,7 +2,7 @@
 
 /// Makes ring the process's provider of cryptography for TLS, unless it has one. To be called before an HTTP
 /// client is made.
-pub fn use_ring_for_tls() {
+pub(crate) fn use_ring_for_tls() {
     // It fails when there is one already, and then that one is right.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -154,7 +154,7 @@ async fn a_batch_of_a_million_lines_is_answered_line_by_line() {
         Ok(lines.collect::<String>().into_bytes())
     };
     let parts = (0..LINES / EVERY).map(move |number| part(number * EVERY));
-    let answer = reqwest::Client::new()
+    let answer = flowtrail_testkit::http_client()
         .post(format!("{}/api/executions/batch", server.base()))
         .bearer_auth(server.key())
         .header("content-type", "application/x-ndjson")

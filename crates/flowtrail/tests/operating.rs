@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 fn client() -> Client {
-    Client::builder().no_proxy().build().unwrap()
+    flowtrail_testkit::http_client()
 }
 
 fn request(server: &TestServer, method: Method, path: &str) -> RequestBuilder {

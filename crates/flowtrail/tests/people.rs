@@ -17,7 +17,7 @@ struct Browser {
 
 impl Browser {
     fn new(server: &TestServer) -> Self {
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = flowtrail_testkit::http_client();
         Self { client, base: server.base().to_owned(), cookie: None, csrf: None }
     }
 
@@ -101,7 +101,7 @@ async fn the_code_of_a_login_link_works_once() {
 #[tokio::test]
 async fn a_page_of_another_site_cannot_log_anybody_in() {
     let server = TestServer::start().await;
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = flowtrail_testkit::http_client();
     let body = json!({"key": server.key()}).to_string();
     for (origin, status) in [("https://evil.example", 403), ("null", 403), (server.base(), 201)] {
         let login = client.post(format!("{}/api/session", server.base())).header("origin", origin);

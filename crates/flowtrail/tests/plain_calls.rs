@@ -22,7 +22,7 @@ async fn call(server: &TestServer, way: Way, tool: &str, arguments: &Value) -> (
     }
     let params = json!({"name": tool, "arguments": arguments, "_meta": about});
     let body = json!({"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": params});
-    let request = reqwest::Client::new()
+    let request = flowtrail_testkit::http_client()
         .post(format!("{}/mcp", server.base()))
         .header("accept", "application/json, text/event-stream")
         .header("content-type", "application/json")

@@ -27,7 +27,7 @@ async fn world() -> World {
         settings.upstreams.insert("gone".to_owned(), gone);
         settings.upstreams.insert("missing".to_owned(), missing);
     });
-    World { behind, server: server.start().await, client: reqwest::Client::new() }
+    World { behind, server: server.start().await, client: flowtrail_testkit::http_client() }
 }
 
 impl World {

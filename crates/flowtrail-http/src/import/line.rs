@@ -122,6 +122,7 @@ fn times(fields: &Fields<'_>) -> Result<(OffsetDateTime, OffsetDateTime), ApiErr
     let expected = |name: &str| fields.invalid(name, "expected a time, got nothing");
     let started_at = fields.time("startedAt")?.ok_or_else(|| expected("startedAt"))?;
     let ended_at = fields.time("endedAt")?.ok_or_else(|| expected("endedAt"))?;
+    let told = fields.millis("duration")?.and_then(|duration| i128::try_from(duration.as_millis()).ok());
     if let Some(precise) = fields.object("precise")? {
         precise.only(&["startedAtUs", "endedAtUs", "durationUs"], &[])?;
         let at = |name: &str, shown: OffsetDateTime| {
@@ -139,15 +140,16 @@ fn times(fields: &Fields<'_>) -> Result<(OffsetDateTime, OffsetDateTime), ApiErr
                 precise.invalid("durationUs", format!("expected {took}, from startedAtUs to endedAtUs"))
             );
         }
+        if told.is_some_and(|told| told != took / 1_000) {
+            return Err(fields.invalid("duration", format!("expected {}, from precise", took / 1_000)));
+        }
         return Ok(exact);
     }
     let took = (ended_at - started_at).whole_milliseconds();
-    match fields.millis("duration")?.map(|duration| duration.as_millis()) {
+    match told {
         // It was cut to milliseconds, and so were both times.
-        Some(told) if i128::try_from(told).is_ok_and(|told| told + 1 == took) => {
-            Ok((started_at + Duration::MICROSECOND, ended_at))
-        }
-        Some(told) if i128::try_from(told) != Ok(took) => {
+        Some(told) if told + 1 == took => Ok((started_at + Duration::MICROSECOND, ended_at)),
+        Some(told) if told != took => {
             Err(fields.invalid("duration", format!("expected {took}, from startedAt to endedAt")))
         }
         _ => Ok((started_at, ended_at)),
@@ -256,7 +258,8 @@ mod tests {
         let at = 1_767_700_800_000_000_i64;
         let precise = |from: i64, to: i64, took: i64| {
             let precise = json!({"startedAtUs": at + from, "endedAtUs": at + to, "durationUs": took});
-            read(&line(json!({"precise": precise}))).map(|line| line.ended_at - line.started_at)
+            read(&line(json!({"precise": precise, "duration": took / 1_000})))
+                .map(|line| line.ended_at - line.started_at)
         };
         assert_eq!(precise(7, 5_999, 5_992).unwrap(), Duration::microseconds(5_992));
         for (from, to, took, field) in [

@@ -1,6 +1,7 @@
 //! Users, what they prove themselves by, and what they did, in memory.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 
 use flowtrail_types::{ApiKey, AuditEntry, AuditQuery, KeyId, Role, Token, User, UserId};
 use time::OffsetDateTime;
@@ -45,9 +46,8 @@ impl UserStore for MemoryStore {
 
     fn remember(&self, id: UserId, name: &str, at: OffsetDateTime) -> Result<(), StoreError> {
         let mut state = self.lock();
-        if !state.users.contains_key(&id) {
-            let user = User { id, name: name.to_owned(), role: Role::User, created_at: at };
-            state.users.insert(id, user);
+        if let Entry::Vacant(unknown) = state.users.entry(id) {
+            unknown.insert(User { id, name: name.to_owned(), role: Role::User, created_at: at });
             state.deleted_users.insert(id);
         }
         Ok(())

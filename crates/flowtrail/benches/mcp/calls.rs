@@ -138,9 +138,8 @@ pub(crate) fn measure(seconds: u32) -> Result<(), String> {
 
 /// One request, by a client that sends nothing else, and all that is answered.
 async fn post(base: &str, key: &str, body: &str) -> Result<String, String> {
-    flowtrail::use_ring_for_tls();
     let method = if body.contains("tools/list") { "tools/list" } else { "tools/call" };
-    let client = reqwest::Client::new();
+    let client = flowtrail_testkit::http_client();
     let mut request = client.post(format!("{base}/mcp")).bearer_auth(key).header("Mcp-Method", method);
     for (name, value) in HEADERS.iter().filter(|(name, _)| !name.starts_with("Mcp-M")) {
         if method == "tools/call" || *name != "Mcp-Name" {

@@ -44,7 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     .target(env_logger::Target::Stderr)
     .init();
     // Before any command: which of them makes an HTTP client, and through which library, is nobody's to remember.
-    crate::use_ring_for_tls();
+    crate::tls::use_ring_for_tls();
     let config = || Config::decide(cli.settings.clone(), cli.config.as_deref());
     match cli.command.unwrap_or(Command::Serve(Serve::default())) {
         Command::Serve(options) => serve::run(&config()?, &options),

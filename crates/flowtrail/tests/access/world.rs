@@ -67,7 +67,7 @@ impl World {
             public_flow: String::new(),
             execution: String::new(),
             public_execution: String::new(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: flowtrail_testkit::http_client(),
             server,
         };
         world.flow = world.make_flow("hello", false).await;

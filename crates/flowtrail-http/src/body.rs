@@ -60,10 +60,12 @@ impl Body {
         serde_json::from_slice(&self.0).map_err(|error| invalid_json(&error))
     }
 
-    /// The body as a JSON object whose fields are all among these.
+    /// The body as a JSON object whose fields are all among these; null is an empty one.
     pub(crate) fn object(&self, known: &[&str]) -> Result<serde_json::Map<String, Value>, ApiError> {
-        let Value::Object(object) = self.json()? else {
-            return Err(ApiError::invalid("body", "expected a JSON object"));
+        let object = match self.json()? {
+            Value::Object(object) => object,
+            Value::Null => serde_json::Map::new(),
+            _ => return Err(ApiError::invalid("body", "expected a JSON object")),
         };
         match object.keys().find(|key| !known.contains(&key.as_str())) {
             None => Ok(object),

@@ -25,6 +25,7 @@ mod flow;
 mod mcp;
 mod process;
 mod rest;
+mod scripted;
 mod server;
 mod store;
 
@@ -34,5 +35,6 @@ pub use flow::{FlowBuilder, flow};
 pub use mcp::{Answered, Era, McpClient};
 pub use process::TestProcess;
 pub use rest::{Answer, Rest, http_client};
+pub use scripted::{Said, ScriptedServer};
 pub use server::{TestServer, TestServerBuilder, TestUser};
 pub use store::{TestStore, sqlite_store};

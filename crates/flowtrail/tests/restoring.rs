@@ -134,7 +134,7 @@ async fn what_differs_is_a_conflict_and_what_is_no_export_is_invalid() {
     };
     for (line, status, field) in [
         (changed("outputs", json!("others")), "conflict", "outputs"),
-        (changed("source", json!("api")), "conflict", "source"),
+        (changed("source", json!("embedded")), "conflict", "source"),
         (changed("inferred", json!(true)), "conflict", "inferred"),
         (changed("status", json!("pending")), "invalid", "status"),
         (changed("source", json!("elsewhere")), "invalid", "source"),

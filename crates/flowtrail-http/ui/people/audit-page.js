@@ -26,6 +26,7 @@ const SAYS = {
   'execution.deleted': 'deleted an execution',
   'executions.deleted': 'deleted executions',
   'executions.pruned': 'pruned executions',
+  'executions.imported': 'imported executions',
 };
 
 class AuditPage extends Connected {

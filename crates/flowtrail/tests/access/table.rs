@@ -101,6 +101,8 @@ pub(crate) fn table() -> Vec<Row> {
         row("GET", "/api/executions/export", ALL),
         // A batch is answered line by line.
         row("POST", "/api/executions/batch", [200, 200, 200, 200, 200, 200, 200, 403]),
+        // Of nothing, by administrators.
+        row("POST", "/api/executions/import", [403, 403, 403, 403, 403, 200, 403, 403]),
         row("GET", "/api/executions/{execution_id}", [404, 404, 200, 200, 200, 200, 200, 200]),
         with(
             "PATCH",

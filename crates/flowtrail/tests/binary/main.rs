@@ -1,0 +1,62 @@
+//! The binary as users start it: each command as a process of its own, with each feature that has to be wired up for it. Nothing
+//! here shares a process with the server, so nothing that a test sets up can hide that a command does not.
+
+mod commands;
+mod outgoing;
+mod traces;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use flowtrail_testkit::{FlowBuilder, TestProcess};
+use serde_json::{Value, json};
+
+fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_flowtrail"))
+}
+
+/// Runs a command on a data directory to its end.
+fn run(data_dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(binary())
+        .arg("--data-dir")
+        .arg(data_dir)
+        .args(arguments)
+        .env("RUST_LOG", "error")
+        .output()
+        .expect("the binary starts")
+}
+
+/// A server whose flows may call this machine, with these upstreams.
+struct World {
+    _folder: tempfile::TempDir,
+    server: TestProcess,
+}
+
+impl World {
+    fn start(upstreams: &BTreeMap<&str, String>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut written =
+            String::from("allow_private_addresses = true\n[secrets]\nTOKEN = \"sesame-open\"\n");
+        for (name, settings) in upstreams {
+            written.push_str(&format!("[upstreams.{name}]\n{settings}\n"));
+        }
+        let config = folder.path().join("flowtrail.toml");
+        std::fs::write(&config, written).expect("it is written");
+        let config = config.to_str().expect("a path").to_owned();
+        let server = TestProcess::start(binary(), folder.path(), &["--config", &config]);
+        Self { _folder: folder, server }
+    }
+
+    /// Runs a flow once, and gives its execution.
+    async fn ran(&self, flow: &FlowBuilder) -> Value {
+        self.ran_with(flow, &json!({"params": {}})).await
+    }
+
+    async fn ran_with(&self, flow: &FlowBuilder, body: &Value) -> Value {
+        let rest = self.server.rest();
+        let made = rest.post("/api/flows", &flow.build()).await.expect(201);
+        let run = format!("/api/flows/{}/run", made["id"].as_str().expect("an id"));
+        rest.post(&run, body).await.expect(200)
+    }
+}

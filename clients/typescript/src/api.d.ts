@@ -217,6 +217,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/executions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restores executions of an export, one a line, as they were
+         * @description For administrators. Both ways are streamed as in a batch; a line that is here already is no error.
+         */
+        post: operations["importExecutions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/executions/{executionId}": {
         parameters: {
             query?: never;
@@ -1142,6 +1162,168 @@ export interface components {
              * @description When its record last changed.
              */
             updatedAt: string;
+        };
+        /**
+         * @description An execution as a line of an export, to the microsecond. `precise` is absent in exports of earlier versions.
+         * @example {
+         *       "id": "019b9335-4200-7000-8000-00000000000a",
+         *       "flowId": "3f2c1b7e-58a1-4c53-9a35-0d4f6c1f2a10",
+         *       "flowName": "Greet",
+         *       "flowToolName": "greet",
+         *       "flowVersion": 1,
+         *       "userId": "0b8f7c3e-6a0d-4c62-8f1b-2f5f0c3f9a77",
+         *       "userName": "Ada",
+         *       "status": "fulfilled",
+         *       "inferred": false,
+         *       "source": "mcp",
+         *       "startedAt": "2026-01-06T12:00:00.000Z",
+         *       "endedAt": "2026-01-06T12:00:00.012Z",
+         *       "duration": 12,
+         *       "initialParamsPreview": "Ada",
+         *       "error": null,
+         *       "initialParams": {
+         *         "name": "Ada"
+         *       },
+         *       "outputs": "Hello, Ada!",
+         *       "nodeExecutions": [
+         *         {
+         *           "seq": 2,
+         *           "nodeId": "say",
+         *           "nodeName": "Say",
+         *           "nodeType": "Return",
+         *           "status": "completed",
+         *           "executedAt": "2026-01-06T12:00:00.001Z",
+         *           "executionTimeMs": 0.412,
+         *           "inputData": {
+         *             "name": "Ada"
+         *           },
+         *           "outputData": {
+         *             "text": "Hello, Ada!"
+         *           },
+         *           "error": null,
+         *           "errorKind": null,
+         *           "parentSeq": null,
+         *           "iteration": null,
+         *           "attempt": 1,
+         *           "capture": {}
+         *         }
+         *       ],
+         *       "errorInfo": null,
+         *       "meta": {
+         *         "client": {
+         *           "name": "an-agent",
+         *           "version": "1.0"
+         *         }
+         *       },
+         *       "tags": {},
+         *       "parentExecutionId": null,
+         *       "replayOf": null,
+         *       "cancelRequested": false,
+         *       "capture": {},
+         *       "createdAt": "2026-01-06T12:00:00.000Z",
+         *       "updatedAt": "2026-01-06T12:00:00.012Z",
+         *       "precise": {
+         *         "startedAtUs": 1767700800000104,
+         *         "endedAtUs": 1767700800012511,
+         *         "durationUs": 12407
+         *       }
+         *     }
+         */
+        ExportedExecution: {
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description Its flow; null once the flow is deleted.
+             */
+            flowId: string | null;
+            /** @description The flow's name as it was. */
+            flowName: string;
+            /** @description The flow's tool name as it was. */
+            flowToolName: string | null;
+            /** @description Which definition ran; null when the flow has none. */
+            flowVersion: number | null;
+            /**
+             * Format: uuid
+             * @description Who started it.
+             */
+            userId: string | null;
+            /** @description Their name. */
+            userName: string | null;
+            status: components["schemas"]["ExecutionStatus"];
+            /** @description Whether its end was concluded by Flowtrail and not reported. */
+            inferred: boolean;
+            source: components["schemas"]["Source"];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endedAt: string | null;
+            /** @description How long it took, cut to whole milliseconds. */
+            duration: number | null;
+            /** @description The first declared parameter's value, at most 50 characters. */
+            initialParamsPreview: string | null;
+            /** @description Its error in one line. */
+            error: string | null;
+            /** @description What it was given. */
+            initialParams?: unknown;
+            /** @description What it produced. */
+            outputs?: unknown;
+            /** @description Its nodes, by number. */
+            nodeExecutions: components["schemas"]["NodeExecution"][];
+            errorInfo: components["schemas"]["ErrorInfo"] | null;
+            /** @description What the reporter said besides. */
+            meta?: unknown;
+            /** @description Keys and values to filter by. */
+            tags: {
+                [key: string]: string;
+            };
+            /**
+             * Format: uuid
+             * @description The execution that called it.
+             */
+            parentExecutionId: string | null;
+            /**
+             * Format: uuid
+             * @description The execution that it repeats.
+             */
+            replayOf: string | null;
+            /** @description Whether somebody asked it to stop. */
+            cancelRequested: boolean;
+            capture: components["schemas"]["Capture"];
+            /** @description What you may do with it as it stands; told with `allowed=true`. */
+            allowed?: ("cancel" | "replay" | "delete")[];
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When its record last changed.
+             */
+            updatedAt: string;
+            precise?: {
+                /** @description When it began, in microseconds since 1970. */
+                startedAtUs: number;
+                /** @description When it ended, likewise. */
+                endedAtUs: number | null;
+                /** @description How long it took, in microseconds. */
+                durationUs: number | null;
+            };
+            /**
+             * Format: uuid
+             * @description Its flow, when that was deleted.
+             */
+            deletedFlowId?: string;
         };
         /**
          * @description Figures over executions. Durations are in milliseconds, over all that ended.
@@ -2454,7 +2636,7 @@ export interface components {
                 /** @description Their name as it was. */
                 userName: string;
                 /** @enum {string} */
-                action: "session.created" | "session.deleted" | "key.created" | "key.revoked" | "embedToken.created" | "user.created" | "user.deleted" | "flow.accessChanged" | "flow.deleted" | "execution.deleted" | "executions.deleted" | "executions.pruned";
+                action: "session.created" | "session.deleted" | "key.created" | "key.revoked" | "embedToken.created" | "user.created" | "user.deleted" | "flow.accessChanged" | "flow.deleted" | "execution.deleted" | "executions.deleted" | "executions.pruned" | "executions.imported";
                 /**
                  * Format: uuid
                  * @description What it was done to.
@@ -3157,7 +3339,7 @@ export interface components {
         /** @description Only what happens in this flow. */
         flowId: string;
         /** @description Only what was done so. */
-        action: "session.created" | "session.deleted" | "key.created" | "key.revoked" | "embedToken.created" | "user.created" | "user.deleted" | "flow.accessChanged" | "flow.deleted" | "execution.deleted" | "executions.deleted" | "executions.pruned";
+        action: "session.created" | "session.deleted" | "key.created" | "key.revoked" | "embedToken.created" | "user.created" | "user.deleted" | "flow.accessChanged" | "flow.deleted" | "execution.deleted" | "executions.deleted" | "executions.pruned" | "executions.imported";
         /** @description Goes on where a page ended: its `after`. */
         auditAfter: string;
         /** @description The id of the last event that was received: the stream goes on after it. */
@@ -4643,6 +4825,99 @@ export interface operations {
         };
     };
     recordBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description What became of each line, in order. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description `invalid`: A value is not what it must be; the message names the field. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: No key, or one that is unknown, revoked or expired. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `forbidden`: You may see it, but not do this to it; or the host or origin is not allowed.
+             *     `csrf`: A write by cookie without the header `X-Flowtrail-CSRF`, whose value `GET /api/session` gives.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unsupported_media_type`: The body's `Content-Type` or `Content-Encoding` is none that this address takes. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`: Flowtrail went wrong. The id stands in the log, too. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    importExecutions: {
         parameters: {
             query?: never;
             header?: never;

@@ -131,10 +131,8 @@ async fn connect(reach: &Reach) -> Result<Connection, UpstreamError> {
             let http =
                 StreamableHttpClientTransportConfig::with_uri(target.url().as_str()).custom_headers(headers);
             // Without idle connections, as the SDK has it: a body that was not read to its end delays the next request.
-            let client = client_builder()
-                .pool_max_idle_per_host(0)
-                .build()
-                .map_err(|error| UpstreamError {
+            let client =
+                client_builder().pool_max_idle_per_host(0).build().map_err(|error| UpstreamError {
                     kind: ErrorKind::Internal,
                     message: format!("the HTTP client cannot be made: {error}"),
                     is_transient: false,

@@ -9,6 +9,7 @@
 //! administrator.
 
 mod answer;
+mod as_sent;
 mod call;
 mod caller;
 mod history;
@@ -20,6 +21,7 @@ mod stdio;
 mod tools;
 mod unanswered;
 
+pub use as_sent::read_for_sdk;
 pub use caller::UpstreamCaller;
 pub use plain::{CallHeaders, PlainCall};
 pub use server::{Caller, FlowServer};

@@ -3,14 +3,15 @@
 //! The SDK drops lines that it cannot read without a word. Here each line passes a check first, so that whoever
 //! wrote it is told, as JSON-RPC 2.0 (section 5.1) wants.
 
+use flowtrail_types::without_byte_order_mark;
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
-use serde_json::Value;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::FlowServer;
+use crate::as_sent::read_for_sdk;
 
 /// The longest line that is read.
 const MAX_LINE: usize = 16 << 20;
@@ -78,20 +79,26 @@ async fn pass_on(
                 return;
             }
         };
-        let refusal = if length > MAX_LINE {
-            Some(format!("the line has {length} bytes, the limit is {MAX_LINE}"))
-        } else {
-            // Parsed as the SDK will do it, so that what is nested too deeply for it is answered here.
-            serde_json::from_slice::<Value>(&line).err().map(|error| error.to_string())
-        };
-        if line.trim_ascii().is_empty() {
+        if without_byte_order_mark(&line).trim_ascii().is_empty() {
             continue;
         }
-        let Some(reason) = refusal else {
-            if to_sdk.write_all(&line).await.is_err() {
-                return;
+        let read = if length > MAX_LINE {
+            Err(format!("the line has {length} bytes, the limit is {MAX_LINE}"))
+        } else {
+            // What is nested too deeply for the SDK is answered here.
+            read_for_sdk(&line).map(|(_, message)| message).map_err(|error| error.to_string())
+        };
+        let reason = match read {
+            Ok(mut message) => {
+                if !message.ends_with(b"\n") {
+                    message.to_mut().push(b'\n');
+                }
+                if to_sdk.write_all(&message).await.is_err() {
+                    return;
+                }
+                continue;
             }
-            continue;
+            Err(reason) => reason,
         };
         let error = serde_json::json!({
             "jsonrpc": "2.0",
@@ -161,5 +168,37 @@ async fn write_lines(
     }
     if let Err(error) = output.flush().await {
         log::debug!("the last lines were not read: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the SDK is given of these bytes, and what is refused.
+    async fn passed(input: &'static [u8]) -> (String, Vec<String>) {
+        let (to_sdk, mut sdk_reads) = tokio::io::duplex(1 << 20);
+        let (refusals, mut refused) = mpsc::unbounded_channel();
+        pass_on(input, to_sdk, refusals).await;
+        let mut read = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut sdk_reads, &mut read).await.unwrap();
+        let mut all = Vec::new();
+        while let Ok(refusal) = refused.try_recv() {
+            all.push(refusal);
+        }
+        (read, all)
+    }
+
+    #[tokio::test]
+    async fn lines_reach_the_sdk_in_a_form_that_it_can_read() {
+        let (read, refused) = passed(
+            b"\xef\xbb\xbf{\"method\":\"a\"}\n\n{\"method\":\"b\",\"params\":{\"x\":\"\\ud83d\"}}\r\n{\n{\"n\": 1.10}",
+        )
+        .await;
+        let expected =
+            "{\"method\":\"a\"}\n{\"method\":\"b\",\"params\":{\"x\":\"\u{fffd}\"}}\n{\"n\": 1.10}\n";
+        assert_eq!(read, expected);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].contains("-32700"), "{refused:?}");
     }
 }

@@ -78,6 +78,7 @@ pub(crate) fn start(number: u64) -> NewExecution {
         tags: [("shop".to_owned(), "north".to_owned())].into(),
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&number.to_le_bytes()]),
+        old_digest: None,
     }
 }
 
@@ -100,6 +101,7 @@ pub(crate) fn node(seq: i32) -> NewNode {
         attempt: 1,
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&seq.to_le_bytes()]),
+        old_digest: None,
     }
 }
 
@@ -110,6 +112,7 @@ pub(crate) fn end(start: &NewExecution, outcome: Outcome) -> NewEnd {
         ended_at: start.started_at + Duration::milliseconds(40),
         recorded_at: start.recorded_at,
         digest: Digest::of(&[outcome.status().as_str().as_bytes()]),
+        old_digest: None,
         outcome,
         outputs: None,
         meta: None,

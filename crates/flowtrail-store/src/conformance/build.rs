@@ -62,6 +62,7 @@ pub(super) fn start(number: u64) -> NewExecution {
         tags: BTreeMap::from([("shop".to_owned(), "north".to_owned())]),
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&number.to_le_bytes()]),
+        old_digest: None,
     }
 }
 
@@ -83,6 +84,7 @@ pub(super) fn node(seq: i32) -> NewNode {
         attempt: 1,
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&seq.to_le_bytes()]),
+        old_digest: None,
     }
 }
 
@@ -98,6 +100,7 @@ pub(super) fn end(told: Told, outcome: Outcome) -> NewEnd {
         running: Vec::new(),
         capture: CaptureMarks::new(),
         digest,
+        old_digest: None,
         due_at: None,
     }
 }

@@ -147,7 +147,6 @@ impl WaitingExecution {
     }
 
     /// Goes on with it in this process, whose flow's timeout begins anew.
-    #[must_use]
     pub fn resume(self, answered: Option<&Answered<'_>>) -> Ack<ExecutionHandle> {
         let span = Span::begin(&*self.tracker.clock, self.timeout);
         let now = span.began_at;
@@ -173,7 +172,6 @@ impl WaitingExecution {
     }
 
     /// It waits on: for as long again, and with what was asked and answered meanwhile.
-    #[must_use]
     pub fn wait_on(self, answered: Option<&Answered<'_>>, waiting: Waiting<'_>) -> Ack<()> {
         let mut nodes: Vec<NewNode> = Vec::new();
         // A question that is repeated is the same; another one takes its place.
@@ -191,7 +189,6 @@ impl WaitingExecution {
     }
 
     /// It ended. An end that was only inferred can be corrected later.
-    #[must_use]
     pub fn end(self, told: Told, ending: Ending<'_>) -> Ack<Applied> {
         let capture = self.tracker.capture(self.policy);
         let now = self.tracker.clock.now();
@@ -266,6 +263,7 @@ fn asked(capture: &Capture<'_>, question: &Question<'_>, seq: i32, number: i32) 
         attempt: 1,
         capture: marks,
         digest: ONLY_ONE,
+        old_digest: None,
     }
 }
 
@@ -301,5 +299,6 @@ fn close(
         attempt: open.attempt,
         capture: marks,
         digest: ONLY_ONE,
+        old_digest: None,
     }
 }

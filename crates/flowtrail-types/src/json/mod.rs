@@ -12,7 +12,9 @@ mod number;
 mod reader;
 mod replaced;
 
-pub use number::{DoubleFit, double_fit, number_as_rounded, same_json, same_number, whole_number};
+pub use number::{
+    DoubleFit, double_fit, json_as_rounded, number_as_rounded, same_json, same_number, whole_number,
+};
 pub use replaced::Replaced;
 
 use std::borrow::Cow;
@@ -36,6 +38,8 @@ pub struct Json {
     pub value: Value,
     /// Where surrogates were replaced.
     pub replaced: Replaced,
+    /// Whether serde_json alone reads something else in the bytes, or refuses them.
+    pub is_beyond_serde: bool,
 }
 
 /// Reads one JSON value.
@@ -51,8 +55,9 @@ pub struct Json {
 ///
 /// When it is not one JSON value, or is nested deeper than 127 levels.
 pub fn read_json(bytes: &[u8]) -> Result<Json, serde_json::Error> {
-    let bytes = without_byte_order_mark(bytes);
-    let plain = |value| Json { value, replaced: Replaced::default() };
+    let (sent, bytes) = (bytes, without_byte_order_mark(bytes));
+    let plain =
+        |value| Json { value, replaced: Replaced::default(), is_beyond_serde: sent.len() != bytes.len() };
     match serde_json::from_slice::<Value>(bytes) {
         Ok(value) if is_faithful(&value, bytes) => Ok(plain(value)),
         // serde_json rewrote a number or took a key for its own.

@@ -46,6 +46,49 @@ pub fn number_as_rounded(number: &Number) -> Option<String> {
     Number::from_f64(double).map(|number| number.as_str().to_owned())
 }
 
+/// The value as it was recorded before numbers kept their text. `None` when it is the same, or when it was refused then.
+#[must_use]
+pub fn json_as_rounded(value: &Value) -> Option<Value> {
+    if is_of_short_integers(value) {
+        return None;
+    }
+    let mut rounded = value.clone();
+    let mut is_changed = false;
+    round_within(&mut rounded, &mut is_changed)?;
+    is_changed.then_some(rounded)
+}
+
+/// Whether every number in a value is an integer of few digits, which was never written in another way.
+fn is_of_short_integers(value: &Value) -> bool {
+    const ALWAYS_64_BITS: usize = 18;
+    match value {
+        Value::Number(number) => {
+            let text = number.as_str();
+            text.len() <= ALWAYS_64_BITS && text != "-0" && !text.contains(['.', 'e', 'E'])
+        }
+        Value::Array(items) => items.iter().all(is_of_short_integers),
+        Value::Object(members) => members.values().all(is_of_short_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
+}
+
+/// Rounds the numbers within. `None` when one of them was refused.
+fn round_within(value: &mut Value, is_changed: &mut bool) -> Option<()> {
+    match value {
+        Value::Number(number) => {
+            let rounded = number_as_rounded(number)?;
+            if rounded != number.as_str() {
+                *number = Number::from_string_unchecked(rounded);
+                *is_changed = true;
+            }
+            Some(())
+        }
+        Value::Array(items) => items.iter_mut().try_for_each(|item| round_within(item, is_changed)),
+        Value::Object(members) => members.values_mut().try_for_each(|item| round_within(item, is_changed)),
+        Value::Null | Value::Bool(_) | Value::String(_) => Some(()),
+    }
+}
+
 /// The number as an integer: `3.0` and `30e-1` as `3`. `None` when it has a fraction. An integer, and one that would have
 /// more than 400 digits, is returned as it is.
 #[must_use]

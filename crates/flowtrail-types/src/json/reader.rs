@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, depth: usize) -> Option<Json> {
         self.skip_whitespace();
-        let plain = |value| Json { value, replaced: Replaced::default() };
+        let plain = |value| Json { value, replaced: Replaced::default(), is_beyond_serde: true };
         match self.peek()? {
             b'{' => self.object(deeper(depth)?),
             b'[' => self.array(deeper(depth)?),
@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
                 if was_replaced {
                     replaced.mark();
                 }
-                Some(Json { value: Value::String(text), replaced })
+                Some(Json { value: Value::String(text), replaced, is_beyond_serde: true })
             }
             b't' => self.word("true", Value::Bool(true)).map(plain),
             b'f' => self.word("false", Value::Bool(false)).map(plain),
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         self.place += 1;
         self.skip_whitespace();
         if self.take(b'}') {
-            return Some(Json { value: Value::Object(members), replaced });
+            return Some(Json { value: Value::Object(members), replaced, is_beyond_serde: true });
         }
         loop {
             self.skip_whitespace();
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
             members.insert(key, member.value);
             self.skip_whitespace();
             if self.take(b'}') {
-                return Some(Json { value: Value::Object(members), replaced });
+                return Some(Json { value: Value::Object(members), replaced, is_beyond_serde: true });
             }
             self.take(b',').then_some(())?;
         }
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         self.place += 1;
         self.skip_whitespace();
         if self.take(b']') {
-            return Some(Json { value: Value::Array(items), replaced });
+            return Some(Json { value: Value::Array(items), replaced, is_beyond_serde: true });
         }
         loop {
             let item = self.value(depth)?;
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
             items.push(item.value);
             self.skip_whitespace();
             if self.take(b']') {
-                return Some(Json { value: Value::Array(items), replaced });
+                return Some(Json { value: Value::Array(items), replaced, is_beyond_serde: true });
             }
             self.take(b',').then_some(())?;
         }

@@ -13,6 +13,12 @@ pub struct Replaced {
 static NOWHERE: Replaced = Replaced { here: false, members: BTreeMap::new() };
 
 impl Replaced {
+    /// Returns the places in a value in which nothing was replaced.
+    #[must_use]
+    pub fn nowhere() -> &'static Self {
+        &NOWHERE
+    }
+
     /// Whether any surrogate was replaced in the value.
     #[must_use]
     pub fn is_any(&self) -> bool {

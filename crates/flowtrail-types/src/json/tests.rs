@@ -181,7 +181,7 @@ proptest! {
         prop_assert_eq!(json.replaced.is_any() && !halves, false);
         // Written and read again nothing changes any more.
         let written = json.value.to_string();
-        prop_assert_eq!(read_json(written.as_bytes()).unwrap().value, json.value.clone());
+        prop_assert_eq!(&read_json(written.as_bytes()).unwrap().value, &json.value);
         // Where serde_json reads it as well, it says the same by value.
         if !text.contains("$serde_json") && let Ok(value) = serde_json::from_str::<Value>(&text) {
             prop_assert!(same_json(&value, &json.value));

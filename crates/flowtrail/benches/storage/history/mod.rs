@@ -109,6 +109,7 @@ impl Sample {
                     attempt: 1,
                     capture: CaptureMarks::new(),
                     digest,
+                    old_digest: None,
                 }
             });
         let start = NewExecution {
@@ -134,6 +135,7 @@ impl Sample {
             tags: BTreeMap::new(),
             capture: CaptureMarks::new(),
             digest,
+            old_digest: None,
         };
         let end = NewEnd {
             told: Told::Reported,
@@ -146,6 +148,7 @@ impl Sample {
             running: Vec::new(),
             capture: CaptureMarks::new(),
             digest,
+            old_digest: None,
         };
         Command::record(start, nodes.collect(), end)
             .expect("memory to pack it")

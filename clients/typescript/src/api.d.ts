@@ -828,7 +828,7 @@ export interface components {
             /** @description Its name. */
             nodeName: string | null;
         };
-        /** @description The marks of those payloads that are not whole, by the name of their field. */
+        /** @description The marks of those payloads that are not whole or not as they were sent, by the name of their field. */
         Capture: {
             [key: string]: {
                 /** @description The bytes of JSON that it had after redaction and before it was cut. */
@@ -839,6 +839,10 @@ export interface components {
                 redacted: boolean;
                 /** @description Whether it was kept at all. */
                 captured: boolean;
+                /** @description Whether a surrogate without a partner was replaced by U+FFFD in it; absent otherwise. */
+                replaced?: boolean;
+                /** @description Whether a script received it with numbers rounded to doubles; absent otherwise. It is kept with all digits. */
+                rounded?: boolean;
             };
         };
         /**

@@ -2,6 +2,8 @@
  * What can go wrong, as classes: `catch (error) { if (error instanceof NotFoundError) … }`.
  */
 
+import { parse } from './numbers.js';
+
 /** @typedef {import('./api.js').components['schemas']['ErrorCode']} ErrorCode */
 /** @typedef {import('./api.js').components['schemas']['Problem']} Problem */
 
@@ -75,7 +77,7 @@ export async function errorOf(response) {
   const text = await response.text().catch(() => '');
   let body;
   try {
-    body = JSON.parse(text);
+    body = parse(text);
   } catch {
     // Whoever stands between may answer in other ways.
   }

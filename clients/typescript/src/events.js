@@ -1,6 +1,7 @@
 import { FlowtrailError, NetworkError } from './errors.js';
 import { delay, pause } from './http.js';
 import { linesOf } from './lines.js';
+import { parse } from './numbers.js';
 
 /** @typedef {import('./api.js').components['schemas']['ExecutionSummary']} ExecutionSummary */
 /** @typedef {import('./api.js').components['schemas']['NodeExecution']} NodeExecution */
@@ -66,7 +67,7 @@ export async function* listen(http, { flowId, lastEventId, signal, onOpen, onLos
         if (message.data !== undefined) {
           // However long it takes to do something with it.
           clearTimeout(timer);
-          yield /** @type {Event} */ ({ id: last ?? '', type: message.type, data: JSON.parse(message.data) });
+          yield /** @type {Event} */ ({ id: last ?? '', type: message.type, data: parse(message.data) });
           heard();
         }
       }

@@ -2,6 +2,7 @@ import { FlowtrailError, NetworkError } from './errors.js';
 import { delay, pause } from './http.js';
 import { newId } from './id.js';
 import { linesOf } from './lines.js';
+import { parse, stringify } from './numbers.js';
 
 /** @typedef {import('./api.js').components['schemas']} Schemas */
 /** @typedef {NonNullable<import('./api.js').operations['listExecutions']['parameters']['query']>} ListQuery */
@@ -133,7 +134,7 @@ export class Executions {
       headers: { accept: 'application/x-ndjson' },
       signal,
     });
-    for await (const line of linesOf(response)) if (line) yield JSON.parse(line);
+    for await (const line of linesOf(response)) if (line) yield parse(line);
   }
 
   /**
@@ -207,7 +208,7 @@ export class Executions {
         ...asking,
       });
       const outcomes = [];
-      for await (const line of linesOf(response)) if (line) outcomes.push(JSON.parse(line));
+      for await (const line of linesOf(response)) if (line) outcomes.push(parse(line));
       if (outcomes.length !== wanted.length) throw new NetworkError('the answer to a batch broke off');
       return outcomes;
     };
@@ -229,7 +230,7 @@ export class Executions {
       lines = [];
     };
     for await (const report of reports) {
-      lines.push(JSON.stringify({ ...report, id: report.id ?? newId() }));
+      lines.push(stringify({ ...report, id: report.id ?? newId() }));
       if (lines.length === BATCH) yield* told();
     }
     if (lines.length > 0) yield* told();

@@ -1,4 +1,5 @@
 import { NetworkError, errorOf } from './errors.js';
+import { parse, stringify } from './numbers.js';
 
 /**
  * @typedef {object} Options
@@ -78,7 +79,7 @@ export class Http {
     const response = await this.send(method, path, sending);
     if (response.status === 204) return undefined;
     try {
-      return await response.json();
+      return parse(await response.text());
     } catch (cause) {
       throw new NetworkError(cause);
     }
@@ -104,7 +105,7 @@ export class Http {
     }
     let body = sending.text;
     if (sending.body !== undefined) {
-      body = JSON.stringify(sending.body);
+      body = stringify(sending.body);
       headers['content-type'] = 'application/json';
     }
     let response;

@@ -30,6 +30,7 @@ export {
   UnauthenticatedError,
   UnavailableError,
 } from './errors.js';
+export { ExactNumber, numberOf, parse, stringify } from './numbers.js';
 export { Executions, Flows, Keys, Running, Users, newId };
 
 /** One server, and who asks it. */

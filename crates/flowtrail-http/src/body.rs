@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::web::{self, Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
+use flowtrail_types::{Json, Replaced, read_json, without_byte_order_mark};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
@@ -54,21 +55,35 @@ pub(crate) async fn read(mut incoming: Incoming, limit: usize) -> Result<Bytes, 
 impl Body {
     /// The body as JSON; an empty one is an empty object.
     pub(crate) fn json(&self) -> Result<Value, ApiError> {
-        if self.0.trim_ascii().is_empty() {
-            return Ok(Value::Object(serde_json::Map::new()));
+        self.read().map(|json| json.value)
+    }
+
+    /// The body as JSON, and where surrogates were replaced in it; an empty one is an empty object.
+    pub(crate) fn read(&self) -> Result<Json, ApiError> {
+        if without_byte_order_mark(&self.0).trim_ascii().is_empty() {
+            return Ok(Json { value: Value::Object(serde_json::Map::new()), ..Json::default() });
         }
-        serde_json::from_slice(&self.0).map_err(|error| invalid_json(&error))
+        read_json(&self.0).map_err(|error| invalid_json(&error))
     }
 
     /// The body as a JSON object whose fields are all among these; null is an empty one.
     pub(crate) fn object(&self, known: &[&str]) -> Result<serde_json::Map<String, Value>, ApiError> {
-        let object = match self.json()? {
+        self.object_read(known).map(|(object, _)| object)
+    }
+
+    /// The same, and where surrogates were replaced in it.
+    pub(crate) fn object_read(
+        &self,
+        known: &[&str],
+    ) -> Result<(serde_json::Map<String, Value>, Replaced), ApiError> {
+        let Json { value, replaced, .. } = self.read()?;
+        let object = match value {
             Value::Object(object) => object,
             Value::Null => serde_json::Map::new(),
             _ => return Err(ApiError::invalid("body", "expected a JSON object")),
         };
         match object.keys().find(|key| !known.contains(&key.as_str())) {
-            None => Ok(object),
+            None => Ok((object, replaced)),
             Some(key) => Err(ApiError::invalid(
                 &key.chars().take(100).collect::<String>(),
                 if known.is_empty() {

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use flowtrail_types::timestamp;
+use flowtrail_tracker::Sent;
+use flowtrail_types::{Json, Replaced, timestamp};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
@@ -16,6 +17,8 @@ pub(crate) struct Fields<'a> {
     object: &'a Map<String, Value>,
     /// What stands before a field's name in errors, such as `nodeExecutions[2].`.
     prefix: String,
+    /// Where in it surrogates were replaced.
+    replaced: &'a Replaced,
 }
 
 /// The longest duration that is taken, in milliseconds: 1,000 years.
@@ -27,15 +30,20 @@ impl<'a> Fields<'a> {
         let Value::Object(object) = value else {
             return Err(ApiError::invalid("body", format!("expected a JSON object, got {}", kind(value))));
         };
-        Ok(Self { object, prefix: String::new() })
+        Ok(Self { object, prefix: String::new(), replaced: Replaced::nowhere() })
+    }
+
+    /// The fields of a body in which surrogates may have been replaced.
+    pub(crate) fn of_json(json: &'a Json) -> Result<Self, ApiError> {
+        Ok(Self { replaced: &json.replaced, ..Self::of_body(&json.value)? })
     }
 
     /// The fields of an object that stands in the body under this path.
-    pub(crate) fn of(value: &'a Value, path: &str) -> Result<Self, ApiError> {
+    pub(crate) fn of(value: &'a Value, path: &str, replaced: &'a Replaced) -> Result<Self, ApiError> {
         let Value::Object(object) = value else {
             return Err(ApiError::invalid(path, format!("expected a JSON object, got {}", kind(value))));
         };
-        Ok(Self { object, prefix: format!("{path}.") })
+        Ok(Self { object, prefix: format!("{path}."), replaced })
     }
 
     /// An error of this field.
@@ -58,6 +66,11 @@ impl<'a> Fields<'a> {
     /// A value of any kind; null counts as absent.
     pub(crate) fn value(&self, name: &str) -> Option<&'a Value> {
         self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A payload; null counts as absent.
+    pub(crate) fn payload(&self, name: &str) -> Option<Sent<'a>> {
+        self.value(name).map(|value| Sent { value, replaced: self.replaced.at(name).is_any() })
     }
 
     fn expected(&self, name: &str, what: &str, got: &Value) -> ApiError {
@@ -146,7 +159,10 @@ impl<'a> Fields<'a> {
             Some(Value::Array(items)) => items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| Fields::of(item, &format!("{}{name}[{index}]", self.prefix)))
+                .map(|(index, item)| {
+                    let replaced = self.replaced.at(name).at(&index.to_string());
+                    Fields::of(item, &format!("{}{name}[{index}]", self.prefix), replaced)
+                })
                 .collect(),
             Some(other) => Err(self.expected(name, "a list", other)),
         }
@@ -154,7 +170,8 @@ impl<'a> Fields<'a> {
 
     /// An object that stands in this one.
     pub(crate) fn object(&self, name: &str) -> Result<Option<Fields<'a>>, ApiError> {
-        self.value(name).map(|value| Fields::of(value, &format!("{}{name}", self.prefix))).transpose()
+        let of = |value| Fields::of(value, &format!("{}{name}", self.prefix), self.replaced.at(name));
+        self.value(name).map(of).transpose()
     }
 
     /// Its texts by key.

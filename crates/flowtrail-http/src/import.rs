@@ -3,7 +3,7 @@
 mod line;
 
 use flowtrail_tracker::{Ack, Applied, ImportCounts, Tracker, TrackerError};
-use flowtrail_types::{ExecutionId, Principal};
+use flowtrail_types::{ExecutionId, Principal, read_json_value};
 use serde_json::Value;
 
 use crate::body::invalid_json;
@@ -36,7 +36,7 @@ impl Import {
 
     /// Hands a line to the recorder. Blocks.
     pub(crate) fn submit(&self, text: &[u8]) -> Result<HandedLine, (Option<ExecutionId>, ApiError)> {
-        let value: Value = serde_json::from_slice(text).map_err(|error| (None, invalid_json(&error)))?;
+        let value = read_json_value(text).map_err(|error| (None, invalid_json(&error)))?;
         let id = value["id"].as_str().and_then(|text| text.parse().ok());
         let submitted = line::read(&value)
             .and_then(|restored| self.tracker.import(&self.principal, &restored).map_err(ApiError::from));

@@ -1,6 +1,7 @@
 //! A body read line by line, in constant memory.
 
 use actix_web::web::{Bytes, BytesMut};
+use flowtrail_types::without_byte_order_mark;
 use futures_util::FutureExt;
 
 use crate::ApiError;
@@ -18,6 +19,8 @@ pub(crate) struct Lines {
     incoming: Incoming,
     pending: BytesMut,
     limit: usize,
+    /// Whether nothing was given out yet. A byte order mark may stand before the first line.
+    is_at_start: bool,
     /// Whether what comes is the rest of a line that is too long.
     skipping: bool,
     is_over: bool,
@@ -28,7 +31,15 @@ pub(crate) struct Lines {
 impl Lines {
     /// The lines of a body, each no longer than this, in bytes.
     pub(crate) fn new(incoming: Incoming, limit: usize) -> Self {
-        Self { incoming, pending: BytesMut::new(), limit, skipping: false, is_over: false, broken: None }
+        Self {
+            incoming,
+            pending: BytesMut::new(),
+            limit,
+            is_at_start: true,
+            skipping: false,
+            is_over: false,
+            broken: None,
+        }
     }
 
     /// The lines that have come, at least one unless the body is over, at most so many, and no more once they have so many
@@ -79,9 +90,21 @@ impl Lines {
         }
     }
 
+    /// Skips the mark before the first line, once all of it has come.
+    fn skip_byte_order_mark(&mut self) {
+        const LENGTH: usize = 3;
+        let is_told = self.pending.len() >= LENGTH || self.is_over || self.pending.contains(&b'\n');
+        if self.is_at_start && is_told {
+            self.is_at_start = false;
+            let mark = self.pending.len() - without_byte_order_mark(&self.pending).len();
+            drop(self.pending.split_to(mark));
+        }
+    }
+
     /// The next whole line; an inner nothing for the end of one that was skipped.
     #[expect(clippy::option_option, reason = "no whole line yet, or one of which nothing is told")]
     fn split(&mut self) -> Option<Option<Line>> {
+        self.skip_byte_order_mark();
         match memchr::memchr(b'\n', &self.pending) {
             Some(end) => {
                 let line = self.pending.split_to(end + 1).freeze().slice(..end);
@@ -100,6 +123,7 @@ impl Lines {
 
     /// What stands after the last end of a line.
     fn rest(&mut self) -> Option<Line> {
+        self.skip_byte_order_mark();
         let rest = std::mem::take(&mut self.pending).freeze();
         let is_skipped = std::mem::take(&mut self.skipping);
         (!is_skipped && !rest.is_empty()).then_some(Ok(rest))
@@ -131,6 +155,18 @@ mod tests {
         assert_eq!(lines_of(&["a", "b\nc", "\n\nd"], 10).await, [ok("ab"), ok("c"), ok(""), ok("d")]);
         assert_eq!(lines_of(&[], 10).await, []);
         assert_eq!(lines_of(&["\n"], 10).await, [ok("")]);
+    }
+
+    #[actix_web::test]
+    async fn a_byte_order_mark_may_stand_before_the_first_line() {
+        let ok = |text: &str| Ok(text.to_owned());
+        assert_eq!(lines_of(&["\u{feff}a\n\u{feff}b"], 3).await, [ok("a"), Err(LineTooLong)]);
+        assert_eq!(lines_of(&["\u{feff}abc\r\nd"], 4).await, [ok("abc\r"), ok("d")], "it does not count");
+        assert_eq!(lines_of(&["\u{feff}a"], 3).await, [ok("a")]);
+        assert_eq!(lines_of(&["\u{feff}"], 3).await, []);
+        assert_eq!(lines_of(&["a", "\n", "\u{feff}"], 3).await, [ok("a"), ok("\u{feff}")]);
+        let mut lines = Lines::new(Incoming::of(&[b"\xef", b"\xbb", b"\xbfa\nb"], &[]).unwrap(), 3);
+        assert_eq!(lines.next_some(9, 9).await.unwrap(), [Ok(Bytes::from("a")), Ok(Bytes::from("b"))]);
     }
 
     #[actix_web::test]

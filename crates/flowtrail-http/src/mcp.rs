@@ -4,6 +4,7 @@
 //! session that it names, the size of its body, and that the body is JSON, which the SDK answers in no form
 //! that a client could read.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
@@ -18,10 +19,9 @@ use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use flowtrail_mcp::proxy::read_message;
-use flowtrail_mcp::{CallHeaders, FlowServer, PlainCall, malformed};
+use flowtrail_mcp::{CallHeaders, FlowServer, PlainCall, malformed, read_for_sdk};
 use flowtrail_runner::TraceContext;
-use flowtrail_types::{Principal, UserId};
+use flowtrail_types::{Json, Principal, UserId, read_json};
 use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -223,20 +223,28 @@ async fn pass(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    // As the SDK will read it, so that what is nested too deeply for it is refused here, too.
-    let rules = Rules { read: |body| serde_json::from_slice(body), why_not: malformed, is_own: true };
+    // What is nested too deeply for the SDK is refused here, too.
+    let rules = Rules { read: read_for_sdk, why_not: malformed, is_own: true };
     pass_if(rules, request, next).await
 }
+
+/// Reads a body, and returns it with the bytes that are passed on.
+type Reader = fn(&[u8]) -> serde_json::Result<(Json, Cow<'_, [u8]>)>;
 
 /// What is asked of a request before it is let in.
 #[derive(Debug, Clone, Copy)]
 struct Rules {
-    /// Reads a body.
-    read: fn(&[u8]) -> serde_json::Result<Value>,
+    /// How a body is read.
+    read: Reader,
     /// Why a body is not taken; nothing when it is.
     why_not: fn(&Value) -> Option<&'static str>,
     /// Whether this is Flowtrail's own service: then the doors know whose sessions are whose.
     is_own: bool,
+}
+
+/// Reads a message that is passed on to another server, byte by byte as it came.
+fn read_untouched(body: &[u8]) -> serde_json::Result<(Json, Cow<'_, [u8]>)> {
+    read_json(body).map(|message| (message, Cow::Borrowed(body)))
 }
 
 /// The same before another server, which decides itself what it takes, and whose sessions are looked after elsewhere.
@@ -244,7 +252,7 @@ pub(crate) async fn pass_upstream(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let rules = Rules { read: read_message, why_not: |_| None, is_own: false };
+    let rules = Rules { read: read_untouched, why_not: |_| None, is_own: false };
     pass_if(rules, request, next).await
 }
 
@@ -260,8 +268,8 @@ async fn pass_if(
             {
                 return Ok(request.into_response(answer));
             }
-            let id = message.get("id").cloned().unwrap_or_default();
-            let in_flight = match in_flight(&request, rules, &doors, &message) {
+            let id = message.value.get("id").cloned().unwrap_or_default();
+            let in_flight = match in_flight(&request, rules, &doors, &message.value) {
                 Ok(in_flight) => in_flight,
                 Err(refusal) => return Ok(request.into_response(*refusal)),
             };
@@ -269,7 +277,7 @@ async fn pass_if(
                 // It may take many times the memory of what it was read from, and the answer may take its time.
                 drop(message);
             } else {
-                request.extensions_mut().insert(Message(message));
+                request.extensions_mut().insert(Message(message.value));
             }
             let is_json = is_json(&request);
             let response = next.call(request).await?;
@@ -343,7 +351,7 @@ fn header_text(value: Option<&header::HeaderValue>) -> Option<&str> {
 }
 
 /// The answer to a call that needs no more than that.
-async fn answered(request: &ServiceRequest, principal: &Principal, message: &Value) -> Option<HttpResponse> {
+async fn answered(request: &ServiceRequest, principal: &Principal, message: &Json) -> Option<HttpResponse> {
     let app = request.app_data::<web::Data<App>>()?;
     // Below it there is nothing.
     (request.path().trim_end_matches('/') == "/mcp").then_some(())?;
@@ -406,7 +414,7 @@ struct Admitted {
     doors: web::Data<Doors>,
     principal: Principal,
     /// What was posted; null when nothing was.
-    message: Value,
+    message: Json,
 }
 
 async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, HttpResponse> {
@@ -430,20 +438,26 @@ async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, H
     if let Some(session) = header_text(request.headers().get(SESSION_HEADER)).filter(|_| rules.is_own) {
         doors.check_session(session, &principal).map_err(refuse)?;
     }
-    let mut message = Value::Null;
+    let mut message = Json::default();
     if request.method() == Method::POST {
         let payload = request.take_payload();
         let incoming = Incoming::new(request.request(), payload).map_err(refuse)?;
-        let bytes = body::read(incoming, app.max_body()).await.map_err(refuse)?;
+        let mut bytes = body::read(incoming, app.max_body()).await.map_err(refuse)?;
         // What was packed is passed on unpacked.
         request.headers_mut().remove(header::CONTENT_ENCODING);
         match (rules.read)(&bytes) {
             Err(error) => {
                 return Err(json_rpc_error(-32700, &Value::Null, &format!("Parse error: {error}")));
             }
-            Ok(read) => message = read,
+            Ok((read, passed_on)) => {
+                let rewritten = match passed_on {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(rewritten) => Some(rewritten),
+                };
+                (message, bytes) = (read, rewritten.map_or(bytes, Bytes::from));
+            }
         }
-        if let Some(reason) = (rules.why_not)(&message) {
+        if let Some(reason) = (rules.why_not)(&message.value) {
             return Err(json_rpc_error(-32600, &Value::Null, &format!("Invalid Request: {reason}")));
         }
         request.extensions_mut().insert(Posted(bytes.clone()));

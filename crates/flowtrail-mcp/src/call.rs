@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::progress::{self, Steps};
-use crate::{FlowServer, answer, trace};
+use crate::{FlowServer, answer, as_sent, trace};
 
 /// Runs the flow behind a tool.
 pub(crate) async fn call(
@@ -28,7 +28,9 @@ pub(crate) async fn call(
             other => failed(&other),
         })?;
     let is_declared = output_schema(&flow.definition).is_some();
-    let mut call = Call::new(principal, flow, request.arguments.unwrap_or_default(), Source::Mcp);
+    let arguments = as_sent::arguments(request.arguments, &context.meta);
+    let mut call = Call::new(principal, flow, arguments.members, Source::Mcp);
+    call.arguments_replaced = arguments.replaced;
     call.meta = Some(said(context));
     // Fires when the client cancels, or hangs up where the protocol says that this cancels, and when the server
     // shuts down. It fires after the answer too, but then the flow has ended.

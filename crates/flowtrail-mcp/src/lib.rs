@@ -9,6 +9,7 @@
 //! administrator.
 
 mod answer;
+mod as_sent;
 mod call;
 mod caller;
 mod check;
@@ -22,6 +23,7 @@ mod tools;
 mod trace;
 mod unanswered;
 
+pub use as_sent::read_for_sdk;
 pub use caller::UpstreamCaller;
 pub use check::malformed;
 pub use plain::{CallHeaders, PlainCall};

@@ -6,7 +6,7 @@
 //! is decided twice.
 
 use flowtrail_runner::{Call, RunError, TraceContext, output_schema};
-use flowtrail_types::{Principal, Source};
+use flowtrail_types::{Json, Principal, Source};
 use rmcp::model::{
     CallToolResponse, ClientCapabilities, Implementation, JsonObject, ProtocolVersion, RequestId,
     ServerJsonRpcMessage, ServerResult,
@@ -44,6 +44,8 @@ pub struct PlainCall {
     id: RequestId,
     name: String,
     arguments: JsonObject,
+    /// Whether a surrogate without a partner was replaced in them.
+    replaced: bool,
     client: Option<Implementation>,
     trace: TraceContext,
 }
@@ -51,7 +53,7 @@ pub struct PlainCall {
 impl PlainCall {
     /// A message as a plain call, if it is one and its headers say the same. Beside them it may have come with a trace context.
     #[must_use]
-    pub fn of(headers: &CallHeaders<'_>, trace: &TraceContext, message: &Value) -> Option<Self> {
+    pub fn of(headers: &CallHeaders<'_>, trace: &TraceContext, message: &Json) -> Option<Self> {
         let version = ProtocolVersion::V_2026_07_28;
         let accepts = |kind: &str| headers.accept.split(',').any(|part| part.trim() == kind);
         let is_told = headers.version == version.as_str()
@@ -59,7 +61,8 @@ impl PlainCall {
             && headers.content_type == "application/json"
             && accepts("application/json")
             && accepts("text/event-stream");
-        let message = message.as_object().filter(|_| is_told)?;
+        let replaced = message.replaced.at("params").at("arguments").is_any();
+        let message = message.value.as_object().filter(|_| is_told)?;
         only(message, &["jsonrpc", "id", "method", "params"])?;
         let params = message.get("params")?.as_object()?;
         only(params, &["name", "arguments", "_meta"])?;
@@ -91,6 +94,7 @@ impl PlainCall {
                 Some(arguments) => arguments.as_object()?.clone(),
                 None => JsonObject::new(),
             },
+            replaced,
             client: match about.get(CLIENT) {
                 Some(client) => Some(serde_json::from_value(client.clone()).ok()?),
                 None => None,
@@ -127,6 +131,7 @@ impl FlowServer {
         let stop = hang_up.child_token();
         let _stop_when_dropped = stop.clone().drop_guard();
         let mut run = Call::new(principal.clone(), flow, call.arguments.clone(), Source::Mcp);
+        run.arguments_replaced = call.replaced;
         run.meta = Some(meta(said));
         run.cancel = stop;
         let answer = match self.runner().run(run).await {
@@ -158,7 +163,7 @@ mod tests {
         name: "echo",
     };
 
-    fn message() -> Value {
+    fn message() -> Json {
         let about = json!({
             PROTOCOL: "2026-07-28",
             CLIENT: {"name": "it", "version": "1"},
@@ -166,7 +171,8 @@ mod tests {
             "traceparent": "00-1-2-01",
         });
         let params = json!({"name": "echo", "arguments": {"a": 1}, "_meta": about});
-        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+        let value = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
+        Json { value, ..Json::default() }
     }
 
     #[test]
@@ -210,7 +216,7 @@ mod tests {
         for (place, value) in changes {
             let mut message = message();
             let (parent, key) = place.rsplit_once('/').unwrap();
-            message.pointer_mut(parent).unwrap()[key.replace("~1", "/")] = value;
+            message.value.pointer_mut(parent).unwrap()[key.replace("~1", "/")] = value;
             assert_eq!(PlainCall::of(&HEADERS, &TraceContext::default(), &message), None, "{place}");
         }
     }

@@ -3,9 +3,11 @@
 //! The SDK drops lines that it cannot read without a word. Here each line passes a check first, so that whoever
 //! wrote it is told, as JSON-RPC 2.0 (section 5.1) wants.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use flowtrail_types::{Json, without_byte_order_mark};
 use rmcp::ServiceExt;
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::service::ServerInitializeError;
@@ -14,6 +16,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWrite
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::as_sent::read_for_sdk;
 use crate::{FlowServer, malformed};
 
 /// The longest line that is read.
@@ -87,20 +90,27 @@ async fn pass_on(
                 return;
             }
         };
-        if line.trim_ascii().is_empty() {
+        if without_byte_order_mark(&line).trim_ascii().is_empty() {
             continue;
         }
-        let refusal = if length > MAX_LINE {
+        let checked = if length > MAX_LINE {
             let reason = format!("the line has {length} bytes, the limit is {MAX_LINE}");
-            Some(error(&Value::Null, -32700, &format!("Parse error: {reason}")))
+            Err(error(&Value::Null, -32700, &format!("Parse error: {reason}")))
         } else {
-            refusal(&line, unanswered)
+            checked(&line, unanswered)
         };
-        let Some(refusal) = refusal else {
-            if to_sdk.write_all(&line).await.is_err() {
-                return;
+        let refusal = match checked {
+            Ok(None) => continue,
+            Ok(Some(mut message)) => {
+                if !message.ends_with(b"\n") {
+                    message.to_mut().push(b'\n');
+                }
+                if to_sdk.write_all(&message).await.is_err() {
+                    return;
+                }
+                continue;
             }
-            continue;
+            Err(refusal) => refusal,
         };
         if refusals.send(format!("{refusal}\n")).is_err() {
             return;
@@ -108,36 +118,35 @@ async fn pass_on(
     }
 }
 
-/// The answer to a line that the SDK would drop, or whose answer could not be told from another's.
-fn refusal(line: &[u8], unanswered: &Unanswered) -> Option<Value> {
-    // Parsed as the SDK will do it, so that what is nested too deeply for it is answered here.
-    let message: Value = match serde_json::from_slice(line) {
-        Ok(message) => message,
-        Err(reason) => return Some(error(&Value::Null, -32700, &format!("Parse error: {reason}"))),
-    };
-    let invalid = |id: &Value, why: &str| Some(error(id, -32600, &format!("Invalid Request: {why}")));
+/// A line as the SDK can read it; nothing when it is to be dropped. Otherwise the answer to one that the SDK would drop, or
+/// whose answer could not be told from another's.
+fn checked<'l>(line: &'l [u8], unanswered: &Unanswered) -> Result<Option<Cow<'l, [u8]>>, Value> {
+    // What is nested too deeply for the SDK is answered here.
+    let (Json { value: message, .. }, passed_on) = read_for_sdk(line)
+        .map_err(|reason| error(&Value::Null, -32700, &format!("Parse error: {reason}")))?;
+    let invalid = |id: &Value, why: &str| error(id, -32600, &format!("Invalid Request: {why}"));
     if let Some(why) = malformed(&message) {
-        return invalid(&Value::Null, why);
+        return Err(invalid(&Value::Null, why));
     }
     let id = message.get("id").filter(|_| message["method"].is_string());
-    if let Err(reason) = serde_json::from_slice::<ClientJsonRpcMessage>(line) {
+    if let Err(reason) = serde_json::from_slice::<ClientJsonRpcMessage>(&passed_on) {
         log::debug!("a message could not be read: {reason}");
         return match id {
-            Some(id) => invalid(id, "this is no message of MCP; check the types of `params`"),
+            Some(id) => Err(invalid(id, "this is no message of MCP; check the types of `params`")),
             // A notification is answered by nobody.
-            None => None,
+            None => Ok(None),
         };
     }
     if let Some(id) = id
         && !unanswered.begin(id)
     {
-        return invalid(id, "a request with this `id` has not been answered yet");
+        return Err(invalid(id, "a request with this `id` has not been answered yet"));
     }
     if message["method"] == "notifications/cancelled" {
         // It gets no answer any more.
         unanswered.end(&message["params"]["requestId"]);
     }
-    None
+    Ok(Some(passed_on))
 }
 
 fn error(id: &Value, code: i32, message: &str) -> Value {
@@ -232,5 +241,38 @@ async fn write_lines(
     }
     if let Err(error) = output.flush().await {
         log::debug!("the last lines were not read: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the SDK is given of these bytes, and what is refused.
+    async fn passed(input: &'static [u8]) -> (String, Vec<String>) {
+        let (to_sdk, mut sdk_reads) = tokio::io::duplex(1 << 20);
+        let (refusals, mut refused) = mpsc::unbounded_channel();
+        pass_on(input, to_sdk, refusals, &Unanswered::default()).await;
+        let mut read = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut sdk_reads, &mut read).await.unwrap();
+        let mut all = Vec::new();
+        while let Ok(refusal) = refused.try_recv() {
+            all.push(refusal);
+        }
+        (read, all)
+    }
+
+    #[tokio::test]
+    async fn lines_reach_the_sdk_in_a_form_that_it_can_read() {
+        let line =
+            |params: &str| format!(r#"{{"jsonrpc":"2.0","id":"a","method":"b","params":{{{params}}}}}"#);
+        let notice = r#"{"jsonrpc":"2.0","method":"a"}"#;
+        let sent =
+            format!("\u{feff}{notice}\n\n{}\r\n{{\n{{\"n\": 1.10}}\n{notice}", line(r#""x":"\ud83d""#));
+        let (read, refused) = passed(sent.as_bytes()).await;
+        assert_eq!(read, format!("{notice}\n{}\n{notice}\n", line("\"x\":\"\u{fffd}\"")));
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        assert!(refused[1].contains("-32600"), "{refused:?}");
+        assert!(refused[0].contains("-32700"), "{refused:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Calling a flow: its parameters as JSON Schema, and arguments checked against them.
 
-use flowtrail_types::FlowDefinition;
-use serde_json::{Map, Number, Value, json};
+use flowtrail_types::{FlowDefinition, same_json, whole_number};
+use serde_json::{Map, Value, json};
 
 use crate::parameter::{Parameter, ParameterType, declared};
 use crate::problem::Problems;
@@ -91,7 +91,9 @@ fn argument(parameter: &Parameter<'_>, given: Option<Value>, problems: &mut Prob
         return None;
     }
     let value = if parameter.kind == ParameterType::Integer { whole(value) } else { value };
-    if let Some(allowed) = parameter.allowed.filter(|allowed| !allowed.contains(&value)) {
+    if let Some(allowed) =
+        parameter.allowed.filter(|allowed| !allowed.iter().any(|one| same_json(one, &value)))
+    {
         let allowed: Vec<String> = allowed.iter().map(Value::to_string).collect();
         problems.add(parameter.name, format!("must be one of {}", allowed.join(", ")));
         return None;
@@ -99,14 +101,10 @@ fn argument(parameter: &Parameter<'_>, given: Option<Value>, problems: &mut Prob
     Some(value)
 }
 
-/// `3.0` as `3`, as far as a float is exact.
+/// `3.0` as `3`.
 fn whole(value: Value) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match value.as_f64() {
-        #[expect(clippy::cast_possible_truncation, reason = "a whole number within ±2^53 fits an i64")]
-        Some(number) if value.is_f64() && number.abs() <= EXACT => Value::Number(Number::from(number as i64)),
-        _ => value,
-    }
+    let whole = value.as_number().and_then(whole_number).map(Value::Number);
+    whole.unwrap_or(value)
 }
 
 /// A value for a person: its type, and itself when it is short.

@@ -1,8 +1,9 @@
 //! Running one node: within its time, once or as often as it is to be tried, each attempt recorded.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
 
-use flowtrail_tracker::NodeHandle;
+use flowtrail_tracker::{NodeHandle, Sent};
 use flowtrail_types::ErrorKind;
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -25,10 +26,15 @@ impl Recorded {
         self.0.as_ref().map_or(0, NodeHandle::seq)
     }
 
+    /// A script received the node's input with numbers rounded.
+    fn input_was_rounded(&self) {
+        self.0.as_ref().inspect(|handle| handle.input_was_rounded());
+    }
+
     /// It ended as it should.
-    pub(crate) fn complete(mut self, output: &Value) {
+    pub(crate) fn complete(mut self, output: &Output) {
         if let Some(handle) = self.0.take() {
-            handle.complete(output);
+            handle.complete(Sent { value: &output.value, replaced: output.replaced });
         }
     }
 
@@ -36,7 +42,10 @@ impl Recorded {
     pub(crate) fn fail(mut self, error: &NodeError) {
         let Some(handle) = self.0.take() else { return };
         match &error.output {
-            Some(output) => handle.fail_with_output(error.kind, &error.message, output),
+            Some(output) => {
+                let output = Sent { value: output, replaced: error.replaced };
+                handle.fail_with_output(error.kind, &error.message, output);
+            }
             None => handle.fail(error.kind, &error.message),
         }
     }
@@ -70,6 +79,9 @@ pub(crate) async fn run(
     let mut attempt = 1;
     loop {
         let result = once(kind, &context).await;
+        if context.input_was_rounded.swap(false, Ordering::Relaxed) {
+            recorded.input_was_rounded();
+        }
         let delay = match (&retry, &result) {
             (Some(retry), Err(NodeError { transient: Some(transient), .. })) => {
                 let jitter = retry::jitter(context.execution, recorded.seq());

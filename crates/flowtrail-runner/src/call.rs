@@ -20,6 +20,8 @@ pub struct Call {
     pub flow: Arc<Flow>,
     /// The arguments, as they came.
     pub arguments: Map<String, Value>,
+    /// Whether a surrogate without a partner was replaced in the arguments.
+    pub arguments_replaced: bool,
     /// By which way the call came.
     pub source: Source,
     /// What the caller says besides: the client, the session, a trace.
@@ -53,6 +55,7 @@ impl Call {
             principal,
             flow,
             arguments,
+            arguments_replaced: false,
             source,
             meta: None,
             cancel: CancellationToken::new(),

@@ -1,5 +1,6 @@
 //! A part of a flow under way: the loop that runs node after node, the same for the whole and for a body.
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use flowtrail_tracker::{ExecutionHandle, NodeStart};
@@ -123,6 +124,7 @@ impl<'e> Course<'e> {
             call: execution.call,
             execution: execution.handle.id(),
             stop: execution.stop,
+            input_was_rounded: AtomicBool::default(),
         };
         Box::pin(async move { (index, input, attempt::run(kind, context, recorded, begin).await) })
     }
@@ -136,7 +138,7 @@ impl<'e> Course<'e> {
         plan.all_within(index).for_each(|node| tally.tell(node, NodeStatus::Skipped));
         let (status, next) = match result {
             Ok(output) => {
-                recorded.complete(&output.value);
+                recorded.complete(&output);
                 (NodeStatus::Completed, self.progress.complete(index, output.branch, output.value))
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use flowtrail_types::{FlowDefinition, Node};
+use flowtrail_types::{FlowDefinition, Node, same_json, whole_number};
 use serde_json::{Map, Value};
 
 use crate::problem::Problems;
@@ -48,9 +48,7 @@ impl ParameterType {
         match self {
             Self::String => value.is_string(),
             Self::Number => value.is_number(),
-            Self::Integer => {
-                value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
-            }
+            Self::Integer => value.as_number().is_some_and(|number| whole_number(number).is_some()),
             Self::Boolean => value.is_boolean(),
             Self::Array => value.is_array(),
             Self::Object => value.is_object(),
@@ -129,7 +127,7 @@ impl<'d> Declaration<'d, '_> {
         if let Some(default) = default {
             if !kind.accepts(default) {
                 self.problem("default", format!("is no {}", kind.as_str()));
-            } else if allowed.is_some_and(|allowed| !allowed.contains(default)) {
+            } else if allowed.is_some_and(|allowed| !allowed.iter().any(|one| same_json(one, default))) {
                 self.problem("default", "is not one of the values of enum");
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use flowtrail_tracker::{StartExecution, Tracker, TrackerError};
+use flowtrail_tracker::{Sent, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
 use serde_json::Value;
@@ -242,7 +242,7 @@ struct Admitted {
 fn start_of<'a>(call: &'a Call, params: &'a Value, timeout: Duration) -> StartExecution<'a> {
     let flow = &call.flow;
     let mut start = StartExecution::of(flow, call.source)
-        .params(params)
+        .params(Sent { value: params, replaced: call.arguments_replaced })
         .first_param(first_parameter(&flow.definition))
         .timeout(timeout);
     if let Some(meta) = &call.meta {

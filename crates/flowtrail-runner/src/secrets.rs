@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use flowtrail_tracker::Redactor;
+use flowtrail_types::{number_as_rounded, read_json_value, same_number};
 use serde_json::{Number, Value};
 
 /// What stands where a secret stood.
@@ -24,6 +25,16 @@ struct Known {
     numbers: Vec<Number>,
 }
 
+impl Known {
+    /// Whether a number is a secret, also in another form or once it is rounded to a double.
+    fn holds_number(&self, number: &Number) -> bool {
+        self.numbers.iter().any(|secret| {
+            same_number(secret, number)
+                || number_as_rounded(number).is_some_and(|rounded| Some(rounded) == number_as_rounded(secret))
+        })
+    }
+}
+
 impl Secrets {
     /// These secrets, values by name.
     #[must_use]
@@ -37,7 +48,8 @@ impl Secrets {
             let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms);
             built.unwrap_or_else(|error| unreachable!("the values of a configuration fit: {error}"))
         });
-        let numbers = hidden().filter_map(|value| value.parse().ok()).collect();
+        let number = |value: &String| read_json_value(value.as_bytes()).ok()?.as_number().cloned();
+        let numbers = hidden().filter_map(number).collect();
         Self(Arc::new(Known { values: secrets, forms, numbers }))
     }
 
@@ -79,7 +91,7 @@ impl Secrets {
                 }
                 fields.values_mut().for_each(|value| self.hide(value));
             }
-            Value::Number(number) if self.0.numbers.contains(number) => {
+            Value::Number(number) if self.0.holds_number(number) => {
                 *value = Value::String(REDACTED.to_owned());
             }
             Value::Number(_) | Value::Bool(_) | Value::Null => {}
@@ -161,6 +173,11 @@ mod tests {
 
     #[test]
     fn values_are_hidden_at_any_depth() {
+        for form in ["90210777", "90210777.0", "9.0210777e7"] {
+            let mut number = read_json_value(form.as_bytes()).unwrap();
+            secrets().hide(&mut number);
+            assert_eq!(number, json!(REDACTED), "{form}");
+        }
         let mut value = json!({"a": ["hunter2", {"hunter2!": 90_210_777, "b": 1}], "c": null, "d": "x"});
         secrets().hide(&mut value);
         let expected = json!({"a": [REDACTED, {"[redacted]!": REDACTED, "b": 1}], "c": null, "d": "x"});

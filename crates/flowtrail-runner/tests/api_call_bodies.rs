@@ -7,8 +7,9 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flowtrail_runner::RunnerOptions;
+use flowtrail_types::read_json_value;
 use serde_json::{Value, json};
-use support::{Answer, Server, World, failure, file, nothing};
+use support::{Answer, Server, World, failure, file, file_asking, nothing};
 
 /// Runs an `ApiCall` that gets this answer: its output, or why it failed.
 async fn called_in(world: &World, headers: &str, body: Vec<u8>) -> Result<Value, (&'static str, String)> {
@@ -103,5 +104,37 @@ async fn json_with_half_a_character_is_still_json() {
     ] {
         let output = called("content-type: application/json", body.as_bytes().to_vec()).await;
         assert_eq!(output["body"], expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_are_sent_and_received_with_all_their_digits() {
+    let numbers = r#"{"n":1.10,"m":1e2,"big":18446744073709551617,"x":1e400}"#;
+    let server = Server::start(move |_| async move { Answer::json(numbers) }).await;
+    let world = World::new();
+    let parameters = json!({"method": "POST", "url": server.url("/"), "body": {"value": "{{ ask.value }}"},
+        "query": {"n": "{{ ask.value.n }}"}});
+    let asking = json!([{"name": "value", "type": "object"}]);
+    let flow = file_asking(&asking, &[("call", "ApiCall", parameters)], "ask>call");
+    let finished = world.run(&flow, json!({"value": read_json_value(numbers.as_bytes()).unwrap()})).await;
+    assert_eq!(finished.outputs["call"]["body"].to_string(), numbers);
+    let received = server.received().pop().unwrap();
+    assert_eq!(received.body, format!(r#"{{"value":{numbers}}}"#));
+    assert!(received.line.contains("?n=1.10"), "{}", received.line);
+}
+
+#[tokio::test]
+async fn halves_of_characters_in_an_answer_are_marked() {
+    let world = World::new();
+    for (status, is_marked) in [("200 OK", true), ("500 Internal Server Error", true)] {
+        let server = Server::start(move |_| async move {
+            Answer::Full(status, "content-type: application/json".to_owned(), br#"{"a":"\ud83d"}"#.to_vec())
+        })
+        .await;
+        let parameters = json!({"method": "GET", "url": server.url("/")});
+        let finished = world.run(&file(&[("call", "ApiCall", parameters)], "ask>call"), nothing()).await;
+        let recorded = world.recorded(&finished);
+        let node = recorded.node_executions.iter().find(|node| node.node_id == "call").unwrap();
+        assert_eq!(node.capture["outputData"].replaced, is_marked, "{status}");
     }
 }

@@ -26,7 +26,7 @@ async fn a_request_sends_its_body() {
             r#"{"title": "{{ ask-ticket.title }}", "prio": {{ ask-ticket.prio }}, "none": {{ ask-ticket.none }}}"#,
             r#"{"title": "Printer", "prio": 3, "none": null}"#,
         ),
-        ("PUT", r#"{"all": {{ask-ticket}}}"#, r#"{"all": {"prio":3,"title":"Printer"}}"#),
+        ("PUT", r#"{"all": {{ask-ticket}}}"#, r#"{"all": {"title":"Printer","prio":3}}"#),
         ("PATCH", "{{ ask-ticket.title }}", r#""Printer""#),
         ("DELETE", r#"["{{ask-ticket.none}}", "a {{ ask-ticket.prio }} b", {{ nobody.x }}, "{{ nobody.x }}"]"#, r#"["", "a 3 b", null, ""]"#),
         ("POST", r#"{"quote": "\"{{ ask-ticket.title }}\"", "brace": {"x": {{ ask-ticket.title }}}}"#, r#"{"quote": "\"Printer\"", "brace": {"x": "Printer"}}"#),

@@ -9,10 +9,10 @@ use flowtrail_runner::{
     RunnerOptions, Secrets, TraceContext, UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams, parse_flow,
 };
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorKind, ExecutionId};
+use flowtrail_types::{ErrorKind, ExecutionId, read_json_value};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use support::{World, attempts, failure, file, nothing, output_of};
+use support::{World, attempts, failure, file, file_asking, nothing, output_of};
 use tokio::sync::Notify;
 use tokio_util::sync::DropGuard;
 
@@ -103,6 +103,20 @@ async fn a_tool_is_called_with_what_the_parameters_say() {
     let trace = TraceContext::default();
     let expected = [Called { upstream, tool, arguments, execution: finished.id, trace }];
     assert_eq!(*upstreams.called.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn arguments_keep_the_digits_of_their_numbers() {
+    let (world, upstreams) = told(vec![says("a")]);
+    let numbers = r#"{"n":1.10,"m":1e2,"big":18446744073709551617,"x":1e400}"#;
+    let asking = json!([{"name": "value", "type": "object"}]);
+    let arguments = json!({"same": "{{ ask.value }}", "one": "{{ input.value.m|default(0) }}", "text": "{{ ask.value.n }} each"});
+    let call = json!({"upstream": "shop", "tool": "find", "arguments": arguments});
+    let flow = file_asking(&asking, &[("call", "McpTool", call)], "ask>call");
+    world.run(&flow, json!({"value": read_json_value(numbers.as_bytes()).unwrap()})).await;
+    let called = upstreams.called.lock().unwrap();
+    let expected = format!(r#"{{"same":{numbers},"one":1e2,"text":"1.10 each"}}"#);
+    assert_eq!(Value::Object(called[0].arguments.clone()).to_string(), expected);
 }
 
 #[tokio::test]

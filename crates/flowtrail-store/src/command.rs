@@ -172,6 +172,8 @@ pub struct NewExecution {
     pub capture: CaptureMarks,
     /// The hash of what was reported, after redaction and before it was cut.
     pub digest: Digest,
+    /// The same of what an earlier version made of its numbers, when that is something else: it rounded them.
+    pub old_digest: Option<Digest>,
     /// What is special about one that is restored from an export.
     pub import: Option<Import>,
 }
@@ -220,9 +222,25 @@ pub struct NewNode {
     pub capture: CaptureMarks,
     /// The hash of what was reported, after redaction and before it was cut.
     pub digest: Digest,
+    /// The same of what an earlier version made of its numbers, when that is something else: it rounded them.
+    pub old_digest: Option<Digest>,
+}
+
+impl NewExecution {
+    /// Whether this is the digest of the same report, by this version or an earlier one.
+    #[must_use]
+    pub fn is_repeat_of(&self, digest: Digest) -> bool {
+        digest == self.digest || Some(digest) == self.old_digest
+    }
 }
 
 impl NewNode {
+    /// Whether this is the digest of the same report, by this version or an earlier one.
+    #[must_use]
+    pub fn is_repeat_of(&self, digest: Digest) -> bool {
+        digest == self.digest || Some(digest) == self.old_digest
+    }
+
     /// The same as it is read.
     #[must_use]
     pub fn into_execution(self) -> NodeExecution {
@@ -282,8 +300,18 @@ pub struct NewEnd {
     pub capture: CaptureMarks,
     /// The hash of what was reported, after redaction and before it was cut.
     pub digest: Digest,
+    /// The same of what an earlier version made of its numbers, when that is something else: it rounded them.
+    pub old_digest: Option<Digest>,
     /// Of an end that is inferred from silence, the deadline that has passed: it is void if that was moved meanwhile.
     pub due_at: Option<OffsetDateTime>,
+}
+
+impl NewEnd {
+    /// Whether this is the digest of the same report, by this version or an earlier one.
+    #[must_use]
+    pub fn is_repeat_of(&self, digest: Digest) -> bool {
+        digest == self.digest || Some(digest) == self.old_digest
+    }
 }
 
 /// What became of a command.

@@ -229,7 +229,7 @@ impl<'a> Fold<'a> {
     ) -> Result<Applied, Refusal> {
         if let Some(known) = self.knowledge.executions.get(&start.id) {
             // Somebody else's execution is not told of: to them it is one with other content.
-            return if known.digest == start.digest && known.flow_id == start.flow_id {
+            return if start.is_repeat_of(known.digest) && known.flow_id == start.flow_id {
                 Ok(Applied::Already)
             } else {
                 Err(Refusal::Conflict { what: "this execution".to_owned() })
@@ -285,7 +285,7 @@ impl<'a> Fold<'a> {
         for node in nodes {
             match self.knowledge.nodes.get(&(execution, node.seq)) {
                 Some(there) if there.is_pending => fresh += 1,
-                Some(there) if there.digest == node.digest => {}
+                Some(there) if node.is_repeat_of(there.digest) => {}
                 Some(_) => return Err(Refusal::Conflict { what: format!("node execution {}", node.seq) }),
                 None => fresh += 1,
             }
@@ -310,7 +310,7 @@ impl<'a> Fold<'a> {
         }
         let standing = if known.status.is_final() {
             let told = if known.inferred { Told::Inferred } else { Told::Reported };
-            Standing::Ended { told, same: known.end_digest == Some(end.digest) }
+            Standing::Ended { told, same: known.end_digest.is_some_and(|digest| end.is_repeat_of(digest)) }
         } else {
             Standing::Pending
         };

@@ -332,6 +332,7 @@ impl PackedNode {
             attempt: self.attempt,
             capture: self.capture,
             digest: Digest::from_bytes(digest.unwrap_or_default().to_be_bytes()),
+            old_digest: None,
         })
     }
 }

@@ -103,7 +103,7 @@ impl Rest {
         let answer = sending.send().await?;
         let status = answer.status().as_u16();
         let text = answer.text().await?;
-        let body = match serde_json::from_str(&text) {
+        let body = match flowtrail_types::read_json_value(text.as_bytes()) {
             Ok(json) => json,
             Err(_) if text.is_empty() => Value::Null,
             Err(_) => Value::String(text),

@@ -5,13 +5,15 @@ use flowtrail_types::lifecycle::Outcome;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use crate::Sent;
+
 /// How an execution ended.
 #[derive(Debug, Clone)]
 pub struct Ending<'a> {
     /// How.
     pub outcome: Outcome,
     /// What it produced.
-    pub outputs: Option<&'a Value>,
+    pub outputs: Option<Sent<'a>>,
     /// How many bytes of JSON all outputs have, when `outputs` is only their beginning.
     pub whole_size: Option<u64>,
     /// What the reporter says besides, when more of it is known than at the start.
@@ -41,7 +43,7 @@ pub struct Happening<'a> {
     /// The how manieth it is of its kind, from 0.
     pub number: Option<i32>,
     /// What was told.
-    pub data: &'a Value,
+    pub data: Sent<'a>,
     /// When.
     pub at: OffsetDateTime,
 }

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use flowtrail_store::{Applied, Command, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
-use flowtrail_types::{CaptureMarks, CapturePolicy, ErrorInfo, ErrorKind, ExecutionId, NodeStatus};
+use flowtrail_types::{
+    CaptureMark, CaptureMarks, CapturePolicy, ErrorInfo, ErrorKind, ExecutionId, NodeStatus,
+};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ use crate::capture::note;
 use crate::changes::Changed;
 use crate::recorder::Patience;
 use crate::tracker::Inner;
-use crate::{Ack, Ending, Happening, NodeProgress, TrackerError};
+use crate::{Ack, Ending, Happening, NodeProgress, Sent, TrackerError};
 
 /// A running execution. Ending it consumes the handle; dropping it unfinished ends it as aborted, saying so.
 #[derive(Debug)]
@@ -225,7 +227,7 @@ impl ExecutionHandle {
     }
 
     fn end(self, told: Told, outcome: Outcome, outputs: Option<&Value>) -> Ack<()> {
-        self.end_with(told, Ending { outputs, ..Ending::now(outcome) })
+        self.end_with(told, Ending { outputs: outputs.map(Sent::from), ..Ending::now(outcome) })
     }
 
     fn end_with(self, told: Told, ending: Ending<'_>) -> Ack<()> {
@@ -363,7 +365,7 @@ impl Shared {
         &self,
         seq: i32,
         status: NodeStatus,
-        output: Option<&Value>,
+        output: Option<Sent<'_>>,
         error: Option<(ErrorKind, &str)>,
     ) {
         // Held to the end: an execution that ends on another thread meanwhile must find the node either running or
@@ -387,6 +389,18 @@ impl Shared {
         }
     }
 
+    /// A script of a running node received its input with numbers rounded.
+    fn input_was_rounded(&self, seq: i32) {
+        if self.policy == CapturePolicy::None {
+            return;
+        }
+        if let Some(RunningNode { begun, .. }) = self.lock().running.get_mut(&seq) {
+            let size = begun.input.as_ref().map_or(0, |input| input.size() as u64);
+            let whole = CaptureMark { size, captured: true, ..CaptureMark::default() };
+            begun.capture.entry("inputData".to_owned()).or_insert(whole).rounded = true;
+        }
+    }
+
     /// A node that has ended is queued.
     fn append(&self, nodes: &mut Nodes, node: NewNode) {
         let at = self.tracker.clock.now();
@@ -402,7 +416,7 @@ impl Shared {
         seq: i32,
         node: RunningNode,
         status: NodeStatus,
-        output: Option<&Value>,
+        output: Option<Sent<'_>>,
         error: Option<(ErrorKind, &str)>,
     ) -> NewNode {
         let capture = self.tracker.capture(self.policy);
@@ -434,6 +448,7 @@ impl Shared {
             attempt: begun.attempt,
             capture: marks,
             digest: ONLY_ONE,
+            old_digest: None,
         }
     }
 }

@@ -47,6 +47,7 @@ mod housekeeping;
 mod measures;
 mod recorder;
 mod running;
+mod sent;
 mod service;
 mod start;
 mod tracker;
@@ -63,6 +64,7 @@ pub use handle::{Answered, ExecutionHandle, NodeHandle, NodeStart, Question, Wai
 pub use housekeeping::Housekept;
 pub use measures::{Distribution, Measures};
 pub use recorder::RecorderLimits;
+pub use sent::Sent;
 pub use service::{
     AuditPage, Difference, ExecutionAct, ExecutionPage, FinishedExecution, FinishedNode, FlowAct, FlowChange,
     ImportCounts, Keep, Mark, NewKey, NewToken, Points, Really, Recorded, ReportedEnd, Restored,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowtrail_types::{ExecutionId, Flow, Source};
-use serde_json::Value;
 use time::OffsetDateTime;
+
+use crate::Sent;
 
 /// How an execution begins: the flow, who reports it, and what it was given.
 #[derive(Debug, Clone)]
@@ -13,10 +14,10 @@ pub struct StartExecution<'a> {
     pub(crate) flow: &'a Flow,
     pub(crate) source: Source,
     pub(crate) id: Option<ExecutionId>,
-    pub(crate) params: Option<&'a Value>,
+    pub(crate) params: Option<Sent<'a>>,
     pub(crate) whole_params: Option<u64>,
     pub(crate) first_param: Option<&'a str>,
-    pub(crate) meta: Option<&'a Value>,
+    pub(crate) meta: Option<Sent<'a>>,
     pub(crate) parent: Option<ExecutionId>,
     pub(crate) replay_of: Option<ExecutionId>,
     pub(crate) timeout: Option<Duration>,
@@ -55,8 +56,8 @@ impl<'a> StartExecution<'a> {
 
     /// What it was given.
     #[must_use]
-    pub fn params(mut self, params: &'a Value) -> Self {
-        self.params = Some(params);
+    pub fn params(mut self, params: impl Into<Sent<'a>>) -> Self {
+        self.params = Some(params.into());
         self
     }
 
@@ -76,8 +77,8 @@ impl<'a> StartExecution<'a> {
 
     /// What the reporter says besides: the client, the session, a trace.
     #[must_use]
-    pub fn meta(mut self, meta: &'a Value) -> Self {
-        self.meta = Some(meta);
+    pub fn meta(mut self, meta: impl Into<Sent<'a>>) -> Self {
+        self.meta = Some(meta.into());
         self
     }
 

@@ -303,7 +303,7 @@ impl Inner {
     }
 
     pub(crate) fn capture(&self, policy: CapturePolicy) -> Capture<'_> {
-        Capture { redactor: &self.redactor, policy, max_payload: self.max_payload }
+        Capture { redactor: &self.redactor, policy, max_payload: self.max_payload, is_repeatable: false }
     }
 
     /// How long an execution may take.
@@ -333,7 +333,8 @@ impl Inner {
             Some(id) => ExecutionId::chosen(*id.as_uuid(), now)
                 .map_err(|error| TrackerError::invalid("id", error.to_string()))?,
         };
-        let capture = self.capture(flow.capture);
+        // Of an id that is made here nothing was recorded before.
+        let capture = Capture { is_repeatable: start.id.is_some(), ..self.capture(flow.capture) };
         let mut marks = CaptureMarks::new();
         let params = start.params.map(|params| capture.payload(params).part_of(start.whole_params));
         if let Some(params) = &params {
@@ -353,18 +354,22 @@ impl Inner {
             BTreeMap::new()
         };
         let reference = |id: Option<ExecutionId>| id.map_or([0; 16], |id| *id.as_uuid().as_bytes());
-        let digest = Digest::of(&[
-            flow.id.as_uuid().as_bytes(),
-            principal.id.as_uuid().as_bytes(),
-            start.source.as_str().as_bytes(),
-            // Concluded times differ at a retry.
-            &digested(start.started_at),
-            &reference(start.parent),
-            &reference(start.replay_of),
-            Captured::whole_of(params.as_ref()),
-            Captured::whole_of(meta.as_ref()),
-            format!("{tags:?}").as_bytes(),
-        ]);
+        let digest_of = |whole: fn(Option<&Captured>) -> &[u8]| {
+            Digest::of(&[
+                flow.id.as_uuid().as_bytes(),
+                principal.id.as_uuid().as_bytes(),
+                start.source.as_str().as_bytes(),
+                // Concluded times differ at a retry.
+                &digested(start.started_at),
+                &reference(start.parent),
+                &reference(start.replay_of),
+                whole(params.as_ref()),
+                whole(meta.as_ref()),
+                format!("{tags:?}").as_bytes(),
+            ])
+        };
+        let (digest, is_old_another) = (digest_of(Captured::whole_of), Captured::any_old([&params, &meta]));
+        let old_digest = is_old_another.then(|| digest_of(Captured::old_whole_of));
         Ok(NewExecution {
             id,
             id_is_fresh: start.id.is_none(),
@@ -390,6 +395,7 @@ impl Inner {
             capture: marks,
             digest,
             import: None,
+            old_digest,
         })
     }
 
@@ -434,7 +440,7 @@ pub(crate) fn deadline(now: OffsetDateTime, timeout: Duration) -> OffsetDateTime
 
 /// The parameter that lists show: the first declared one, or the first one there is.
 fn preview_of<'a>(start: &StartExecution<'a>) -> Option<(&'a str, &'a Value)> {
-    let params = start.params?.as_object()?;
+    let params = start.params?.value.as_object()?;
     match start.first_param {
         Some(name) => params.get(name).map(|value| (name, value)),
         None => params.iter().next().map(|(name, value)| (name.as_str(), value)),

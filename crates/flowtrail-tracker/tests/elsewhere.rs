@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use flowtrail_store::MemoryStore;
 use flowtrail_tracker::{
-    Applied, FinishedExecution, FinishedNode, FlowChange, Options, ReportedEnd, StartExecution, Tracker,
-    TrackerError,
+    Applied, FinishedExecution, FinishedNode, FlowChange, Options, ReportedEnd, Sent, StartExecution,
+    Tracker, TrackerError,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    CapturePolicy, ErrorKind, Execution, ExecutionId, ExecutionStatus, Flow, ManualClock, Principal,
-    SequentialIds, Source,
+    CaptureMark, CapturePolicy, ErrorKind, Execution, ExecutionId, ExecutionStatus, Flow, ManualClock,
+    Principal, SequentialIds, Source, read_json_value,
 };
 use serde_json::{Value, json};
 
@@ -53,7 +53,8 @@ impl Fixture {
     }
 
     fn end(&self, id: ExecutionId, outputs: Option<&Value>) -> Result<Applied, TrackerError> {
-        let end = ReportedEnd { outcome: Outcome::Fulfilled, ended_at: None, outputs };
+        let end =
+            ReportedEnd { outcome: Outcome::Fulfilled, ended_at: None, outputs: outputs.map(Sent::from) };
         self.tracker.end(&self.me, id, &end)?.wait()
     }
 
@@ -115,7 +116,7 @@ fn what_a_policy_keeps_out_is_kept_out_of_later_steps_too() {
     f.tracker.change_flow(&f.me, f.flow.id, |_| Ok::<_, TrackerError>(change.clone())).unwrap();
     let data = json!({"iban": "private"});
     let node = FinishedNode {
-        input: Some(&data),
+        input: Some(Sent::from(&data)),
         error: Some((ErrorKind::Failed, "private")),
         ..FinishedNode::completed(1, "fetch", "http")
     };
@@ -125,6 +126,71 @@ fn what_a_policy_keeps_out_is_kept_out_of_later_steps_too() {
     let text = serde_json::to_string(&kept).unwrap();
     assert!(!text.contains("private"), "{text}");
     assert_eq!(kept.node_executions.len(), 1);
+}
+
+/// What an earlier version made of [`NUMBERS`].
+const ROUNDED: &str = r#"{"n": 1.1, "m": 100.0, "big": 1.8446744073709552e+19, "z": -0.0}"#;
+const NUMBERS: &str = r#"{"n": 1.10, "m": 1e2, "big": 18446744073709551617, "z": -0}"#;
+
+#[test]
+fn what_was_recorded_with_rounded_numbers_is_not_recorded_anew() {
+    let f = fixture();
+    let [old, new, other] =
+        [ROUNDED, NUMBERS, r#"{"n": 1.11}"#].map(|json| read_json_value(json.as_bytes()).unwrap());
+    let new_id = || ExecutionId::from_uuid(f.tracker.ids().next(f.tracker.clock().now()));
+    let id = new_id();
+    let begin = |value: &Value| {
+        let start = StartExecution::of(&f.flow, Source::Api).id(id).params(value).meta(value);
+        f.tracker.start_elsewhere(&f.me, &start).unwrap().wait().map(|(_, applied)| applied)
+    };
+    let append = |value: &Value| {
+        let value = Some(Sent::from(value));
+        let node =
+            FinishedNode { input: value, output: value, ..FinishedNode::completed(1, "fetch", "http") };
+        f.tracker.append(&f.me, id, &[node]).unwrap().wait()
+    };
+    let end = |value: &Value| f.end(id, Some(value));
+    for step in [&begin as &dyn Fn(&Value) -> Result<Applied, TrackerError>, &append, &end] {
+        assert_eq!(step(&old).unwrap(), Applied::Written);
+        assert_eq!(step(&new).unwrap(), Applied::Already);
+        step(&other).unwrap_err();
+    }
+
+    let id = new_id();
+    let record = |params: &Value, output: &Value, outputs: &Value| {
+        let start = StartExecution::of(&f.flow, Source::Api).id(id).params(params);
+        let node =
+            FinishedNode { output: Some(output.into()), ..FinishedNode::completed(1, "fetch", "http") };
+        let finished = FinishedExecution::new(Outcome::Fulfilled, f.tracker.clock().now());
+        let finished = finished.nodes(vec![node]).outputs(outputs);
+        f.tracker.record(&f.me, &start, &finished).unwrap().wait().map(|(_, applied)| applied)
+    };
+    assert_eq!(record(&old, &old, &old).unwrap(), Applied::Written);
+    assert_eq!(record(&new, &new, &new).unwrap(), Applied::Already);
+    record(&new, &other, &new).unwrap_err();
+    assert_eq!(f.read(id).initial_params.unwrap().as_str(), old.to_string(), "what is there stays");
+}
+
+#[test]
+fn a_replaced_surrogate_is_marked_and_hinders_no_replay() {
+    let f = fixture();
+    let value = json!({"text": "\u{fffd}"});
+    let sent = Sent { value: &value, replaced: true };
+    let start = StartExecution::of(&f.flow, Source::Api).params(sent);
+    let node = FinishedNode { output: Some(sent), ..FinishedNode::completed(1, "fetch", "http") };
+    let finished = FinishedExecution::new(Outcome::Fulfilled, f.tracker.clock().now());
+    let finished = finished.nodes(vec![node]).outputs(&value);
+    let (id, _) = f.tracker.record(&f.me, &start, &finished).unwrap().wait().unwrap();
+    let read = f.read(id);
+    let mark = CaptureMark { size: 14, captured: true, replaced: true, ..CaptureMark::default() };
+    assert_eq!(read.capture.get("initialParams"), Some(&mark));
+    assert_eq!(read.capture.get("outputs"), None, "a sign that was sent is none of ours");
+    assert_eq!(read.node_executions[0].capture.get("outputData"), Some(&mark));
+    assert_eq!(
+        serde_json::to_value(mark).unwrap(),
+        json!({"size": 14, "truncated": false, "redacted": false, "captured": true, "replaced": true})
+    );
+    assert_eq!(Value::Object(f.tracker.to_replay(&f.me, id).unwrap().1), value);
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl ErrorInfo {
 }
 
 /// What happened to a payload on its way into the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CaptureMark {
     /// The bytes of JSON that it had after redaction and before it was cut.
@@ -146,6 +146,12 @@ pub struct CaptureMark {
     pub redacted: bool,
     /// Whether it was kept at all.
     pub captured: bool,
+    /// Whether a surrogate without a partner was replaced by U+FFFD in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
+    /// Whether a script received it with numbers rounded to doubles. It is kept with all digits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rounded: bool,
 }
 
 /// The marks of those payloads that are not whole, by the name of their field.

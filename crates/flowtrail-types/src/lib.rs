@@ -20,6 +20,7 @@ mod execution;
 mod filter;
 mod flow;
 mod id;
+mod json;
 pub mod lifecycle;
 mod page;
 mod payload;
@@ -45,6 +46,10 @@ pub use flow::{
 };
 pub use id::{
     ExecutionId, FlowId, IdSource, InstanceId, InvalidExecutionId, KeyId, RandomIds, SequentialIds, UserId,
+};
+pub use json::{
+    DoubleFit, Json, Replaced, double_fit, json_as_rounded, number_as_rounded, read_json, read_json_value,
+    same_json, same_number, whole_number, without_byte_order_mark,
 };
 pub use page::{Cursor, InvalidCursor, Page, PageRequest, Place, Position, Rank};
 pub use payload::{Digest, Payload, PayloadError};

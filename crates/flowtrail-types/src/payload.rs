@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::read_json_value;
+
 /// JSON text, known to be valid, shared and never parsed again on its way to the disk or the wire.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Arc<str>);
@@ -79,7 +81,7 @@ impl Payload {
     #[must_use]
     pub fn to_value(&self) -> Value {
         // Nested deeper than the parser goes, it is shown as text rather than lost.
-        serde_json::from_str(&self.0).unwrap_or_else(|_| Value::String(self.0.to_string()))
+        read_json_value(self.0.as_bytes()).unwrap_or_else(|_| Value::String(self.0.to_string()))
     }
 }
 

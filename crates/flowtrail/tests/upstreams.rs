@@ -199,16 +199,31 @@ async fn what_two_readers_may_read_differently_is_not_passed_on() {
 }
 
 #[tokio::test]
-async fn half_a_character_is_the_servers_to_judge() {
+async fn half_a_character_is_replaced_and_marked() {
     let world = world().await;
     let (status, answer) =
         post_raw(&world, &call("echo", "cut: HALF").to_string().replace("HALF", "\\ud83d")).await;
-    // The server behind is another Flowtrail, which does not take it; others do.
-    assert_eq!(status, 400, "{answer}");
-    assert!(answer.contains("Parse error"), "{answer}");
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.contains("cut: \u{fffd}"), "{answer}");
+    for server in [&world.server, &world.behind] {
+        let page = server.rest().get("/api/executions").await.expect(200);
+        let execution = server.execution(page["items"][0]["id"].as_str().unwrap()).await;
+        assert_eq!(execution["initialParams"]["message"], "cut: \u{fffd}");
+        assert_eq!(execution["capture"]["initialParams"]["replaced"], true, "{execution:#}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_pass_and_are_recorded_as_they_were_sent() {
+    let world = world().await;
+    let numbers = r#"{"message":[1.10,1e2,1E400,-0,18446744073709551617]}"#;
+    let call = call("echo", "HERE").to_string().replace(r#"{"message":"HERE"}"#, numbers);
+    let (status, _) = post_raw(&world, &call).await;
+    assert_eq!(status, 200);
     let found = recorded(world.server.rest(), 1).await;
     let execution = world.server.execution(found[0]["id"].as_str().unwrap()).await;
-    assert_eq!(execution["initialParams"]["message"], "cut: \u{fffd}");
+    assert_eq!(execution["initialParams"].to_string(), numbers);
+    assert_eq!(execution["capture"], json!({}));
 }
 
 #[tokio::test]

@@ -21,12 +21,12 @@ pub(super) async fn handle(
     let id = path_id(&request, "execution_id", "execution")?;
     query.only(&[])?;
     let tracker = app.tracker().clone();
-    let (submitted, value) = {
+    let (submitted, json) = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
         blocking(move || -> Result<_, ApiError> {
-            let value = body.json()?;
-            let submitted = tracker.append(&principal, id, &read_nodes(&value)?)?;
-            Ok((submitted, value))
+            let json = body.read()?;
+            let submitted = tracker.append(&principal, id, &read_nodes(&json)?)?;
+            Ok((submitted, json))
         })
         .await?
     };
@@ -37,7 +37,7 @@ pub(super) async fn handle(
         }
         Err(TrackerError::Conflict { what }) => {
             let differences = blocking(move || -> Result<_, ApiError> {
-                Ok(tracker.node_differences(&principal, id, &read_nodes(&value)?)?)
+                Ok(tracker.node_differences(&principal, id, &read_nodes(&json)?)?)
             });
             Err(conflict(&what, differences.await?))
         }

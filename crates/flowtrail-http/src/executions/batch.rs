@@ -10,7 +10,7 @@ use std::sync::Arc;
 use actix_web::web::{self, Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use flowtrail_tracker::{Ack, Applied, Tracker, TrackerError};
-use flowtrail_types::{ExecutionId, Flow, FlowId, Principal};
+use flowtrail_types::{ExecutionId, Flow, FlowId, Json, Principal, read_json};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
@@ -174,7 +174,7 @@ struct Submitted {
 /// What was handed to the recorder, and what is needed should that refuse it.
 struct Handed {
     ack: Ack<(ExecutionId, Applied)>,
-    value: Value,
+    json: Json,
     /// The flow into which it is recorded, unless it is restored.
     flow: Option<Arc<Flow>>,
 }
@@ -212,9 +212,9 @@ impl Batch {
         let mut written = Vec::new();
         for Submitted { line, result } in submitted {
             let (id, result) = match result {
-                Ok(Handed { ack, value, flow }) => match ack.await {
+                Ok(Handed { ack, json, flow }) => match ack.await {
                     Ok((id, applied)) => (Some(id), Ok(applied)),
-                    Err(TrackerError::Conflict { .. }) => self.conflict(value, flow).await,
+                    Err(TrackerError::Conflict { .. }) => self.conflict(json, flow).await,
                     Err(error) => (None, Err(error.into())),
                 },
                 Err((id, error)) => (id, Err(error)),
@@ -234,16 +234,14 @@ impl Batch {
 
     async fn conflict(
         self: &Arc<Self>,
-        value: Value,
+        json: Json,
         flow: Option<Arc<Flow>>,
     ) -> (Option<ExecutionId>, Result<Applied, ApiError>) {
         let batch = Arc::clone(self);
-        let id = given_id(&value);
+        let id = given_id(&json.value);
         let settled = blocking(move || match (&batch.importing, flow) {
-            (Some(importing), _) => importing.import.settle(&value),
-            (None, Some(flow)) => {
-                Err(Report::read(&value)?.conflict(&batch.tracker, &batch.principal, &flow))
-            }
+            (Some(importing), _) => importing.import.settle(&json.value),
+            (None, Some(flow)) => Err(Report::read(&json)?.conflict(&batch.tracker, &batch.principal, &flow)),
             (None, None) => Err(ApiError::internal("a line without a flow")),
         });
         (id, settled.await)
@@ -267,11 +265,11 @@ impl Batch {
         let text = line.as_ref().map_err(|long| (None, too_long(long)))?;
         if let Some(importing) = &self.importing {
             let HandedLine { ack, value } = importing.import.submit(text)?;
-            return Ok(Handed { ack, value, flow: None });
+            return Ok(Handed { ack, json: Json { value, ..Json::default() }, flow: None });
         }
-        let value: Value = serde_json::from_slice(text).map_err(|error| (None, invalid_json(&error)))?;
+        let json = read_json(text).map_err(|error| (None, invalid_json(&error)))?;
         let mut submit = || {
-            let report = Report::read(&value)?;
+            let report = Report::read(&json)?;
             let id = report
                 .flow_id
                 .ok_or_else(|| ApiError::invalid("flowId", "expected the id of the flow, got nothing"))?;
@@ -287,8 +285,8 @@ impl Batch {
             Ok((ack, flow))
         };
         match submit() {
-            Ok((ack, flow)) => Ok(Handed { ack, value, flow: Some(flow) }),
-            Err(error) => Err((given_id(&value), error)),
+            Ok((ack, flow)) => Ok(Handed { ack, json, flow: Some(flow) }),
+            Err(error) => Err((given_id(&json.value), error)),
         }
     }
 }

@@ -24,18 +24,18 @@ pub(super) async fn handle(
     let flow_id = path_id(&request, "flow_id", "flow")?;
     query.only(&[])?;
     let tracker = app.tracker().clone();
-    let (submitted, value, flow) = {
+    let (submitted, json, flow) = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
         let known = tracker.recall_flow(&principal, flow_id).filter(|_| body.0.len() <= SHORT);
         blocking_unless(known.is_some(), move || -> Result<_, ApiError> {
             let flow = known.map_or_else(|| tracker.flow(&principal, flow_id), Ok)?;
-            let value = body.json()?;
-            let report = Report::read(&value)?;
+            let json = body.read()?;
+            let report = Report::read(&json)?;
             if report.flow_id.is_some_and(|named| named != flow_id) {
                 return Err(ApiError::invalid("flowId", "it names another flow than the address does"));
             }
             let submitted = report.submit_and_show(&tracker, &principal, &flow)?;
-            Ok((submitted, value, flow))
+            Ok((submitted, json, flow))
         })
         .await?
     };
@@ -54,7 +54,7 @@ pub(super) async fn handle(
         }
         Err(TrackerError::Conflict { .. }) => {
             let refused = blocking(move || -> Result<_, ApiError> {
-                Ok(Report::read(&value)?.conflict(&tracker, &principal, &flow))
+                Ok(Report::read(&json)?.conflict(&tracker, &principal, &flow))
             });
             Err(refused.await?)
         }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_tracker::ExecutionAct;
-use flowtrail_types::Execution;
+use flowtrail_types::{Execution, read_json_value};
 use serde_json::Value;
 
 use super::{path_id, scope};
@@ -61,7 +61,9 @@ fn without(mut execution: Execution, of_execution: &[&str], of_node: &[&str]) ->
     for node in &mut execution.node_executions {
         (node.input_data, node.output_data) = (None, None);
     }
-    let mut value = serde_json::to_value(execution).map_err(ApiError::internal)?;
+    // By way of its text, in which numbers stand as they were sent.
+    let text = serde_json::to_vec(&execution).map_err(ApiError::internal)?;
+    let mut value = read_json_value(&text).map_err(ApiError::internal)?;
     let strip = |value: &mut Value, names: &[&str]| {
         if let Value::Object(object) = value {
             object.retain(|name, _| !names.contains(&name.as_str()));

@@ -22,8 +22,8 @@ pub(super) async fn handle(
     let submitted = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
         blocking(move || -> Result<_, ApiError> {
-            let value = body.json()?;
-            Ok(tracker.end(&principal, id, &read_reported_end(&value)?)?)
+            let json = body.read()?;
+            Ok(tracker.end(&principal, id, &read_reported_end(&json)?)?)
         })
         .await?
     };

@@ -1,12 +1,12 @@
 //! Executions and their nodes as reporters send them: the shape in which they are read, less what the server adds.
 
 use flowtrail_tracker::{
-    Ack, Applied, FinishedExecution, FinishedNode, Recorded, ReportedEnd, StartExecution, Tracker,
+    Ack, Applied, FinishedExecution, FinishedNode, Recorded, ReportedEnd, Sent, StartExecution, Tracker,
     TrackerError,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    ErrorInfo, ErrorKind, ExecutionId, ExecutionStatus, Flow, FlowId, NodeStatus, Principal, Source,
+    ErrorInfo, ErrorKind, ExecutionId, ExecutionStatus, Flow, FlowId, Json, NodeStatus, Principal, Source,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -80,8 +80,8 @@ pub(super) struct Report<'a> {
     /// Its flow, where the address does not name it.
     pub(super) flow_id: Option<FlowId>,
     started_at: Option<OffsetDateTime>,
-    params: Option<&'a Value>,
-    meta: Option<&'a Value>,
+    params: Option<Sent<'a>>,
+    meta: Option<Sent<'a>>,
     tags: Vec<(&'a str, &'a str)>,
     parent: Option<ExecutionId>,
     replay_of: Option<ExecutionId>,
@@ -91,8 +91,8 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn read(value: &'a Value) -> Result<Self, ApiError> {
-        let fields = Fields::of_body(value)?;
+    pub(super) fn read(json: &'a Json) -> Result<Self, ApiError> {
+        let fields = Fields::of_json(json)?;
         fields.only(FIELDS, ADDED)?;
         let tags = match fields.object("tags")? {
             Some(tags) => tags.texts()?,
@@ -102,8 +102,8 @@ impl<'a> Report<'a> {
             id: fields.parsed("id")?,
             flow_id: fields.parsed("flowId")?,
             started_at: fields.time("startedAt")?,
-            params: fields.value("initialParams"),
-            meta: fields.value("meta"),
+            params: fields.payload("initialParams"),
+            meta: fields.payload("meta"),
             tags,
             parent: fields.parsed("parentExecutionId")?,
             replay_of: fields.parsed("replayOf")?,
@@ -240,7 +240,7 @@ fn read_end<'a>(fields: &Fields<'a>, status: ExecutionStatus) -> Result<Reported
             return Err(fields.invalid("status", "expected fulfilled, error or aborted"));
         }
     };
-    Ok(ReportedEnd { outcome, ended_at: fields.time("endedAt")?, outputs: fields.value("outputs") })
+    Ok(ReportedEnd { outcome, ended_at: fields.time("endedAt")?, outputs: fields.payload("outputs") })
 }
 
 fn read_error(fields: &Fields<'_>) -> Result<ErrorInfo, ApiError> {
@@ -258,8 +258,8 @@ fn read_error(fields: &Fields<'_>) -> Result<ErrorInfo, ApiError> {
 }
 
 /// The end that a body tells of.
-pub(super) fn read_reported_end(value: &Value) -> Result<ReportedEnd<'_>, ApiError> {
-    let fields = Fields::of_body(value)?;
+pub(super) fn read_reported_end(json: &Json) -> Result<ReportedEnd<'_>, ApiError> {
+    let fields = Fields::of_json(json)?;
     fields.only(END_FIELDS, &[])?;
     let status = fields.parsed("status")?;
     let status = status
@@ -268,20 +268,22 @@ pub(super) fn read_reported_end(value: &Value) -> Result<ReportedEnd<'_>, ApiErr
 }
 
 /// The nodes that a body tells of: a list of them under `nodeExecutions`, a bare list, or one alone.
-pub(super) fn read_nodes(value: &Value) -> Result<Vec<FinishedNode<'_>>, ApiError> {
+pub(super) fn read_nodes(json: &Json) -> Result<Vec<FinishedNode<'_>>, ApiError> {
     const LIST: &str = "nodeExecutions";
-    let nodes = match value {
+    let nodes = match &json.value {
         Value::Array(nodes) => nodes
             .iter()
             .enumerate()
-            .map(|(index, node)| Fields::of(node, &format!("{LIST}[{index}]")))
+            .map(|(index, node)| {
+                Fields::of(node, &format!("{LIST}[{index}]"), json.replaced.at(&index.to_string()))
+            })
             .collect::<Result<_, _>>()?,
         Value::Object(object) if object.contains_key(LIST) => {
-            let fields = Fields::of_body(value)?;
+            let fields = Fields::of_json(json)?;
             fields.only(&[LIST], &[])?;
             fields.objects(LIST)?
         }
-        _ => vec![Fields::of_body(value)?],
+        _ => vec![Fields::of_json(json)?],
     };
     if nodes.is_empty() {
         return Err(ApiError::invalid(LIST, "expected at least one node execution"));
@@ -309,8 +311,8 @@ fn read_node<'a>(fields: &Fields<'a>, place: Option<i32>) -> Result<FinishedNode
         status,
         executed_at: fields.time("executedAt")?,
         duration: fields.millis("executionTimeMs")?,
-        input: fields.value("inputData"),
-        output: fields.value("outputData"),
+        input: fields.payload("inputData"),
+        output: fields.payload("outputData"),
         error,
         parent_seq: fields.number("parentSeq", 1, i32::MAX)?,
         iteration: fields.number("iteration", 0, i32::MAX)?,

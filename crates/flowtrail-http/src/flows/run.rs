@@ -21,14 +21,16 @@ pub(super) async fn handle(
     let id = flow_id(&request)?;
     query.only(&["wait"])?;
     let waits = query.flag("wait")?.unwrap_or(true);
-    let params = params(body.object(&["params"])?)?;
+    let (object, replaced) = body.object_read(&["params"])?;
+    let params = params(object)?;
     let tracker = app.tracker().clone();
     // Who may not call a flow learns nothing of it; whether it can run is the runner's to say.
     let flow = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
         blocking(move || tracker.flow(&principal, id)).await?
     };
-    let call = Call::new(principal.clone(), flow, params, Source::Api);
+    let mut call = Call::new(principal.clone(), flow, params, Source::Api);
+    call.arguments_replaced = replaced.at("params").is_any();
     let (execution_id, mut response) = if waits {
         (app.runner().run(call).await?.id, HttpResponse::Ok())
     } else {

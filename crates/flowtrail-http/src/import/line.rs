@@ -1,6 +1,6 @@
 //! A line of an export, read back.
 
-use flowtrail_tracker::{FinishedNode, Restored, RestoredNode};
+use flowtrail_tracker::{FinishedNode, Restored, RestoredNode, Sent};
 use flowtrail_types::{CaptureMarks, Digest, ErrorInfo, ErrorKind, ExecutionStatus, NodeStatus, timestamp};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
@@ -189,8 +189,8 @@ fn read_node<'a>(fields: &Fields<'a>) -> Result<RestoredNode<'a>, ApiError> {
         status,
         executed_at: fields.time("executedAt")?,
         duration: fields.millis("executionTimeMs")?,
-        input: fields.value("inputData"),
-        output: fields.value("outputData"),
+        input: fields.value("inputData").map(Sent::from),
+        output: fields.value("outputData").map(Sent::from),
         error: None,
         parent_seq: fields.number("parentSeq", 1, i32::MAX)?,
         iteration: fields.number("iteration", 0, i32::MAX)?,

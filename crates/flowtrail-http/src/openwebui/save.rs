@@ -1,17 +1,15 @@
 //! `POST /api/v1/flows/{flow_id}/executions`: an execution that is over.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_tracker::{
-    Ack, FinishedExecution, FinishedNode, Recorded, StartExecution, Tracker, TrackerError,
+    Ack, FinishedExecution, FinishedNode, Recorded, Sent, StartExecution, Tracker, TrackerError,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    ErrorInfo, ErrorKind, Flow, FlowDraft, FlowId, FlowKind, NodeStatus, Principal, Source,
-    replace_unpaired_surrogates,
+    ErrorInfo, ErrorKind, Flow, FlowDraft, FlowId, FlowKind, Json, NodeStatus, Principal, Replaced, Source,
 };
 use serde_json::{Map, Value, json};
 
@@ -41,9 +39,9 @@ pub(super) async fn handle(
     let submitted = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
         blocking(move || -> Result<_, ApiError> {
-            let mut value = lenient(&body).json()?;
-            let own_errors = take_own_errors(&mut value);
-            let report = Report::read(&value, own_errors, &text)?;
+            let mut json = body.read()?;
+            let own_errors = take_own_errors(&mut json.value);
+            let report = Report::read(&json, own_errors, &text)?;
             let flow = flow_of(&tracker, &principal, flow_id, &report).map_err(|e| report.own_words(e))?;
             Ok(report.submit(&tracker, &principal, &flow).map_err(|e| report.own_words(e))?)
         })
@@ -56,16 +54,6 @@ pub(super) async fn handle(
     };
     let whole = shape::whole(flow_id, &execution);
     Ok(HttpResponse::Ok().json(whole.ok_or_else(|| Detail::new(ErrorCode::NotFound, "Not found"))?))
-}
-
-/// The body as JSON that can be read. The page spreads texts into objects, by UTF-16 code units: an emoji arrives as two
-/// escaped surrogates, each without the other.
-fn lenient(body: &Body) -> Body {
-    let json = body.0.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body.0);
-    match replace_unpaired_surrogates(json) {
-        Cow::Borrowed(json) => Body(body.0.slice_ref(json)),
-        Cow::Owned(json) => Body(json.into()),
-    }
 }
 
 /// The flow of this id. One that is not known is made, so that a client can change over without preparation, once it is sure
@@ -92,16 +80,18 @@ fn flow_of(
 /// An execution as it is reported.
 struct Report<'a> {
     outcome: Outcome,
-    inputs: Option<&'a Value>,
-    outputs: Option<&'a Value>,
+    inputs: Option<Sent<'a>>,
+    outputs: Option<Sent<'a>>,
     nodes: Vec<FinishedNode<'a>>,
     meta: Option<Value>,
+    /// Whether a surrogate was replaced in what `meta` has of the report.
+    is_meta_replaced: bool,
     duration: Duration,
 }
 
 impl<'a> Report<'a> {
-    fn read(value: &'a Value, own_errors: Map<String, Value>, flow_id: &str) -> Result<Self, ApiError> {
-        let Value::Object(fields) = value else {
+    fn read(json: &'a Json, own_errors: Map<String, Value>, flow_id: &str) -> Result<Self, ApiError> {
+        let Value::Object(fields) = &json.value else {
             return Err(ApiError::invalid("body", "expected a JSON object"));
         };
         let field = |name: &str| fields.get(name).filter(|value| !value.is_null());
@@ -112,8 +102,9 @@ impl<'a> Report<'a> {
                 return Err(ApiError::invalid("flow_id", "it names another flow than the address does"));
             }
         }
-        let inputs = object(fields, "inputs")?.map(|_| &fields["inputs"]);
-        let outputs = object(fields, "outputs")?.map(|_| &fields["outputs"]);
+        let payload = |name: &str| Sent { value: &fields[name], replaced: json.replaced.at(name).is_any() };
+        let inputs = object(fields, "inputs")?.map(|_| payload("inputs"));
+        let outputs = object(fields, "outputs")?.map(|_| payload("outputs"));
         let (results, errors) = (object(fields, "node_results")?, object(fields, "errors")?);
         let status = field("status").and_then(Value::as_str);
         let outcome = match status {
@@ -133,6 +124,7 @@ impl<'a> Report<'a> {
         if !empty.is_empty() {
             meta.insert(shape::EMPTY.to_owned(), json!(empty));
         }
+        let is_meta_replaced = own_errors.keys().any(|node| json.replaced.at("errors").at(node).is_any());
         if !own_errors.is_empty() {
             meta.insert(shape::OWN_ERRORS.to_owned(), Value::Object(own_errors));
         }
@@ -140,7 +132,8 @@ impl<'a> Report<'a> {
             outcome,
             inputs,
             outputs,
-            nodes: nodes(results, errors)?,
+            nodes: nodes(results, errors, json.replaced.at("node_results"))?,
+            is_meta_replaced,
             meta: (!meta.is_empty()).then_some(Value::Object(meta)),
             duration: duration(field("execution_time"))?,
         })
@@ -171,7 +164,7 @@ impl<'a> Report<'a> {
             start = start.params(inputs);
         }
         if let Some(meta) = &self.meta {
-            start = start.meta(meta);
+            start = start.meta(Sent { value: meta, replaced: self.is_meta_replaced });
         }
         start
     }
@@ -255,6 +248,7 @@ fn take_own_errors(report: &mut Value) -> Map<String, Value> {
 fn nodes<'a>(
     results: Option<&'a Map<String, Value>>,
     errors: Option<&'a Map<String, Value>>,
+    replaced: &Replaced,
 ) -> Result<Vec<FinishedNode<'a>>, ApiError> {
     let error_of = |id: &str| errors.and_then(|errors| errors.get(id));
     let result_of = |id: &str| results.and_then(|results| results.get(id));
@@ -273,7 +267,7 @@ fn nodes<'a>(
             let status = if error.is_some() { NodeStatus::Error } else { NodeStatus::Completed };
             Ok(FinishedNode {
                 status,
-                output: result_of(id),
+                output: result_of(id).map(|value| Sent { value, replaced: replaced.at(id).is_any() }),
                 error,
                 ..FinishedNode::completed(seq, id, "node")
             })

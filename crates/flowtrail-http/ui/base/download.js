@@ -1,6 +1,8 @@
 // @ts-check
 /** Hands a value to the person as a file of JSON. */
 
+import { stringify } from '../../client/index.js';
+
 /** How long the browser may take to begin with it, in milliseconds. */
 const TAKEN = 1_000;
 
@@ -10,7 +12,7 @@ const TAKEN = 1_000;
  */
 export function download(value, name) {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([`${JSON.stringify(value, null, 2)}\n`], { type: 'application/json' }));
+  link.href = URL.createObjectURL(new Blob([`${stringify(value, 2)}\n`], { type: 'application/json' }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), TAKEN);

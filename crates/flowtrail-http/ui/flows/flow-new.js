@@ -1,7 +1,7 @@
 // @ts-check
 /** Making flows: from a flow file that is pasted or chosen, or one that is only recorded. What is wrong is shown at its node. */
 
-import { FlowtrailError } from '../../client/index.js';
+import { FlowtrailError, parse } from '../../client/index.js';
 import { Element, css, define, html, nothing } from '../base/element.js';
 import './flow-graph.js';
 
@@ -118,7 +118,7 @@ class FlowNew extends Element {
         const made = await flows.create({ kind: 'external', name });
         this.tell('ft-made', made.id);
       } else {
-        const { flows: made, notes } = await flows.importWithNotes(JSON.parse(this.text));
+        const { flows: made, notes } = await flows.importWithNotes(parse(this.text));
         const id = made[0]?.id;
         if (notes.length > 0) {
           this.imported = { id, count: made.length, notes };

@@ -1,6 +1,7 @@
 // @ts-check
 /** What a flow is: its graph, what a chosen node does, its tool, and how to call it. */
 
+import { stringify } from '../../client/index.js';
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
 import { Later } from '../base/later.js';
@@ -184,8 +185,8 @@ class FlowOverview extends Connected {
                   <td>${type}</td>
                   <td class="muted" dir="auto">
                     ${description ?? ''}
-                    ${words === undefined ? nothing : html`<div>one of ${words.map((word) => JSON.stringify(word)).join(', ')}</div>`}
-                    ${value === undefined ? nothing : html`<div>default ${JSON.stringify(value)}</div>`}
+                    ${words === undefined ? nothing : html`<div>one of ${words.map((word) => stringify(word)).join(', ')}</div>`}
+                    ${value === undefined ? nothing : html`<div>default ${stringify(value)}</div>`}
                   </td>
                 </tr>`,
               )}

@@ -2,6 +2,7 @@
 /** Runs a flow: a form made from its parameters, and below it the execution while it runs. */
 
 import { keyed } from '../../vendor/lit-html/directives/keyed.js';
+import { ExactNumber, numberOf, parse, stringify } from '../../client/index.js';
 import { Element, css, define, html, nothing } from '../base/element.js';
 import '../parts/problem.js';
 import '../usage/flowtrail-execution.js';
@@ -141,7 +142,7 @@ class FlowRun extends Element {
   #field({ name, type, description, required, default: value, enum: words }) {
     const wrong = this.wrong[name];
     const id = `parameter-${name}`;
-    const shown = value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+    const shown = value === undefined ? '' : typeof value === 'string' ? value : stringify(value);
     const about = `${id}-about`;
     const isWrong = wrong === undefined ? 'false' : 'true';
     let field;
@@ -149,7 +150,7 @@ class FlowRun extends Element {
       const options = words ?? [true, false];
       field = html`<select id=${id} name=${name} aria-describedby=${about} aria-invalid=${isWrong}>
         ${required ? nothing : html`<option value=""></option>`}
-        ${options.map((option) => html`<option value=${String(option)} ?selected=${option === value}>${String(option)}</option>`)}
+        ${options.map((option) => html`<option value=${String(option)} ?selected=${String(option) === String(value)}>${String(option)}</option>`)}
       </select>`;
     } else if (type === 'array' || type === 'object') {
       field = html`<textarea id=${id} name=${name} rows="4" spellcheck="false" aria-describedby=${about} aria-invalid=${isWrong} placeholder=${type === 'array' ? '[]' : '{}'} .value=${shown}></textarea>`;
@@ -165,6 +166,30 @@ class FlowRun extends Element {
 }
 
 /**
+ * A number as a person writes it, with all its digits.
+ *
+ * @param {string} text
+ */
+function numberIn(text) {
+  try {
+    return numberOf(text.trim());
+  } catch {
+    // Other forms that JavaScript reads, such as `.5` or `+3`.
+    const number = Number(text);
+    if (!Number.isFinite(number)) throw new Error(`Expected a number, got “${text}”.`);
+    return number;
+  }
+}
+
+/**
+ * Whether a number has no fraction. Of one with an exponent that is for the server to say.
+ *
+ * @param {number | ExactNumber} number
+ */
+const isWhole = (number) =>
+  number instanceof ExactNumber ? /e/i.test(number.text) || !number.text.includes('.') : Number.isInteger(number);
+
+/**
  * The value of a field, by the parameter's type; nothing when it is left empty.
  *
  * @param {string} type
@@ -176,9 +201,8 @@ function valueOf(type, text) {
   switch (type) {
     case 'number':
     case 'integer': {
-      const number = Number(text);
-      if (!Number.isFinite(number)) throw new Error(`Expected a number, got “${text}”.`);
-      if (type === 'integer' && !Number.isInteger(number)) throw new Error(`Expected a whole number, got “${text}”.`);
+      const number = numberIn(text);
+      if (type === 'integer' && !isWhole(number)) throw new Error(`Expected a whole number, got “${text}”.`);
       return number;
     }
     case 'boolean':
@@ -187,7 +211,7 @@ function valueOf(type, text) {
     case 'object': {
       let value;
       try {
-        value = JSON.parse(text);
+        value = parse(text);
       } catch (error) {
         throw new Error(`Expected JSON: ${/** @type {Error} */ (error).message}.`);
       }

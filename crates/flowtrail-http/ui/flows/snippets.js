@@ -1,6 +1,8 @@
 // @ts-check
 /** How a flow is called, or recorded, from elsewhere: ready to be copied. */
 
+import { ExactNumber, stringify } from '../../client/index.js';
+
 /** @typedef {import('../../client/index.js').Schemas['Flow']} Flow */
 
 /** @type {Record<string, unknown>} */
@@ -46,9 +48,9 @@ export function snippets(flow, base) {
  */
 function calling(flow, base) {
   const params = example(flow);
-  const body = JSON.stringify({ params });
+  const body = stringify({ params });
   const server = { type: 'http', url: `${base}/mcp`, headers: { Authorization: 'Bearer YOUR_KEY' } };
-  const js = JSON.stringify(params, null, 2);
+  const js = stringify(params, 2);
   return [
     ['MCP client', JSON.stringify({ mcpServers: { flowtrail: server } }, null, 2)],
     [
@@ -108,6 +110,7 @@ function python(value) {
   if (value === false) return 'False';
   if (value === null || value === undefined) return 'None';
   if (Array.isArray(value)) return `[${value.map(python).join(', ')}]`;
+  if (value instanceof ExactNumber) return value.text;
   if (typeof value === 'object') {
     return `{${Object.entries(value)
       .map(([name, each]) => `${JSON.stringify(name)}: ${python(each)}`)

@@ -1,6 +1,7 @@
 // @ts-check
 /** Who did what to keys, users and access, and who deleted what; for administrators. */
 
+import { stringify } from '../../client/index.js';
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
 import { absolute } from '../base/format.js';
@@ -144,7 +145,7 @@ class AuditPage extends Connected {
                       <td>${SAYS[action] ?? action}</td>
                       <td>
                         <bdi>${subject ?? subjectId ?? ''}</bdi>
-                        ${detail === null || detail === undefined ? nothing : html`<div class="muted mono">${JSON.stringify(detail)}</div>`}
+                        ${detail === null || detail === undefined ? nothing : html`<div class="muted mono">${stringify(detail)}</div>`}
                       </td>
                     </tr>`,
                   )}

@@ -1,6 +1,8 @@
 // @ts-check
 /** In what a failure differs from the last success before it. */
 
+import { ExactNumber, stringify } from '../../client/index.js';
+
 /** @typedef {import('../../client/index.js').Schemas['Execution']} Execution */
 /** @typedef {{ success: string, paths: string[] }} Differs the last success, and in what it was another one */
 
@@ -58,11 +60,12 @@ export function differing(one, other, path) {
     const names = [...new Set([...Object.keys(one), ...Object.keys(other)])];
     return names.flatMap((name) => differing(one[name], other[name], `${path}.${name}`));
   }
-  return JSON.stringify(one) === JSON.stringify(other) ? [] : [path];
+  return stringify(one) === stringify(other) ? [] : [path];
 }
 
 /**
  * @param {unknown} value
  * @returns {value is Record<string, unknown>}
  */
-const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+const isObject = (value) =>
+  value !== null && typeof value === 'object' && !Array.isArray(value) && !(value instanceof ExactNumber);

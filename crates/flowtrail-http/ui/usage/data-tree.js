@@ -1,6 +1,7 @@
 // @ts-check
 /** JSON as a tree of lines, of which only those are drawn that can be seen: a megabyte is as quick as a word. */
 
+import { ExactNumber, stringify } from '../../client/index.js';
 import { Element, css, define, html, nothing, repeat } from '../base/element.js';
 import { plural } from '../base/format.js';
 import { VisibleRows } from '../base/visible-rows.js';
@@ -268,6 +269,7 @@ export class DataTree extends Element {
   #value(line, at) {
     const { value } = line;
     if (Array.isArray(value)) return html`<span class="muted">[${plural(line.size, 'item')}]</span>`;
+    if (value instanceof ExactNumber) return html`<span class="number">${value.text}</span>`;
     if (value !== null && typeof value === 'object') {
       return html`<span class="muted">{${plural(line.size, 'entry', 'entries')}}</span>`;
     }
@@ -291,6 +293,6 @@ export class DataTree extends Element {
 }
 
 /** @param {unknown} value */
-const textOf = (value) => (typeof value === 'string' ? value : JSON.stringify(value, null, 2));
+const textOf = (value) => (typeof value === 'string' ? value : stringify(value, 2));
 
 define('ft-tree', DataTree);

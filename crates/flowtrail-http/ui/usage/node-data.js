@@ -1,12 +1,13 @@
 // @ts-check
 /** What one node, or the execution itself, was given and gave, as a tree or as it is. */
 
+import { stringify } from '../../client/index.js';
 import { Element, css, define, html, nothing } from '../base/element.js';
 import { bytes } from '../base/format.js';
 import './data-tree.js';
 
 /** @typedef {import('./data-tree.js').DataTree} DataTree */
-/** @typedef {{ size?: number, truncated?: boolean, redacted?: boolean, captured?: boolean }} Mark */
+/** @typedef {{ size?: number, truncated?: boolean, redacted?: boolean, captured?: boolean, replaced?: boolean, rounded?: boolean }} Mark */
 /** @typedef {{ name: string, value: unknown, mark?: Mark, isText?: boolean }} Part */
 
 export class NodeData extends Element {
@@ -195,19 +196,21 @@ export class NodeData extends Element {
 }
 
 /** @param {unknown} value */
-const rawOf = (value) => (typeof value === 'string' ? value : JSON.stringify(value, null, 2) ?? '');
+const rawOf = (value) => (typeof value === 'string' ? value : stringify(value, 2) ?? '');
 
 /**
  * What of a payload is not there.
  *
  * @param {Mark} mark
  */
-export function markText({ size, truncated, redacted, captured }) {
+export function markText({ size, truncated, redacted, captured, replaced, rounded }) {
   const whole = size === undefined ? '' : ` of ${bytes(size)}`;
   if (captured === false) return `Not kept${whole && `: it had ${whole.slice(4)}`}.`;
   const said = [];
   if (truncated) said.push(`Truncated: only the beginning${whole} was kept.`);
   if (redacted) said.push('Redacted: what looked like a secret was taken out before it was written.');
+  if (replaced) said.push('Replaced: half of a character, which no text can hold, became the sign �.');
+  if (rounded) said.push('Rounded for the script: JavaScript has no numbers of so many digits. Here they are complete.');
   return said.join(' ');
 }
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** A value of JSON as lines, of which some are folded away. */
 
+import { ExactNumber } from '../../client/index.js';
+
 /**
  * @typedef {object} Line
  * @property {number} id
@@ -49,7 +51,7 @@ export class Tree {
    * @returns {Line}
    */
   #line(value, key, path, place, beside) {
-    const size = value !== null && typeof value === 'object' ? Object.keys(value).length : 0;
+    const size = isBranch(value) ? Object.keys(value).length : 0;
     return { id: (this.#next += 1), depth: path.length, key, path, value, size, place, beside, isOpen: false, isUnfolded: false };
   }
 
@@ -102,7 +104,7 @@ export class Tree {
     /** @param {unknown} value @param {string | number | undefined} key @param {(string | number)[]} path */
     const look = (value, key, path) => {
       if (this.#has(key, value)) this.found.push(path);
-      if (value !== null && typeof value === 'object') {
+      if (isBranch(value)) {
         for (const [name, below] of entriesOf(value)) look(below, name, [...path, name]);
       }
     };
@@ -120,7 +122,7 @@ export class Tree {
    */
   #has(key, value) {
     if (key !== undefined && String(key).toLowerCase().includes(this.#search)) return true;
-    if (value !== null && typeof value === 'object') return false;
+    if (isBranch(value)) return false;
     return String(value).toLowerCase().includes(this.#search);
   }
 
@@ -186,3 +188,11 @@ export function pathText(path) {
     })
     .join('');
 }
+
+/**
+ * Whether a value has others within it.
+ *
+ * @param {unknown} value
+ * @returns {value is object}
+ */
+const isBranch = (value) => value !== null && typeof value === 'object' && !(value instanceof ExactNumber);

@@ -7,7 +7,7 @@ mod questions;
 mod resource;
 
 use flowtrail_tracker::{Tracker, TrackerError};
-use flowtrail_types::Principal;
+use flowtrail_types::{Principal, read_json_value};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool};
 use serde_json::Value;
 
@@ -59,7 +59,8 @@ fn in_words(error: &TrackerError) -> String {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Value, String> {
-    serde_json::to_value(value).map_err(|error| {
+    // By way of its text, in which numbers stand as they were sent.
+    serde_json::to_vec(value).and_then(|text| read_json_value(&text)).map_err(|error| {
         log::error!("an answer about the history cannot be written: {error}");
         "something went wrong inside Flowtrail".to_owned()
     })

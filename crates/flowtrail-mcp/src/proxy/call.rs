@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowtrail_tracker::{
-    Answered, Ending, ExecutionHandle, Happening, Question, Tracker, TrackerError, Waiting,
+    Answered, Ending, ExecutionHandle, Happening, Question, Sent, Tracker, TrackerError, Waiting,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{Digest, ErrorInfo, ErrorKind, ExecutionId};
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::connection::{Retry, server_in};
 use super::journal::Gaps;
-use super::message::Part;
+use super::message::{Content, Part};
 use super::moment::Moment;
 use super::starts::Starts;
 
@@ -21,6 +21,7 @@ use super::starts::Starts;
 pub(super) enum Step {
     Progress {
         params: Value,
+        replaced: bool,
         at: Moment,
     },
     /// It waits for another message; the sender is dropped when that is written.
@@ -52,6 +53,8 @@ pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) outputs: Option<Value>,
     pub(super) whole_size: Option<u64>,
+    /// Whether a surrogate without a partner was replaced in the outputs.
+    pub(super) replaced: bool,
     /// The server, where the answer names it.
     pub(super) server: Option<Value>,
     /// Whether that was concluded and not reported.
@@ -68,7 +71,7 @@ const PROGRESS: (&str, &str) = ("progress", "Progress");
 impl Ended {
     /// An end that was reported otherwise than by an answer.
     pub(super) fn reported(outcome: Outcome, outputs: Option<Value>) -> Self {
-        Self { outcome, outputs, whole_size: None, server: None, is_inferred: false }
+        Self { outcome, outputs, whole_size: None, replaced: false, server: None, is_inferred: false }
     }
 
     /// An end that nobody reported.
@@ -80,12 +83,12 @@ impl Ended {
     pub(super) fn of_answer(result: Option<&Part<'_>>, error: Option<&Part<'_>>) -> Self {
         match error {
             Some(error) => {
-                let (error, whole_size) = error.value();
-                Self { whole_size, ..Self::of_error(error) }
+                let Content { value, replaced, whole_size } = error.read();
+                Self { whole_size, replaced: replaced.is_any(), ..Self::of_error(value) }
             }
             None => {
-                let (result, whole_size) = result.map(Part::value).unwrap_or_default();
-                Self { whole_size, ..Self::of_result(result) }
+                let Content { value, replaced, whole_size } = result.map(Part::read).unwrap_or_default();
+                Self { whole_size, replaced: replaced.is_any(), ..Self::of_result(value) }
             }
         }
     }
@@ -109,6 +112,11 @@ impl Ended {
         };
         let server = server_in(&result);
         Self { server, ..Self::reported(outcome, Some(result)) }
+    }
+
+    /// What it produced, as it is recorded.
+    pub(super) fn sent(&self) -> Option<Sent<'_>> {
+        self.outputs.as_ref().map(|value| Sent { value, replaced: self.replaced })
     }
 
     /// The result, if there is one.
@@ -231,13 +239,13 @@ impl Recorded {
                 }
             };
             match step {
-                Some(Step::Progress { params, at }) if number < MOST_PROGRESS => {
+                Some(Step::Progress { params, replaced, at }) if number < MOST_PROGRESS => {
                     handle.record_happening(Happening {
                         id: PROGRESS.0,
                         name: &named(&params),
                         kind: PROGRESS.1,
                         number: Some(number),
-                        data: &params,
+                        data: Sent { value: &params, replaced },
                         at: at.told_from(&begun),
                     });
                     number += 1;
@@ -254,8 +262,8 @@ impl Recorded {
                 Some(Step::End { ended, at }) => {
                     let meta = self.starts.meta_with(ended.server.as_ref());
                     let ending = Ending {
-                        outcome: ended.outcome,
-                        outputs: ended.outputs.as_ref(),
+                        outcome: ended.outcome.clone(),
+                        outputs: ended.sent(),
                         whole_size: ended.whole_size,
                         meta: meta.as_ref(),
                         ended_at: Some(at.told_from(&begun)),

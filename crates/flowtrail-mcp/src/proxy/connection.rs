@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::call::{Ended, Step};
 use super::ids::{id_of, meant};
-use super::message::{Kept, Part, Seen};
+use super::message::{Content, Kept, Part, Seen};
 use super::moment::Moment;
 use super::rounds::{Place, Task, is_dismissed};
 use super::tasks::{TaskEvent, TaskNews};
@@ -48,6 +48,8 @@ const META_TASK: &str = "io.modelcontextprotocol/related-task";
 pub(super) struct Begun {
     pub(super) tool: String,
     pub(super) arguments: Value,
+    /// Whether a surrogate without a partner was replaced in them.
+    pub(super) arguments_replaced: bool,
     pub(super) whole_arguments: Option<u64>,
     pub(super) meta: Value,
     pub(super) at: Moment,
@@ -227,7 +229,9 @@ impl Connection {
     }
 
     fn call_begins(&mut self, id: String, params: Option<&Part<'_>>, at: Moment) -> Noted {
-        let (params, whole_arguments) = params.map(Part::value).unwrap_or_default();
+        let Content { value: params, replaced, whole_size: whole_arguments } =
+            params.map(Part::read).unwrap_or_default();
+        let arguments_replaced = replaced.at("arguments").is_any();
         let tool = params["name"].as_str().unwrap_or_default().to_owned();
         let meta = self.meta(&id, &params["_meta"]);
         let token = params["_meta"].get("progressToken").and_then(|token| id_of(&token.to_string()));
@@ -253,7 +257,16 @@ impl Connection {
             responses,
         });
         self.wait(id, Waiting::Call(OpenCall { steps, token, tool: tool.clone(), key }));
-        Noted::Begun(Box::new(Begun { tool, arguments, whole_arguments, meta, at, retry, steps: told }))
+        Noted::Begun(Box::new(Begun {
+            tool,
+            arguments,
+            arguments_replaced,
+            whole_arguments,
+            meta,
+            at,
+            retry,
+            steps: told,
+        }))
     }
 
     /// What is recorded of the connection beside a call.
@@ -280,7 +293,7 @@ impl Connection {
     }
 
     fn introduce(&mut self, params: Option<&Part<'_>>) {
-        let (params, _) = params.map(Part::value).unwrap_or_default();
+        let params = params.map(Part::read).unwrap_or_default().value;
         if let Some(client) = params.get("clientInfo").or_else(|| params["_meta"].get(META_CLIENT)) {
             self.client = Some(named(client));
         }
@@ -320,7 +333,7 @@ impl Connection {
     }
 
     fn cancelled(&mut self, params: Option<&Part<'_>>, at: Moment) {
-        let (params, _) = params.map(Part::value).unwrap_or_default();
+        let params = params.map(Part::read).unwrap_or_default().value;
         let Some(id) = params.get("requestId").and_then(|id| id_of(&id.to_string())) else { return };
         let message = match params["reason"].as_str().filter(|reason| !reason.is_empty()) {
             Some(reason) => format!("the client cancelled it: {reason}"),
@@ -330,14 +343,14 @@ impl Connection {
     }
 
     fn progress(&mut self, params: Option<&Part<'_>>, at: Moment) {
-        let (mut params, _) = params.map(Part::value).unwrap_or_default();
+        let Content { value: mut params, replaced, .. } = params.map(Part::read).unwrap_or_default();
         let token = params.get("progressToken").and_then(|token| id_of(&token.to_string()));
         let Some(steps) = token.and_then(|token| self.tokens.get(&token)) else { return };
         if let Some(params) = params.as_object_mut() {
             params.shift_remove("progressToken");
         }
         // The call may have ended on its side already.
-        let _ = steps.send(Step::Progress { params, at });
+        let _ = steps.send(Step::Progress { params, replaced: replaced.is_any(), at });
     }
 
     fn answered(
@@ -350,13 +363,13 @@ impl Connection {
         match self.take(id) {
             Some(Waiting::Call(call)) => self.call_answered(call, result, error, at),
             Some(Waiting::Task { key, asks_for_result }) => {
-                let news = match (result.map(Part::value), error.map(Part::value)) {
-                    (Some((result, _)), None) if !asks_for_result => {
+                let news = match (result.map(Part::read), error.map(Part::read)) {
+                    (Some(Content { value: result, .. }), None) if !asks_for_result => {
                         // What was asked for decides: a wrong type of result is none the less how the task stands.
                         let task = if result["task"].is_object() { &result["task"] } else { &result };
                         Task::of(task).map(|task| (TaskNews::Seen(task), server_in(&result)))
                     }
-                    (None, Some((error, _))) if !asks_for_result => {
+                    (None, Some(Content { value: error, .. })) if !asks_for_result => {
                         is_unknown_task(&error).then(|| (TaskNews::Unknown(error), None))
                     }
                     _ => {
@@ -369,7 +382,7 @@ impl Connection {
                 event.map(|event| Noted::Task(Box::new(event))).into_iter().collect()
             }
             Some(Waiting::Greeting) => {
-                let (result, _) = result.map(Part::value).unwrap_or_default();
+                let result = result.map(Part::read).unwrap_or_default().value;
                 let server = result.get("serverInfo").map(named).or_else(|| server_in(&result));
                 if server.is_some() {
                     self.server = server;
@@ -380,7 +393,7 @@ impl Connection {
                 Vec::new()
             }
             Some(Waiting::Listing) => {
-                let (result, _) = result.map(Part::value).unwrap_or_default();
+                let result = result.map(Part::read).unwrap_or_default().value;
                 let tools = result["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
                 let noted = tools.iter().filter_map(|tool| {
                     Some(Noted::Tool {

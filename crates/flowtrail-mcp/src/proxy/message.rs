@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use flowtrail_types::{Json, Replaced, read_json, read_json_value, replace_unpaired_surrogates_in};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -107,6 +108,16 @@ impl Lines {
     }
 }
 
+/// What a part of a message says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Content {
+    pub(crate) value: Value,
+    /// Where surrogates without a partner were replaced.
+    pub(crate) replaced: Replaced,
+    /// How many bytes all of it has, when the value is only the beginning.
+    pub(crate) whole_size: Option<u64>,
+}
+
 /// A part of a message: its JSON, and how many bytes all of it has when that is only the beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Part<'m> {
@@ -115,23 +126,21 @@ pub(crate) struct Part<'m> {
 }
 
 impl Part<'_> {
-    /// Its value, and as above. Texts with halves of characters have a sign in their place, as they cannot be kept. What
-    /// cannot be read at all (too deep, say) is nothing, of the size that it had; the rest of its members is there.
-    pub(crate) fn value(&self) -> (Value, Option<u64>) {
-        if let Ok(value) = serde_json::from_str(&self.text) {
-            return (value, self.whole_size);
+    /// Its value. What cannot be read (too deep, say) is nothing, of the size that it had; the rest of its members is there.
+    pub(crate) fn read(&self) -> Content {
+        let whole_size = self.whole_size;
+        if let Ok(Json { value, replaced, .. }) = read_json(self.text.as_bytes()) {
+            return Content { value, replaced, whole_size };
         }
-        let text = without_halves(&self.text);
-        if let Ok(value) = serde_json::from_str(&text) {
-            return (value, self.whole_size);
-        }
+        let text = replace_unpaired_surrogates_in(&self.text);
         let members: BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
         let members: Map<String, Value> = members
             .into_iter()
-            .map(|(name, raw)| (name, serde_json::from_str(raw.get()).unwrap_or_default()))
+            .map(|(name, raw)| (name, read_json_value(raw.get().as_bytes()).unwrap_or_default()))
             .collect();
         let value = if members.is_empty() { Value::Null } else { Value::Object(members) };
-        (value, Some(self.whole_size.unwrap_or(self.text.len() as u64)))
+        let whole_size = Some(whole_size.unwrap_or(self.text.len() as u64));
+        Content { value, replaced: Replaced::default(), whole_size }
     }
 
     /// An id that stands under these keys.
@@ -150,43 +159,6 @@ pub fn beginning(body: &[u8]) -> String {
     words.join(" ").chars().take(LENGTH).collect()
 }
 
-/// A message to look at, with a sign in the place of each half of a character: other readers of JSON take those.
-///
-/// # Errors
-///
-/// When it is no JSON.
-pub fn read_message(message: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(message).or_else(|error| {
-        let text = std::str::from_utf8(message).map_err(|_| error)?;
-        serde_json::from_str(&without_halves(text))
-    })
-}
-
-/// JSON with a sign in the place of each half of a character: JavaScript writes those when it cuts a text in the middle of
-/// one, and nobody else reads them.
-fn without_halves(text: &str) -> String {
-    let code = |at: usize| {
-        let escape = text.get(at..at + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(escape, 16).ok()
-    };
-    let mut whole = String::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(found) = memchr::memchr(b'\\', &text.as_bytes()[at..]) {
-        let escape = at + found;
-        whole.push_str(&text[at..escape]);
-        let (length, is_half) = match code(escape) {
-            Some(0xd800..=0xdbff) if matches!(code(escape + 6), Some(0xdc00..=0xdfff)) => (12, false),
-            Some(0xd800..=0xdfff) => (6, true),
-            // Of any other escape the next character belongs to it, which may be a backslash.
-            _ => (1 + text[escape + 1..].chars().next().map_or(0, char::len_utf8), false),
-        };
-        whole.push_str(if is_half { "\\ufffd" } else { &text[escape..escape + length] });
-        at = escape + length;
-    }
-    whole.push_str(&text[at..]);
-    whole
-}
-
 /// A JSON-RPC message, as far as it is looked at.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen<'m> {
@@ -202,6 +174,11 @@ pub(crate) struct Seen<'m> {
     pub(crate) error: Option<Part<'m>>,
 }
 
+/// The text of a JSON string.
+fn text_of(json: &str) -> Option<String> {
+    serde_json::from_str(&replace_unpaired_surrogates_in(json)).ok()
+}
+
 /// A message's own members. Of one that is there twice the last counts, as for most who read JSON.
 type Envelope<'m> = HashMap<Cow<'m, str>, &'m RawValue>;
 
@@ -211,9 +188,7 @@ impl<'m> From<Envelope<'m>> for Seen<'m> {
         let part = |name| member(name).map(|text| Part { text: Cow::Borrowed(text), whole_size: None });
         Self {
             id: member("id").and_then(id_of),
-            method: member("method")
-                .and_then(|text| serde_json::from_str::<String>(text).ok())
-                .map(Cow::Owned),
+            method: member("method").and_then(text_of).map(Cow::Owned),
             params: part("params"),
             result: part("result"),
             error: part("error"),
@@ -251,7 +226,7 @@ impl<'m> Seen<'m> {
                 let text = |name| skimmed.member(name);
                 let part =
                     |name| text(name).map(|(text, whole_size)| Part { text: Cow::Owned(text), whole_size });
-                let method = text("method").and_then(|(text, _)| serde_json::from_str::<String>(&text).ok());
+                let method = text("method").and_then(|(text, _)| text_of(&text));
                 vec![Self {
                     id: text("id").and_then(|(text, _)| id_of(&text)),
                     method: method.map(Cow::Owned),
@@ -295,8 +270,9 @@ mod tests {
         let kept = Kept::of(Bytes::from(text.to_owned()));
         let seen = Seen::one_in(&kept).unwrap();
         assert_eq!(seen.id.as_deref(), Some("2"), "the last one counts");
-        let (result, cut) = seen.result.unwrap().value();
-        assert_eq!((&result["isError"], cut), (&Value::Bool(true), None));
+        let Content { value: result, replaced, whole_size } = seen.result.unwrap().read();
+        assert_eq!((&result["isError"], whole_size), (&Value::Bool(true), None));
+        assert!(replaced.is_any());
         assert_eq!(result["content"][0]["text"], "cut \u{fffd}, whole \u{1f600}, \\ud83d");
     }
 
@@ -304,9 +280,9 @@ mod tests {
     fn what_is_too_deep_does_not_hide_the_rest() {
         let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
         let kept = Kept::of(Bytes::from(format!(r#"{{"id":1,"params":{{"name":"a","arguments":{deep}}}}}"#)));
-        let (params, cut) = Seen::one_in(&kept).unwrap().params.unwrap().value();
-        assert_eq!(params["name"], "a");
-        assert!(cut.is_some(), "that something is missing is told");
+        let params = Seen::one_in(&kept).unwrap().params.unwrap().read();
+        assert_eq!(params.value["name"], "a");
+        assert!(params.whole_size.is_some(), "that something is missing is told");
     }
 
     #[test]

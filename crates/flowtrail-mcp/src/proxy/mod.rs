@@ -38,7 +38,7 @@ pub use child::{ChildError, Ended};
 pub use connection::{About, Failed};
 pub use held::{AskError, Heard, HeldChild, Outgoing};
 pub use journal::{Journal, Tap};
-pub use message::{beginning, read_message};
+pub use message::beginning;
 pub use passing::Passing;
 pub(crate) use rounds::{Open, Task, TaskStatus};
 pub use stdio::relay_command;

@@ -4,6 +4,7 @@
 //! counted. So a result of any size costs the same memory, and still says whose answer it is and whether it failed,
 //! wherever in the message that stands.
 
+use flowtrail_types::replace_unpaired_surrogates;
 use memchr::memchr2;
 
 use super::mend;
@@ -144,7 +145,7 @@ impl Skim {
 
     fn end_of_key(&mut self) {
         let Some(key) = self.key.take() else { return };
-        let key = serde_json::from_slice(&key).unwrap_or_default();
+        let key = serde_json::from_slice(&replace_unpaired_surrogates(&key)).unwrap_or_default();
         self.path[self.level - 1] = key;
         self.expects_key = false;
     }

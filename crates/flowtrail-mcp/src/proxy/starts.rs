@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flowtrail_tracker::{Ack, ExecutionHandle, StartExecution, Tracker, TrackerError, UpstreamTool};
+use flowtrail_tracker::{Ack, ExecutionHandle, Sent, StartExecution, Tracker, TrackerError, UpstreamTool};
 use flowtrail_types::{Flow, Principal, Source};
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ pub(super) struct Starts {
     principal: Principal,
     flow: Arc<Flow>,
     arguments: Value,
+    arguments_replaced: bool,
     whole_arguments: Option<u64>,
     /// What is recorded beside it; absent when not all of it is known.
     meta: Option<Value>,
@@ -38,6 +39,7 @@ impl Starts {
             principal: about.principal.as_ref().unwrap_or(owner).clone(),
             flow: tracker.upstream_flow(owner, tool_of(about, &begun.tool))?,
             arguments: std::mem::take(&mut begun.arguments),
+            arguments_replaced: begun.arguments_replaced,
             whole_arguments: begun.whole_arguments,
             meta: Some(std::mem::take(&mut begun.meta)),
             at: begun.at,
@@ -51,7 +53,7 @@ impl Starts {
 
     fn start(&self) -> Result<Ack<ExecutionHandle>, TrackerError> {
         let mut start = StartExecution::of(&self.flow, Source::Proxy)
-            .params(&self.arguments)
+            .params(Sent { value: &self.arguments, replaced: self.arguments_replaced })
             .part_of(self.whole_arguments)
             .started_at(self.at.at);
         if let Some(meta) = &self.meta {

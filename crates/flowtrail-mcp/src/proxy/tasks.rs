@@ -234,8 +234,8 @@ impl Follower {
         let meta = waiting.meta().and_then(|meta| with_server(&meta, server));
         let told = if ended.is_inferred { Told::Inferred } else { Told::Reported };
         let ending = Ending {
-            outcome: ended.outcome,
-            outputs: ended.outputs.as_ref(),
+            outcome: ended.outcome.clone(),
+            outputs: ended.sent(),
             whole_size: ended.whole_size,
             meta: meta.as_ref(),
             ended_at: Some(at.at),

@@ -7,7 +7,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use flowtrail_types::FlowDraft;
+use flowtrail_types::{FlowDraft, read_json_value};
 use serde_json::Value;
 
 use crate::problem::{Problem, Problems};
@@ -73,11 +73,10 @@ fn parse_json(bytes: &[u8]) -> Result<Value, Problems> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Problems::of_the_whole(format!("the file is not UTF-8 text, from byte {}", error.valid_up_to()))
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim().is_empty() {
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
         return Err(Problems::of_the_whole("the file is empty"));
     }
-    serde_json::from_str(text).map_err(|error| {
+    read_json_value(text.as_bytes()).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         let error = error.to_string();
         if error.starts_with("recursion limit exceeded") {

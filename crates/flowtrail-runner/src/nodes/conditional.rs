@@ -42,8 +42,8 @@ impl NodeKind for Conditional {
         Box::pin(async {
             let script = Script::Condition(context.literal_text("expression")?.to_owned());
             let (input, nodes) = (context.scope.input.clone(), context.scope.outputs.clone());
-            let holds = context.runner.sandbox().run(script, input, nodes).await?;
-            let branch = if holds == Value::Bool(true) { TRUE } else { FALSE };
+            let holds = context.run_script(script, input, nodes).await?;
+            let branch = if holds.value == Value::Bool(true) { TRUE } else { FALSE };
             Ok(Output { branch: Some(branch), ..Output::of(context.input().clone()) })
         })
     }

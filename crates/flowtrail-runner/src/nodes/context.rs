@@ -1,6 +1,10 @@
 //! What a node is given when it runs.
 
-use flowtrail_types::{ExecutionId, Node};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flowtrail_types::{ExecutionId, Json, Node};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -8,6 +12,7 @@ use super::NodeError;
 use crate::body::Body;
 use crate::call::Call;
 use crate::runner::Runner;
+use crate::sandbox::{Script, ScriptError, check_doubles};
 use crate::template::{self, Scope, Shared};
 
 /// A node that runs: itself, what it can name, and who runs it.
@@ -28,12 +33,27 @@ pub(crate) struct NodeContext<'c> {
     pub(crate) execution: ExecutionId,
     /// Fires when the execution is to stop.
     pub(crate) stop: &'c CancellationToken,
+    /// Whether a script received its input with numbers rounded to doubles.
+    pub(crate) input_was_rounded: AtomicBool,
 }
 
 impl NodeContext<'_> {
     /// What the nodes before it gave it.
     pub(super) fn input(&self) -> &Value {
         self.scope.input.json()
+    }
+
+    /// Runs a script on the node's input.
+    pub(super) async fn run_script(
+        &self,
+        script: Script,
+        input: Shared,
+        nodes: Arc<BTreeMap<String, Shared>>,
+    ) -> Result<Json, ScriptError> {
+        if check_doubles("input", input.json())? {
+            self.input_was_rounded.store(true, Ordering::Relaxed);
+        }
+        self.runner.sandbox().run(script, input, nodes).await
     }
 
     /// A parameter as it is written; nothing when it is absent or null.

@@ -1,6 +1,6 @@
 //! What comes of a node.
 
-use flowtrail_types::ErrorKind;
+use flowtrail_types::{ErrorKind, Json};
 use serde_json::Value;
 
 use crate::Returned;
@@ -14,6 +14,8 @@ use crate::template::TemplateError;
 pub(crate) struct Output {
     /// What the nodes after it are given.
     pub(crate) value: Value,
+    /// Whether a surrogate without a partner was replaced in it.
+    pub(crate) replaced: bool,
     /// Which of its branches it takes.
     pub(crate) branch: Option<&'static str>,
     /// What it answers to whoever called the flow.
@@ -23,12 +25,17 @@ pub(crate) struct Output {
 impl Output {
     /// A value, by the normal way.
     pub(super) fn of(value: Value) -> Self {
-        Self { value, branch: None, returned: None }
+        Self { value, replaced: false, branch: None, returned: None }
+    }
+
+    /// A value as it was read, by the normal way.
+    pub(super) fn of_json(json: Json) -> Self {
+        Self { replaced: json.replaced.is_any(), ..Self::of(json.value) }
     }
 
     /// A value that is also an answer.
     pub(super) fn answering(value: Value, returned: Returned) -> Self {
-        Self { value, branch: None, returned: Some(returned) }
+        Self { returned: Some(returned), ..Self::of(value) }
     }
 }
 
@@ -41,6 +48,8 @@ pub(crate) struct NodeError {
     pub(crate) kind: ErrorKind,
     /// What it had produced by then.
     pub(crate) output: Option<Box<Value>>,
+    /// Whether a surrogate without a partner was replaced in that.
+    pub(crate) replaced: bool,
     /// Whether it may pass by itself, and why.
     pub(crate) transient: Option<Transient>,
     /// Of a loop, the node in its body that is to blame: its id and its name for people.
@@ -50,12 +59,17 @@ pub(crate) struct NodeError {
 impl NodeError {
     /// An error without output.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind, output: None, transient: None, blamed: None }
+        Self { message: message.into(), kind, output: None, replaced: false, transient: None, blamed: None }
     }
 
     /// The same, with what had been produced by then.
     pub(crate) fn with_output(self, output: Value) -> Self {
         Self { output: Some(Box::new(output)), ..self }
+    }
+
+    /// The same, with what had been read by then.
+    pub(super) fn with_json(self, output: Json) -> Self {
+        Self { replaced: output.replaced.is_any(), ..self.with_output(output.value) }
     }
 
     /// The same, which may pass by itself.

@@ -35,7 +35,7 @@ impl NodeKind for Transform {
         Box::pin(async {
             let script = Script::Body(context.literal_text("code")?.to_owned());
             let (input, nodes) = (context.scope.input.clone(), context.scope.outputs.clone());
-            Ok(Output::of(context.runner.sandbox().run(script, input, nodes).await?))
+            Ok(Output::of_json(context.run_script(script, input, nodes).await?))
         })
     }
 }

@@ -6,6 +6,7 @@
 //! Such a strayed thread is counted, and when there are too many no more scripts are begun. They are
 //! threads of ours and not of tokio's blocking pool, because a runtime that shuts down waits for that pool.
 
+mod doubles;
 mod failure;
 mod source;
 mod thread;
@@ -16,12 +17,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flowtrail_types::ErrorKind;
-use serde_json::Value;
+use flowtrail_types::{ErrorKind, Json};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::template::Shared;
 
+pub(crate) use doubles::check as check_doubles;
 pub(crate) use failure::ScriptError;
 pub(crate) use source::Script;
 
@@ -57,13 +58,14 @@ impl Sandbox {
         Self { places: Arc::new(Semaphore::new(capacity)), threads: Arc::default(), capacity, time }
     }
 
-    /// Runs a script on its input and on the outputs of the nodes before. Dropping the future stops it.
+    /// Runs a script on its input, whose numbers [`check_doubles`] has checked, and on the outputs of the nodes before.
+    /// Dropping the future stops it.
     pub(crate) async fn run(
         &self,
         script: Script,
         input: Shared,
         nodes: Arc<BTreeMap<String, Shared>>,
-    ) -> Result<Value, ScriptError> {
+    ) -> Result<Json, ScriptError> {
         let Ok(_place) = self.places.acquire().await else {
             return Err(ScriptError::new(ErrorKind::Internal, "the sandbox is closed"));
         };

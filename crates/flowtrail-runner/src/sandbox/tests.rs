@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowtrail_types::ErrorKind;
+use flowtrail_types::{ErrorKind, read_json_value};
 use serde_json::{Value, json};
 
 use super::{Sandbox, Script, ScriptError};
@@ -20,6 +20,7 @@ async fn run_within(time: Duration, code: &str) -> Result<Value, ScriptError> {
     sandbox
         .run(Script::Body(code.to_owned()), Shared::new(json!({"n": 1, "text": "é\u{0}"})), Arc::new(nodes))
         .await
+        .map(|json| json.value)
 }
 
 #[tokio::test]
@@ -136,7 +137,31 @@ async fn half_a_character_becomes_the_replacement_character() {
     let script = Script::Expression("'🙂'[0]".to_owned());
     let result =
         Sandbox::new(Duration::from_secs(20)).run(script, Shared::new(json!(1)), Arc::default()).await;
-    assert_eq!(result, Ok(json!("\u{fffd}")));
+    let result = result.unwrap();
+    assert_eq!(result.value, json!("\u{fffd}"));
+    assert!(result.replaced.is_any());
+}
+
+#[tokio::test]
+async fn numbers_are_doubles_in_a_script_and_what_is_larger_is_refused() {
+    let outputs =
+        read_json_value(br#"{"fine": {"n": 9007199254740993, "h": 1e2}, "huge": [0, 1e400]}"#).unwrap();
+    let Value::Object(outputs) = outputs else { unreachable!() };
+    let nodes = Arc::new(outputs.into_iter().map(|(id, value)| (id, Shared::new(value))).collect());
+    let sandbox = Sandbox::new(Duration::from_secs(20));
+    let run =
+        |code: &str| sandbox.run(Script::Body(code.to_owned()), Shared::new(json!(1)), Arc::clone(&nodes));
+    let kept = run("return [nodes.fine.n, nodes.fine.h]").await.unwrap().value;
+    assert_eq!(kept, json!([9_007_199_254_740_992_u64, 100]));
+    for code in [
+        "return nodes.huge",
+        "try { nodes.huge } catch {} return 1",
+        "while (true) { try { nodes.huge } catch { return } }",
+    ] {
+        let error = run(code).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::InvalidInput, "{code}");
+        assert_eq!(error.message, "nodes.huge[1]: 1e400 is larger than any number of JavaScript");
+    }
 }
 
 #[tokio::test]
@@ -194,7 +219,7 @@ async fn an_output_takes_memory_only_when_it_is_used() {
     let sandbox = Sandbox::new(Duration::from_secs(20));
     let run =
         |code: &str| sandbox.run(Script::Body(code.to_owned()), Shared::new(json!(1)), Arc::clone(&nodes));
-    assert_eq!(run("return Object.keys(nodes)").await, Ok(json!(["large"])));
+    assert_eq!(run("return Object.keys(nodes)").await.unwrap().value, json!(["large"]));
     let error = run("return nodes.large.length").await.unwrap_err();
     assert_eq!(error.message, "the code used more than 64 MiB of memory");
 }
@@ -207,7 +232,7 @@ async fn an_expression_is_true_or_false() {
     {
         let script = Script::Condition(expression.to_owned());
         let result = sandbox.run(script, Shared::new(json!({"n": 1})), Arc::default()).await;
-        assert_eq!(result, Ok(json!(expected)), "{expression}");
+        assert_eq!(result.unwrap().value, json!(expected), "{expression}");
     }
 }
 

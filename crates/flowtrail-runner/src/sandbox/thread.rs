@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use flowtrail_types::{ErrorKind, replace_unpaired_surrogates_in};
+use flowtrail_types::{ErrorKind, Json, read_json};
 use rquickjs::context::{EvalOptions, intrinsic};
-use rquickjs::{Context, Ctx, Error, Function, Runtime, Value as Js};
-use serde_json::Value;
+use rquickjs::{Context, Ctx, Error, Exception, Function, Runtime, Value as Js};
 use tokio::sync::oneshot;
 
 use super::source::{FILE, FUNCTION, Script};
-use super::{Counted, MAX_RESULT, MEMORY, STACK, ScriptError, failure};
+use super::{Counted, MAX_RESULT, MEMORY, STACK, ScriptError, check_doubles, failure};
 use crate::template::Shared;
 
 /// The thread's own stack: the script's, and as much again for what Rust and C need around it.
@@ -59,7 +58,7 @@ pub(super) struct Job {
 pub(super) fn start(
     job: Job,
     counted: Counted,
-    answer: oneshot::Sender<Result<Value, ScriptError>>,
+    answer: oneshot::Sender<Result<Json, ScriptError>>,
 ) -> Result<(), ScriptError> {
     let body = move || {
         let _counted = counted;
@@ -74,7 +73,7 @@ pub(super) fn start(
         .map_err(|error| ScriptError::new(ErrorKind::Internal, format!("no thread for the script: {error}")))
 }
 
-fn run(job: &Job) -> Result<Value, ScriptError> {
+fn run(job: &Job) -> Result<Json, ScriptError> {
     let engine = Runtime::new().map_err(|error| ScriptError::engine(&error))?;
     engine.set_memory_limit(MEMORY);
     engine.set_max_stack_size(STACK);
@@ -88,16 +87,22 @@ fn run(job: &Job) -> Result<Value, ScriptError> {
             now
         }
     })));
+    let refused = Refused::default();
     let context = Context::custom::<Intrinsics>(&engine).map_err(|error| ScriptError::engine(&error))?;
     let result = context.with(|ctx| {
-        call(&ctx, job).map_err(|stopped| match stopped {
+        let result = call(&ctx, job, &refused);
+        // However the script went on after that.
+        if let Some(error) = refused.take() {
+            return Err(error);
+        }
+        result.map_err(|stopped| match stopped {
             _ if interrupted.get() => ScriptError::too_slow(job.time),
             Stopped::Engine(error) => failure::of(&ctx, &error, job.script.throws()),
             Stopped::Refused(error) => error,
         })
     })?;
     // A string may have half of a surrogate pair, which the engine writes as an escape.
-    serde_json::from_str(&replace_unpaired_surrogates_in(&result)).map_err(|error| {
+    read_json(result.as_bytes()).map_err(|error| {
         let message = if error.to_string().contains("recursion limit") {
             "the result is nested deeper than 128 levels".to_owned()
         } else {
@@ -106,6 +111,9 @@ fn run(job: &Job) -> Result<Value, ScriptError> {
         ScriptError::new(ErrorKind::Failed, message)
     })
 }
+
+/// Why an output that the script asked for was not given to it.
+type Refused = Rc<Cell<Option<ScriptError>>>;
 
 /// Why a call gave no result.
 enum Stopped {
@@ -120,8 +128,8 @@ impl From<Error> for Stopped {
 }
 
 /// Calls the user's function, and returns its result as JSON text.
-fn call(ctx: &Ctx<'_>, job: &Job) -> Result<String, Stopped> {
-    let nodes = lazy_nodes(ctx, &job.nodes)?;
+fn call(ctx: &Ctx<'_>, job: &Job, refused: &Refused) -> Result<String, Stopped> {
+    let nodes = lazy_nodes(ctx, &job.nodes, refused)?;
     let mut options = EvalOptions::default();
     options.filename = Some(FILE.to_owned());
     ctx.eval_with_options::<(), _>(job.script.source(), options)?;
@@ -152,12 +160,20 @@ fn call(ctx: &Ctx<'_>, job: &Job) -> Result<String, Stopped> {
     Ok(json)
 }
 
-fn lazy_nodes<'js>(ctx: &Ctx<'js>, nodes: &Arc<BTreeMap<String, Shared>>) -> rquickjs::Result<Js<'js>> {
+fn lazy_nodes<'js>(
+    ctx: &Ctx<'js>,
+    nodes: &Arc<BTreeMap<String, Shared>>,
+    refused: &Refused,
+) -> rquickjs::Result<Js<'js>> {
     let ids: Vec<String> = nodes.keys().cloned().collect();
-    let nodes = Arc::clone(nodes);
+    let (nodes, refused) = (Arc::clone(nodes), Rc::clone(refused));
     let read = Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: String| {
-        let json = nodes.get(&id).map_or_else(|| "null".to_owned(), |output| output.json().to_string());
-        ctx.json_parse(json)
+        let Some(output) = nodes.get(&id) else { return ctx.json_parse("null") };
+        if let Err(error) = check_doubles(&format!("nodes.{id}"), output.json()) {
+            refused.set(Some(error));
+            return Err(Exception::throw_range(&ctx, "a number is too large"));
+        }
+        ctx.json_parse(output.json().to_string())
     })?;
     let make: Function<'js> = ctx.eval(LAZY_NODES)?;
     make.call((ids, read))

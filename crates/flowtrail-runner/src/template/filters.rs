@@ -5,7 +5,7 @@ use minijinja::value::Value as Operand;
 use minijinja::{Environment, Error, ErrorKind, filters, tests};
 
 use super::meter::{self, Weight};
-use super::{MAX_TEXT, json};
+use super::{MAX_TEXT, json, number, ordering};
 
 /// The names of all filters.
 pub(super) const NAMES: [&str; 37] = [
@@ -65,12 +65,12 @@ pub(super) fn install(engine: &mut Environment<'_>) {
     for name in ["count", "length"] {
         meter::filter(engine, name, Weight::Text, filters::length);
     }
-    meter::filter(engine, "abs", Weight::Nothing, filters::abs);
-    meter::filter(engine, "bool", Weight::Nothing, filters::bool);
+    meter::computing(engine, "abs", Weight::Nothing, filters::abs);
+    meter::computing(engine, "bool", Weight::Nothing, filters::bool);
     meter::filter(engine, "first", Weight::Nothing, filters::first);
-    meter::filter(engine, "round", Weight::Nothing, filters::round);
-    meter::filter(engine, "float", Weight::Text, filters::float);
-    meter::filter(engine, "int", Weight::Text, filters::int);
+    meter::computing(engine, "round", Weight::Nothing, filters::round);
+    meter::computing(engine, "float", Weight::Text, filters::float);
+    meter::computing(engine, "int", Weight::Text, filters::int);
     meter::filter(engine, "last", Weight::Text, filters::last);
     meter::filter(engine, "items", Weight::Items, filters::items);
     meter::filter(engine, "map", Weight::Items, filters::map);
@@ -79,12 +79,7 @@ pub(super) fn install(engine: &mut Environment<'_>) {
     meter::filter(engine, "reverse", Weight::Items, filters::reverse);
     meter::filter(engine, "select", Weight::Items, filters::select);
     meter::filter(engine, "selectattr", Weight::Items, filters::selectattr);
-    meter::filter(engine, "sum", Weight::Items, filters::sum);
-    meter::filter(engine, "dictsort", Weight::Whole, filters::dictsort);
-    meter::filter(engine, "max", Weight::Whole, filters::max);
-    meter::filter(engine, "min", Weight::Whole, filters::min);
-    meter::filter(engine, "sort", Weight::Whole, filters::sort);
-    meter::filter(engine, "unique", Weight::Whole, filters::unique);
+    ordering::install(engine);
     install_tests(engine);
 }
 
@@ -136,6 +131,13 @@ fn install_tests(engine: &mut Environment<'_>) {
     meter::test(engine, &["endingwith"], tests::is_endingwith);
     meter::test(engine, &["lower"], tests::is_lower);
     meter::test(engine, &["upper"], tests::is_upper);
+    engine.add_test("number", |value: &Operand| number::exact(value).is_some() || tests::is_number(value));
+    engine.add_test("float", |value: &Operand| number::exact(value).is_some() || tests::is_float(value));
+    engine.add_test("odd", |value: Operand| number::computable(value).map(tests::is_odd));
+    engine.add_test("even", |value: Operand| number::computable(value).map(tests::is_even));
+    engine.add_test("divisibleby", |value: Operand, other: Operand| {
+        Ok::<_, Error>(tests::is_divisibleby(&number::computable(value)?, &number::computable(other)?))
+    });
 }
 
 /// A value as text: a string as it is, everything else as JSON.

@@ -5,6 +5,8 @@ use minijinja::value::{Value as Operand, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde_json::{Map, Value};
 
+use super::number;
+
 /// The most bytes, roughly, that a value may have as JSON.
 const MAX_VALUE: usize = 16 * 1024 * 1024;
 
@@ -36,6 +38,10 @@ fn convert(operand: &Operand, budget: &mut usize, depth: usize) -> Result<Value,
     // Braces, commas and the like count as a few bytes each.
     let size = operand.as_str().map_or(0, str::len) + 4;
     *budget = budget.checked_sub(size).ok_or_else(too_large)?;
+    if let Some(number) = number::exact(operand) {
+        *budget = budget.checked_sub(number.as_str().len()).ok_or_else(too_large)?;
+        return Ok(Value::Number(number.clone()));
+    }
     match operand.kind() {
         ValueKind::None => Ok(Value::Null),
         ValueKind::Bool => Ok(Value::Bool(operand.is_true())),

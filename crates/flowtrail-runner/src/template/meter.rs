@@ -4,8 +4,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::functions::Function;
-use minijinja::value::{FunctionArgs, FunctionResult, Object, ObjectRepr, Rest, Value as Operand, ValueKind};
+use minijinja::value::{
+    FunctionArgs, FunctionResult, Object, ObjectRepr, Rest, Value as Operand, ValueKind, ValueOrKwargs,
+};
 use minijinja::{Environment, Error, ErrorKind, State};
+
+use super::number;
 
 /// Under which name the engine finds the meter. No template can say it.
 pub(super) const NAME: &str = "#meter";
@@ -123,8 +127,25 @@ where
     Args: for<'a> FunctionArgs<'a>,
 {
     let filter = Operand::from_function(filter);
-    engine.add_filter(name, move |state: &mut State<'_, '_>, arguments: Rest<Operand>| {
-        apply(state, &filter, weight, &arguments)
+    engine.add_filter(name, move |state: &mut State<'_, '_>, arguments: Rest<ValueOrKwargs>| {
+        apply(state, &filter, weight, &arguments.into_values())
+    });
+}
+
+/// Adds a filter that computes with its arguments, which are counted.
+pub(super) fn computing<F, Rv, Args>(
+    engine: &mut Environment<'_>,
+    name: &'static str,
+    weight: Weight,
+    filter: F,
+) where
+    F: Function<Rv, Args>,
+    Rv: FunctionResult,
+    Args: for<'a> FunctionArgs<'a>,
+{
+    let filter = Operand::from_function(filter);
+    engine.add_filter(name, move |state: &mut State<'_, '_>, arguments: Rest<ValueOrKwargs>| {
+        apply(state, &filter, weight, &computable(arguments.into_values())?)
     });
 }
 
@@ -138,10 +159,14 @@ where
     let test = Operand::from_function(test);
     for name in names {
         let test = test.clone();
-        engine.add_test(*name, move |state: &mut State<'_, '_>, arguments: Rest<Operand>| {
-            apply(state, &test, Weight::Whole, &arguments)
+        engine.add_test(*name, move |state: &mut State<'_, '_>, arguments: Rest<ValueOrKwargs>| {
+            apply(state, &test, Weight::Whole, &computable(arguments.into_values())?)
         });
     }
+}
+
+fn computable(arguments: Vec<Operand>) -> Result<Vec<Operand>, Error> {
+    arguments.into_iter().map(number::computable).collect()
 }
 
 fn apply(

@@ -10,6 +10,8 @@ mod engine;
 mod filters;
 mod json;
 mod meter;
+mod number;
+mod ordering;
 mod program;
 mod scope;
 mod syntax;

@@ -9,14 +9,18 @@ use minijinja::machinery::{
     CodeGenerator, Instruction, Instructions, eval, make_string_output, parse, parse_expr,
 };
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Value as Operand;
+use minijinja::value::{Value as Operand, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, State, context};
 
 use super::meter::{self, Weight};
+use super::number;
 
-/// Counts a value of which an operator may look at everything, and gives it on. No template can write such a
+/// Counts a value of which an operator may look at everything, and gives it on as something to compute with. No template can write such a
 /// name.
 const WEIGH: &str = "#weigh";
+
+/// As [`WEIGH`], but gives on the items of a list as they are: a sum of lists has the numbers that were sent.
+const WEIGH_ADDEND: &str = "#weigh-addend";
 
 /// Counts what an operator gives, and computes it if that would be done item by item at every look at it.
 const SETTLE: &str = "#settle";
@@ -96,11 +100,16 @@ fn instead_of<'s>(instruction: &Instruction<'s>) -> Option<Vec<Instruction<'s>>>
         | Instruction::Lt
         | Instruction::Lte
         | Instruction::In
+        | Instruction::Sub
+        | Instruction::Div
+        | Instruction::IntDiv
+        | Instruction::Rem
         | Instruction::CompareAndPreserve(_) => {
+            let weigh = if matches!(instruction, Instruction::Add) { WEIGH_ADDEND } else { WEIGH };
             let mut counted = vec![
-                filter(WEIGH, 1),
+                filter(weigh, 1),
                 Instruction::Swap,
-                filter(WEIGH, 1),
+                filter(weigh, 1),
                 Instruction::Swap,
                 instruction.clone(),
             ];
@@ -109,6 +118,7 @@ fn instead_of<'s>(instruction: &Instruction<'s>) -> Option<Vec<Instruction<'s>>>
             }
             Some(counted)
         }
+        Instruction::Neg => Some(vec![filter(WEIGH, 1), Instruction::Neg]),
         _ => None,
     }
 }
@@ -118,7 +128,12 @@ pub(super) fn install(engine: &mut Environment<'_>) {
     meter::filter(engine, SETTLE, Weight::Items, |value: Operand| value);
     meter::filter(engine, SLICE, Weight::Items, slice);
     engine.add_filter(WEIGH, |state: &mut State<'_, '_>, value: Operand| {
-        meter::charge(state, Weight::Whole.of(&value)).map(|()| value)
+        meter::charge(state, Weight::Whole.of(&value))?;
+        number::computable(value)
+    });
+    engine.add_filter(WEIGH_ADDEND, |state: &mut State<'_, '_>, value: Operand| {
+        meter::charge(state, Weight::Whole.of(&value))?;
+        if value.kind() == ValueKind::Seq { Ok(value) } else { number::computable(value) }
     });
 }
 

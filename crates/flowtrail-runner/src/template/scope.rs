@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::sync::{Arc, OnceLock};
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, Serde, Value as Operand};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value as Operand};
 use minijinja::{Error, ErrorKind};
 use serde_json::Value;
 
 use super::meter::{self, Meter};
+use super::number;
 use crate::Secrets;
 
 /// A value that several nodes read: kept once, and prepared for templates at most once.
@@ -32,7 +33,7 @@ impl Shared {
     }
 
     fn operand(&self) -> Operand {
-        self.0.operand.get_or_init(|| Operand::from(Serde(&self.0.json))).clone()
+        self.0.operand.get_or_init(|| number::operand(&self.0.json)).clone()
     }
 }
 

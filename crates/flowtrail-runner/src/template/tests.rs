@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowtrail_types::ErrorKind;
+use flowtrail_types::{ErrorKind, read_json_value};
 use serde_json::{Value, json};
 
 use super::meter::Meter;
@@ -55,6 +55,66 @@ fn a_template_alone_keeps_the_type() {
     ] {
         assert_eq!(rendered(template), expected, "{template}");
     }
+}
+
+/// A scope with an output `n` whose numbers only their text holds.
+fn exact_scope() -> Scope {
+    let json = r#"{"n": {"price": 1.10, "hundred": 1e2, "big": 115792089237316195423570985008687907853, "huge": 1e400,
+        "zero": 0e0, "list": [2.50, 3, 1.10, 1e1], "rows": [{"p": 2.50}, {"p": 3}, {"p": 1.10}], "id": -9223372036854775809}}"#;
+    let Value::Object(outputs) = read_json_value(json.as_bytes()).unwrap() else { unreachable!() };
+    let outputs = outputs.into_iter().map(|(id, value)| (id, Shared::new(value))).collect();
+    Scope::new(Arc::new(outputs), Shared::new(json!(null)), Secrets::default())
+}
+
+#[test]
+fn numbers_keep_their_text() {
+    for (template, expected) in [
+        ("{{ n.price }}", "1.10"),
+        ("{{ n['hundred'] }}", "1e2"),
+        ("{{ n.big }}", "115792089237316195423570985008687907853"),
+        ("{{ n.huge|default(0) }}", "1e400"),
+        ("{{ n.id }}", "-9223372036854775809"),
+        ("{{ n.list }}", "[2.50,3,1.10,1e1]"),
+        ("{{ {'a': [n.price]} }}", r#"{"a":[1.10]}"#),
+        ("{{ n.price if n.price else 0 }}", "1.10"),
+        ("{{ n.zero if n.zero else 'none' }}", "\"none\""),
+        ("{{ n.list|sort }}", "[1.10,2.50,3,1e1]"),
+        ("{{ n.rows|sort(attribute='p', reverse=true) }}", r#"[{"p":3},{"p":2.50},{"p":1.10}]"#),
+        ("{{ n.list|max }}", "1e1"),
+        ("{{ n.rows|min(attribute='p') }}", r#"{"p":1.10}"#),
+        ("{{ (n.list + [1.1])|unique }}", "[2.50,3,1.10,1e1]"),
+        ("{{ n.list|map('abs')|list }}", "[2.5,3,1.1,10.0]"),
+        ("{{ n.rows|selectattr('p', '>', 2)|list }}", r#"[{"p":2.50},{"p":3}]"#),
+        ("{{ n.price|tojson }}", "\"1.10\""),
+        ("costs {{ n.price }}, {{ n.list }}", "\"costs 1.10, [2.50,3,1.10,1e1]\""),
+    ] {
+        let rendered = render("text", &json!(template), &exact_scope());
+        let text = rendered.as_ref().map(Value::to_string).map_err(|error| error.message.as_str());
+        assert_eq!(text, Ok(expected.to_owned()), "{template}");
+    }
+}
+
+#[test]
+fn arithmetic_rounds_to_doubles() {
+    for (template, expected) in [
+        ("{{ n.price + 1 }}", json!(2.1)),
+        ("{{ n.hundred - 1 }}", json!(99.0)),
+        ("{{ -n.hundred }}", json!(-100.0)),
+        ("{{ n.hundred / 8 }}", json!(12.5)),
+        ("{{ 7 // n.hundred }}", json!(0.0)),
+        ("{{ 7 % n.hundred }}", json!(7.0)),
+        ("{{ 1.1 == n.price and n.hundred == 100 and n.price < n.hundred }}", json!(true)),
+        ("{{ 2.5 in n.list and n.price in n.list }}", json!(true)),
+        ("{{ n.list|sum }}", json!(16.6)),
+        ("{{ n.price|round }}", json!(1.0)),
+        ("{{ n.hundred|int }}", json!(100)),
+        ("{{ n.hundred is number and n.hundred is even and n.hundred is not integer }}", json!(true)),
+    ] {
+        let rendered = render("text", &json!(template), &exact_scope());
+        assert_eq!(rendered, Ok(expected), "{template}");
+    }
+    let error = render("text", &json!("{{ n.huge + 1 }}"), &exact_scope()).unwrap_err();
+    assert_eq!(error.message, "text: the number 1e400 is too large to compute with");
 }
 
 #[test]

@@ -79,6 +79,7 @@ pub(crate) fn start(number: u64) -> NewExecution {
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&number.to_le_bytes()]),
         import: None,
+        old_digest: None,
     }
 }
 
@@ -101,6 +102,7 @@ pub(crate) fn node(seq: i32) -> NewNode {
         attempt: 1,
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&seq.to_le_bytes()]),
+        old_digest: None,
     }
 }
 
@@ -111,6 +113,7 @@ pub(crate) fn end(start: &NewExecution, outcome: Outcome) -> NewEnd {
         ended_at: start.started_at + Duration::milliseconds(40),
         recorded_at: start.recorded_at,
         digest: Digest::of(&[outcome.status().as_str().as_bytes()]),
+        old_digest: None,
         outcome,
         outputs: None,
         meta: None,

@@ -63,6 +63,7 @@ pub(super) fn start(number: u64) -> NewExecution {
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&number.to_le_bytes()]),
         import: None,
+        old_digest: None,
     }
 }
 
@@ -84,6 +85,7 @@ pub(super) fn node(seq: i32) -> NewNode {
         attempt: 1,
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&seq.to_le_bytes()]),
+        old_digest: None,
     }
 }
 
@@ -99,6 +101,7 @@ pub(super) fn end(told: Told, outcome: Outcome) -> NewEnd {
         running: Vec::new(),
         capture: CaptureMarks::new(),
         digest,
+        old_digest: None,
         due_at: None,
     }
 }

@@ -13,7 +13,9 @@ use super::build::{
     T0, append_command, apply, at, commit, end, end_command, execution_id, flow, flow_id, node, owner, read,
     start, start_command,
 };
-use crate::{Applied, Command, PendingExecution, Refusal, StatusCounts, Store};
+use crate::{
+    Applied, Command, NewEnd, NewExecution, NewNode, PendingExecution, Refusal, StatusCounts, Store,
+};
 
 fn failure() -> Outcome {
     Outcome::Error(ErrorInfo::new(ErrorKind::Failed, "no such order\nat line 2").at_node("fetch", "Fetch"))
@@ -53,7 +55,13 @@ pub fn a_start_is_read_back_as_pending(store: &dyn Store) {
 /// An execution that is recorded at once is read back whole.
 pub fn a_whole_record_is_read_back(store: &dyn Store) {
     let mut whole = end(Told::Reported, failure());
-    let mark = CaptureMark { size: 9_000, truncated: true, redacted: false, captured: true };
+    let mark = CaptureMark {
+        size: 9_000,
+        truncated: true,
+        captured: true,
+        replaced: true,
+        ..CaptureMark::default()
+    };
     whole.capture.insert("outputs".to_owned(), mark);
     let mut failed = node(2);
     failed.status = NodeStatus::Error;
@@ -95,6 +103,32 @@ pub fn a_whole_record_is_read_back(store: &dyn Store) {
     assert_eq!(second.capture.get("inputData"), Some(&mark));
 
     assert_eq!(apply(store, command), Ok(Applied::Already), "the same record again");
+}
+
+/// A report whose digest an earlier version made of rounded numbers is the same report: a start, a node, an end, a record.
+pub fn what_an_earlier_version_recorded_is_no_conflict(store: &dyn Store) {
+    let old = |number: u8| Digest::of(&[b"old", &[number]]);
+    let begun = |digest: Digest, old_digest| NewExecution { digest, old_digest, ..start(1) };
+    let ended =
+        |digest: Digest, old_digest| NewEnd { digest, old_digest, ..end(Told::Reported, Outcome::Fulfilled) };
+    let step = |digest: Digest, old_digest| NewNode { digest, old_digest, ..node(1) };
+    let all = |digest: Digest, old_digest| {
+        [
+            Command::Start(Box::new(begun(digest, old_digest))),
+            append_command(1, vec![step(digest, old_digest)]),
+            Command::End { execution: execution_id(1), end: Box::new(ended(digest, old_digest)) },
+        ]
+    };
+    assert_eq!(commit(store, &all(old(1), None)), [const { Ok(Applied::Written) }; 3]);
+    assert_eq!(commit(store, &all(old(2), Some(old(1)))), [const { Ok(Applied::Already) }; 3]);
+    assert!(commit(store, &all(old(2), Some(old(3)))).iter().all(Result::is_err), "that is another report");
+
+    let record = |digest: Digest, old_digest| {
+        let begun = NewExecution { id: execution_id(2), ..begun(digest, old_digest) };
+        Command::record(begun, vec![], ended(digest, None)).unwrap().unwrap()
+    };
+    assert_eq!(apply(store, record(old(1), None)), Ok(Applied::Written));
+    assert_eq!(apply(store, record(old(2), Some(old(1)))), Ok(Applied::Already));
 }
 
 /// An execution that starts and ends within one batch is there, ended.

@@ -55,6 +55,7 @@ macro_rules! conformance_suite {
             executions {
                 a_start_is_read_back_as_pending,
                 a_whole_record_is_read_back,
+                what_an_earlier_version_recorded_is_no_conflict,
                 start_and_end_in_one_batch_are_one_row,
                 an_end_is_applied_once,
                 the_same_end_again_is_already_there,

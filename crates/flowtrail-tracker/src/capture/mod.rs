@@ -9,8 +9,10 @@ mod redact;
 
 pub use redact::{InvalidSecret, Redactor};
 
-use flowtrail_types::{CaptureMark, CaptureMarks, CapturePolicy, Payload};
+use flowtrail_types::{CaptureMark, CaptureMarks, CapturePolicy, Payload, json_as_rounded};
 use serde_json::Value;
+
+use crate::Sent;
 
 /// The rules for one execution's payloads.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,8 @@ pub(crate) struct Capture<'a> {
     pub(crate) policy: CapturePolicy,
     /// The most bytes that a stored payload may have.
     pub(crate) max_payload: usize,
+    /// Whether the same may be reported again, perhaps after it was recorded by an earlier version.
+    pub(crate) is_repeatable: bool,
 }
 
 /// A payload as it is to be stored, and what it was before.
@@ -30,6 +34,8 @@ pub(crate) struct Captured {
     pub(crate) mark: Option<CaptureMark>,
     /// The redacted, uncut JSON, by which a retry is told from another record.
     pub(crate) whole: Payload,
+    /// The same as an earlier version had it, when that rounded numbers in it and it may be reported again.
+    pub(crate) old_whole: Option<Payload>,
 }
 
 impl Captured {
@@ -38,8 +44,8 @@ impl Captured {
         let is_kept = self.stored.is_some();
         // Where nothing is kept and nothing is told, nothing is told of this either.
         if let Some(size) = whole_size.filter(|_| is_kept || self.mark.is_some()) {
-            let redacted = self.mark.is_some_and(|mark| mark.redacted);
-            self.mark = Some(CaptureMark { size, truncated: is_kept, redacted, captured: is_kept });
+            let mark = self.mark.unwrap_or_default();
+            self.mark = Some(CaptureMark { size, truncated: is_kept, captured: is_kept, ..mark });
         }
         self
     }
@@ -48,23 +54,36 @@ impl Captured {
     pub(crate) fn whole_of(captured: Option<&Self>) -> &[u8] {
         captured.map_or(&[], |captured| captured.whole.as_str().as_bytes())
     }
+
+    /// The same as an earlier version had it.
+    pub(crate) fn old_whole_of(captured: Option<&Self>) -> &[u8] {
+        let old = captured.and_then(|captured| captured.old_whole.as_ref());
+        old.map_or_else(|| Self::whole_of(captured), |old| old.as_str().as_bytes())
+    }
+
+    /// Whether an earlier version had any of these in another form.
+    pub(crate) fn any_old<'c>(captured: impl IntoIterator<Item = &'c Option<Self>>) -> bool {
+        captured.into_iter().flatten().any(|captured| captured.old_whole.is_some())
+    }
 }
 
 impl Capture<'_> {
     /// Redacts and caps a payload, as far as the policy lets it be kept at all.
-    pub(crate) fn payload(&self, value: &Value) -> Captured {
+    pub(crate) fn payload<'v>(&self, sent: impl Into<Sent<'v>>) -> Captured {
+        let Sent { value, replaced } = sent.into();
         let (whole, redacted) = self.redactor.redact(value);
-        let size = whole.size() as u64;
+        let rounded = if self.is_repeatable { json_as_rounded(value) } else { None };
+        let old_whole = rounded.map(|rounded| self.redactor.redact(&rounded).0);
+        let mark = CaptureMark { size: whole.size() as u64, redacted, replaced, ..CaptureMark::default() };
         if self.policy != CapturePolicy::Full {
-            let mark = CaptureMark { size, truncated: false, redacted, captured: false };
             let mark = (self.policy == CapturePolicy::Metadata).then_some(mark);
-            return Captured { stored: None, mark, whole };
+            return Captured { stored: None, mark, whole, old_whole };
         }
         let truncated = whole.size() > self.max_payload;
         let stored = if truncated { cap::cut(&whole, self.max_payload) } else { whole.clone() };
-        let mark =
-            (truncated || redacted).then_some(CaptureMark { size, truncated, redacted, captured: true });
-        Captured { stored: Some(stored), mark, whole }
+        let is_marked = truncated || redacted || replaced;
+        let mark = is_marked.then_some(CaptureMark { truncated, captured: true, ..mark });
+        Captured { stored: Some(stored), mark, whole, old_whole }
     }
 
     /// An error's text, redacted and cut; nothing unless the policy keeps texts.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Debug};
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
-use flowtrail_types::Payload;
+use flowtrail_types::{Payload, number_as_rounded};
 use serde_json::Value;
 
 use super::{cards, patterns};
@@ -79,6 +79,7 @@ impl Redactor {
         if !self.hints.is_match(&text)
             && !patterns::may_hold_secret_key(&text)
             && !cards::may_hold_card(&text)
+            && !has_exponent(value)
         {
             return (Payload::from_value_text(text), false);
         }
@@ -127,6 +128,11 @@ impl Redactor {
         clean
     }
 
+    fn is_secret_number(&self, text: &str) -> bool {
+        let is_whole = |known: &AhoCorasick| known.find(text).is_some_and(|found| found.len() == text.len());
+        self.known.as_ref().is_some_and(is_whole) || !cards::card_numbers(text).is_empty()
+    }
+
     /// Redacts in place. True when something was.
     fn walk(&self, value: &mut Value) -> bool {
         match value {
@@ -167,13 +173,10 @@ impl Redactor {
                 }
             },
             Value::Number(number) => {
-                // A secret may be a number.
-                let text = number.to_string();
-                let is_known = self
-                    .known
-                    .as_ref()
-                    .is_some_and(|known| known.find(&text).is_some_and(|found| found.len() == text.len()));
-                let hit = is_known || !cards::card_numbers(&text).is_empty();
+                // A secret may be a number, in whatever form.
+                let rounded = number_as_rounded(number).filter(|rounded| rounded != number.as_str());
+                let hit = self.is_secret_number(number.as_str())
+                    || rounded.is_some_and(|rounded| self.is_secret_number(&rounded));
                 if hit {
                     *value = Value::String(REDACTED.to_owned());
                 }
@@ -181,6 +184,16 @@ impl Redactor {
             }
             Value::Null | Value::Bool(_) => false,
         }
+    }
+}
+
+/// Whether any number is written with an exponent, which hides its digits.
+fn has_exponent(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_str().contains(['e', 'E']),
+        Value::Array(items) => items.iter().any(has_exponent),
+        Value::Object(members) => members.values().any(has_exponent),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
 
@@ -252,6 +265,19 @@ mod tests {
             ),
             json!({"card": REDACTED, "same": REDACTED, "at": 1_767_700_800_123_456u64})
         );
+    }
+
+    #[test]
+    fn numbers_are_redacted_in_every_form() {
+        let read = |text: &str| flowtrail_types::read_json_value(text.as_bytes()).unwrap();
+        for form in
+            ["4111111111111111", "4111111111111111.0", "4.111111111111111e15", "4.111111111111111E+15"]
+        {
+            assert_eq!(redacted(read(form)), json!(REDACTED), "{form}");
+        }
+        for other in ["1e2", "4.111111111111111e400", "1.10"] {
+            assert_eq!(redacted(read(other)).to_string(), other);
+        }
     }
 
     #[test]

@@ -42,15 +42,19 @@ pub(crate) fn new_end(
         Outcome::Aborted(reason) => Outcome::Aborted(reason.map(clean)),
     };
     let error = outcome.error();
-    let digest = Digest::of(&[
-        outcome.status().as_str().as_bytes(),
-        Captured::whole_of(outputs.as_ref()),
-        error.map_or("", |error| &error.message).as_bytes(),
-        error.map_or("", |error| error.kind.as_str()).as_bytes(),
-        error.and_then(|error| error.node_id.as_deref()).unwrap_or_default().as_bytes(),
-        error.and_then(|error| error.node_name.as_deref()).unwrap_or_default().as_bytes(),
-        &digested(ended_at),
-    ]);
+    let digest_of = |whole: fn(Option<&Captured>) -> &[u8]| {
+        Digest::of(&[
+            outcome.status().as_str().as_bytes(),
+            whole(outputs.as_ref()),
+            error.map_or("", |error| &error.message).as_bytes(),
+            error.map_or("", |error| error.kind.as_str()).as_bytes(),
+            error.and_then(|error| error.node_id.as_deref()).unwrap_or_default().as_bytes(),
+            error.and_then(|error| error.node_name.as_deref()).unwrap_or_default().as_bytes(),
+            &digested(ended_at),
+        ])
+    };
+    let digest = digest_of(Captured::whole_of);
+    let old_digest = Captured::any_old([&outputs]).then(|| digest_of(Captured::old_whole_of));
     NewEnd {
         told,
         ended_at: ended_at.unwrap_or(now),
@@ -61,6 +65,7 @@ pub(crate) fn new_end(
         running,
         capture: marks,
         digest,
+        old_digest,
         due_at: None,
     }
 }

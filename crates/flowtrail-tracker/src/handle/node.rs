@@ -9,7 +9,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::Shared;
-use crate::NodeProgress;
+use crate::{NodeProgress, Sent};
 
 #[derive(Debug)]
 pub(super) struct RunningNode {
@@ -112,9 +112,14 @@ impl NodeHandle {
         self.seq
     }
 
+    /// A script received its input with numbers rounded to doubles. It is kept with all digits.
+    pub fn input_was_rounded(&self) {
+        self.shared.input_was_rounded(self.seq);
+    }
+
     /// It ended as it should. Queued without waiting; the execution's end waits for it.
-    pub fn complete(self, output: &Value) {
-        self.shared.end_node(self.seq, NodeStatus::Completed, Some(output), None);
+    pub fn complete<'a>(self, output: impl Into<Sent<'a>>) {
+        self.shared.end_node(self.seq, NodeStatus::Completed, Some(output.into()), None);
     }
 
     /// It failed. Queued without waiting.
@@ -123,8 +128,18 @@ impl NodeHandle {
     }
 
     /// It failed, having produced this much. Queued without waiting.
-    pub fn fail_with_output(self, kind: ErrorKind, message: impl AsRef<str>, output: &Value) {
-        self.shared.end_node(self.seq, NodeStatus::Error, Some(output), Some((kind, message.as_ref())));
+    pub fn fail_with_output<'a>(
+        self,
+        kind: ErrorKind,
+        message: impl AsRef<str>,
+        output: impl Into<Sent<'a>>,
+    ) {
+        self.shared.end_node(
+            self.seq,
+            NodeStatus::Error,
+            Some(output.into()),
+            Some((kind, message.as_ref())),
+        );
     }
 
     /// It was stopped, though its execution may go on. Queued without waiting.

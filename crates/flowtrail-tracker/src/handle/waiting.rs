@@ -263,6 +263,7 @@ fn asked(capture: &Capture<'_>, question: &Question<'_>, seq: i32, number: i32) 
         attempt: 1,
         capture: marks,
         digest: ONLY_ONE,
+        old_digest: None,
     }
 }
 
@@ -298,5 +299,6 @@ fn close(
         attempt: open.attempt,
         capture: marks,
         digest: ONLY_ONE,
+        old_digest: None,
     }
 }

@@ -18,7 +18,7 @@ use super::reported_node::{FinishedNode, check, new_nodes};
 use crate::capture::{Capture, Captured};
 use crate::recorder::Patience;
 use crate::tracker::check_tags;
-use crate::{Ack, Tracker, TrackerError, access};
+use crate::{Ack, Sent, Tracker, TrackerError, access};
 
 /// An execution as an export has it.
 #[derive(Debug, Clone)]
@@ -281,6 +281,7 @@ impl Tracker {
             tags,
             capture: start_capture,
             digest: restored.digest,
+            old_digest: None,
             import: Some(Import { at: now, cancel_requested: restored.cancel_requested }),
         };
         let end = NewEnd {
@@ -293,6 +294,7 @@ impl Tracker {
             running: Vec::new(),
             capture: end_capture,
             digest: restored.digest,
+            old_digest: None,
             due_at: None,
         };
         Ok((new, restored.nodes.iter().map(|node| restored_node(&capture, node)).collect(), end))
@@ -324,7 +326,12 @@ struct Marks<'a> {
 
 impl Marks<'_> {
     /// A payload as this server keeps it. What was done to it before stays marked.
-    fn payload(&mut self, capture: &Capture<'_>, field: &str, value: Option<&Value>) -> Option<Captured> {
+    fn payload<'v>(
+        &mut self,
+        capture: &Capture<'_>,
+        field: &str,
+        value: Option<impl Into<Sent<'v>>>,
+    ) -> Option<Captured> {
         let captured = value.map(|value| capture.payload(value));
         let here = captured.as_ref().and_then(|captured| captured.mark);
         let mark = match (self.told.get(field), here) {

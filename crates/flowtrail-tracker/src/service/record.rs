@@ -5,17 +5,17 @@ use std::time::Duration;
 use flowtrail_store::{Applied, Command, NewEnd, NewExecution, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{Digest, Execution, ExecutionId, ExecutionSummary, NodeExecution, Principal};
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::differences::{self, Difference};
 use super::recorded::{Recorded, as_read};
 use super::reported_node::{FinishedNode, check, new_nodes};
 use crate::access;
+use crate::capture::Capture;
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::tracker::deadline;
-use crate::{Ack, Ending, StartExecution, Tracker, TrackerError};
+use crate::{Ack, Ending, Sent, StartExecution, Tracker, TrackerError};
 
 /// How an execution that is over went on after its start.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ pub struct ReportedEnd<'a> {
     /// When; just now when not told. Before its start counts as at its start.
     pub ended_at: Option<OffsetDateTime>,
     /// What it produced.
-    pub outputs: Option<&'a Value>,
+    pub outputs: Option<Sent<'a>>,
 }
 
 impl<'a> FinishedExecution<'a> {
@@ -50,8 +50,8 @@ impl<'a> FinishedExecution<'a> {
 
     /// What it produced.
     #[must_use]
-    pub fn outputs(mut self, outputs: &'a Value) -> Self {
-        self.end.outputs = Some(outputs);
+    pub fn outputs(mut self, outputs: impl Into<Sent<'a>>) -> Self {
+        self.end.outputs = Some(outputs.into());
         self
     }
 
@@ -176,16 +176,28 @@ impl Tracker {
         let (started_at, ended_at) = times(start, finished, now)?;
         check(&finished.nodes, now)?;
         let mut new = inner.new_execution(principal, start, started_at, None)?;
-        let capture = inner.capture(start.flow.capture);
+        let capture = Capture { is_repeatable: start.id.is_some(), ..inner.capture(start.flow.capture) };
         let nodes = new_nodes(&capture, &finished.nodes);
         let ReportedEnd { outcome, ended_at: told, outputs } = &finished.end;
         let mut end = new_end(&capture, Told::Reported, ending(outcome, *outputs, *told), now, Vec::new());
         end.ended_at = ended_at;
         // Another record is one that differs anywhere: in its start, in a node, in its end.
         let duration = finished.duration.map_or(u128::MAX, |duration| duration.as_micros()).to_le_bytes();
-        let mut parts: Vec<&[u8]> = vec![new.digest.as_bytes(), end.digest.as_bytes(), &duration];
-        parts.extend(nodes.iter().map(|node| &node.digest.as_bytes()[..]));
-        new.digest = Digest::of(&parts);
+        let digest_of = |start: &Digest, end: &Digest, nodes: &mut dyn Iterator<Item = Digest>| {
+            let nodes: Vec<Digest> = nodes.collect();
+            let mut parts: Vec<&[u8]> = vec![start.as_bytes(), end.as_bytes(), &duration];
+            parts.extend(nodes.iter().map(|node| &node.as_bytes()[..]));
+            Digest::of(&parts)
+        };
+        let has_old = |node: &NewNode| node.old_digest.is_some();
+        let is_old_another =
+            new.old_digest.is_some() || end.old_digest.is_some() || nodes.iter().any(has_old);
+        let old_digest = is_old_another.then(|| {
+            let (start, end) = (new.old_digest.unwrap_or(new.digest), end.old_digest.unwrap_or(end.digest));
+            digest_of(&start, &end, &mut nodes.iter().map(|node| node.old_digest.unwrap_or(node.digest)))
+        });
+        new.digest = digest_of(&new.digest, &end.digest, &mut nodes.iter().map(|node| node.digest));
+        new.old_digest = old_digest;
         Ok((new, nodes, end))
     }
 
@@ -228,7 +240,7 @@ impl Tracker {
         let execution = self.steered(principal, id, "append to this execution")?;
         let now = self.inner.clock.now();
         check(nodes, now)?;
-        let capture = self.inner.capture(execution.capture_policy);
+        let capture = Capture { is_repeatable: true, ..self.inner.capture(execution.capture_policy) };
         let nodes = new_nodes(&capture, nodes);
         let renewed_until = execution.lease.map(|lease| deadline(now, lease));
         let command = Command::Append { execution: id, nodes, at: now, renewed_until };
@@ -250,7 +262,7 @@ impl Tracker {
         let execution = self.steered(principal, id, "end this execution")?;
         let now = self.inner.clock.now();
         check_time("endedAt", end.ended_at, now)?;
-        let capture = self.inner.capture(execution.capture_policy);
+        let capture = Capture { is_repeatable: true, ..self.inner.capture(execution.capture_policy) };
         let ReportedEnd { outcome, ended_at, outputs } = end;
         let end = new_end(&capture, Told::Reported, ending(outcome, *outputs, *ended_at), now, Vec::new());
         let command = Command::End { execution: id, end: Box::new(end) };
@@ -363,6 +375,6 @@ fn times(
 }
 
 /// An end as it was told, with all of its outputs.
-fn ending<'a>(outcome: &Outcome, outputs: Option<&'a Value>, ended_at: Option<OffsetDateTime>) -> Ending<'a> {
+fn ending<'a>(outcome: &Outcome, outputs: Option<Sent<'a>>, ended_at: Option<OffsetDateTime>) -> Ending<'a> {
     Ending { outputs, ended_at, ..Ending::now(outcome.clone()) }
 }

@@ -27,7 +27,9 @@ impl Tracker {
 
 /// What the original was given, if it was kept as it was.
 pub(super) fn params(original: &Execution) -> Result<Map<String, Value>, TrackerError> {
-    if let Some(mark) = original.capture.get("initialParams") {
+    let mark = original.capture.get("initialParams");
+    // Whatever else a mark says, what is not missing is there.
+    if let Some(mark) = mark.filter(|mark| !mark.captured || mark.truncated || mark.redacted) {
         return Err(TrackerError::Incomplete(match (mark.captured, mark.truncated) {
             (false, _) => "were not kept",
             (true, true) => "were cut",

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use flowtrail_store::NewNode;
 use flowtrail_types::{CaptureMarks, CapturePolicy, Digest, ErrorKind, NodeStatus};
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::record::check_time;
-use crate::TrackerError;
 use crate::capture::{Capture, Captured, note};
 use crate::handle::digested;
+use crate::{Sent, TrackerError};
 
 /// One node's part in an execution, when it is over.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +29,9 @@ pub struct FinishedNode<'a> {
     /// How long it took, if that is known.
     pub duration: Option<Duration>,
     /// What it was given.
-    pub input: Option<&'a Value>,
+    pub input: Option<Sent<'a>>,
     /// What it produced.
-    pub output: Option<&'a Value>,
+    pub output: Option<Sent<'a>>,
     /// Why it failed.
     pub error: Option<(ErrorKind, &'a str)>,
     /// The number of the node execution that it is part of, such as a loop's.
@@ -125,23 +124,27 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>) -> NewNode {
     let error = node.error.and_then(|(_, message)| capture.text(message));
     let duration_us = node.duration.map(|it| i64::try_from(it.as_micros()).unwrap_or(i64::MAX));
     let number = |number: Option<i32>| number.unwrap_or(-1).to_le_bytes();
-    let digest = Digest::of(&[
-        &node.seq.to_le_bytes(),
-        node.node_id.as_bytes(),
-        node.node_name.as_bytes(),
-        node.node_type.as_bytes(),
-        node.status.as_str().as_bytes(),
-        &digested(node.executed_at),
-        // As long as nothing was reported it was taken for none, and a digest stays what it was.
-        &duration_us.unwrap_or(0).to_le_bytes(),
-        Captured::whole_of(input.as_ref()),
-        Captured::whole_of(output.as_ref()),
-        node.error.map_or("", |(kind, _)| kind.as_str()).as_bytes(),
-        error.as_deref().unwrap_or_default().as_bytes(),
-        &number(node.parent_seq),
-        &number(node.iteration),
-        &node.attempt.to_le_bytes(),
-    ]);
+    let digest_of = |whole: fn(Option<&Captured>) -> &[u8]| {
+        Digest::of(&[
+            &node.seq.to_le_bytes(),
+            node.node_id.as_bytes(),
+            node.node_name.as_bytes(),
+            node.node_type.as_bytes(),
+            node.status.as_str().as_bytes(),
+            &digested(node.executed_at),
+            // As long as nothing was reported it was taken for none, and a digest stays what it was.
+            &duration_us.unwrap_or(0).to_le_bytes(),
+            whole(input.as_ref()),
+            whole(output.as_ref()),
+            node.error.map_or("", |(kind, _)| kind.as_str()).as_bytes(),
+            error.as_deref().unwrap_or_default().as_bytes(),
+            &number(node.parent_seq),
+            &number(node.iteration),
+            &node.attempt.to_le_bytes(),
+        ])
+    };
+    let (digest, is_old_another) = (digest_of(Captured::whole_of), Captured::any_old([&input, &output]));
+    let old_digest = is_old_another.then(|| digest_of(Captured::old_whole_of));
     NewNode {
         seq: node.seq,
         node_id: node.node_id.to_owned(),
@@ -159,5 +162,6 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>) -> NewNode {
         attempt: node.attempt,
         capture: marks,
         digest,
+        old_digest,
     }
 }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Server, close, page, until } from './support.js';
+import { KEY, Server, close, page, until } from './support.js';
 
 /** @type {Server} */
 let server;
@@ -140,6 +140,33 @@ test('what was truncated, redacted or not kept says so', async (t) => {
   await shown.goto(`${server.url}/executions?selected=${kept.id}`);
   await shown.getByRole('button', { name: 'Parameters and outputs' }).click();
   await data.getByText(/not kept/i).first().waitFor();
+});
+
+test('numbers that a double cannot hold are shown and run again with all their digits', async (t) => {
+  const big = '115792089237316195423570985008687907853269984665640564039457584007913129639935';
+  const flow = await server.api('POST', '/api/flows', {
+    name: 'Big numbers',
+    nodes: [
+      { id: 'ask', type: 'UserIntent', parameters: { parameters: [{ name: 'n', type: 'integer' }] } },
+      { id: 'answer', type: 'Return', parameters: { text: '{{ ask.n }}' } },
+    ],
+    connections: [{ sourceNodeId: 'ask', targetNodeId: 'answer' }],
+  });
+  const shown = await page(t, server, { path: `/flows/${flow.id}/run` });
+  await shown.locator('#parameter-n').fill(big);
+  await shown.getByRole('button', { name: 'Run', exact: true }).click();
+  await shown.locator('flow-run flowtrail-execution .word.fulfilled').waitFor();
+  await shown.goto(`${server.url}/flows/${flow.id}/usage`);
+  await shown.locator('ft-executions a').first().click();
+  await shown.getByRole('button', { name: 'Parameters and outputs' }).click();
+  const data = shown.locator('ft-node-data');
+  await data.getByRole('tab', { name: 'Parameters' }).click();
+  await data.locator('ft-tree .number').getByText(big, { exact: true }).waitFor();
+  await data.getByRole('button', { name: 'Raw' }).click();
+  await data.locator('pre').getByText(big).waitFor();
+  const [{ id }] = (await server.api('GET', `/api/flows/${flow.id}/executions`)).items;
+  const kept = await fetch(`${server.url}/api/executions/${id}`, { headers: { authorization: `Bearer ${KEY}` } });
+  assert.ok((await kept.text()).includes(`"initialParams":{"n":${big}}`));
 });
 
 test('a clock that is an hour off does not change how long ago it was', async (t) => {

@@ -27,12 +27,14 @@ pub(super) fn schemas() -> Value {
         ),
         "Capture": {
             "type": "object",
-            "description": "The marks of those payloads that are not whole, by the name of their field.",
-            "additionalProperties": whole(json!({
+            "description": "The marks of those payloads that are not whole or not as they were sent, by the name of their field.",
+            "additionalProperties": object(&["size", "truncated", "redacted", "captured"], json!({
                 "size": count(0, "The bytes of JSON that it had after redaction and before it was cut."),
                 "truncated": flag("Whether it was cut."),
                 "redacted": flag("Whether something in it was redacted."),
                 "captured": flag("Whether it was kept at all."),
+                "replaced": flag("Whether a surrogate without a partner was replaced by U+FFFD in it; absent otherwise."),
+                "rounded": flag("Whether a script received it with numbers rounded to doubles; absent otherwise. It is kept with all digits."),
             })),
         },
         "ExecutionSummary": shown(whole(summary()), "An execution as a list shows it.", example::summary()),

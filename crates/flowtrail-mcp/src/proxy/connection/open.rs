@@ -60,14 +60,14 @@ impl Connection {
     }
 
     pub(super) fn task_of(&self, params: Option<&Part<'_>>) -> Option<Digest> {
-        let (params, _) = params.map(Part::value).unwrap_or_default();
+        let params = params.map(Part::read).unwrap_or_default().value;
         Some(self.place.of_task(params["taskId"].as_str()?))
     }
 
     /// What a client tells of a task: that it should stop, or answers to what it asks.
     pub(super) fn task_told(&self, method: &str, params: Option<&Part<'_>>, at: Moment) -> Option<Noted> {
         let key = self.task_of(params)?;
-        let (params, _) = params.map(Part::value).unwrap_or_default();
+        let params = params.map(Part::read).unwrap_or_default().value;
         let news = match &params["inputResponses"] {
             _ if method == "tasks/cancel" => TaskNews::CancelRequested,
             Value::Null => return None,
@@ -81,13 +81,13 @@ impl Connection {
         let id = seen.id.as_deref()?;
         let key = meant(id, self.asked.keys())?.clone();
         let task = self.asked.remove(&key)?;
-        let (answer, _) = seen.result.as_ref().or(seen.error.as_ref()).map(Part::value)?;
+        let answer = seen.result.as_ref().or(seen.error.as_ref()).map(Part::read)?.value;
         let news = TaskNews::Answered(json!({ "request": answer }));
         Some(Noted::Task(Box::new(TaskEvent { key: task, news, at, server: None })))
     }
 
     pub(super) fn task_notified(&self, params: Option<&Part<'_>>, at: Moment) -> Option<Noted> {
-        let (params, _) = params.map(Part::value).unwrap_or_default();
+        let params = params.map(Part::read).unwrap_or_default().value;
         let task = Task::of(&params)?;
         let (key, server) = (self.place.of_task(&task.id), server_in(&params));
         Some(Noted::Task(Box::new(TaskEvent { key, news: TaskNews::Seen(task), at, server })))
@@ -95,7 +95,7 @@ impl Connection {
 
     /// What the server asks the client on behalf of a task (2025-11-25).
     pub(super) fn client_asked(&mut self, id: String, seen: &Seen<'_>, at: Moment) -> Option<Noted> {
-        let (params, _) = seen.params.as_ref().map(Part::value)?;
+        let params = seen.params.as_ref().map(Part::read)?.value;
         let key = self.place.of_task(params["_meta"][META_TASK]["taskId"].as_str()?);
         if self.asked.len() >= MOST_WAITING {
             return None;

@@ -47,9 +47,9 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     let after = retry_after(&received.headers, context.runner.tracker().clock().now());
     let output = response::output(received, begun.elapsed());
     if status.as_u16() < 400 || accepted.contains(&status.as_u16()) {
-        return Ok(Output::of(output));
+        return Ok(Output::of_json(output));
     }
-    let message = format!("{spoken} answered {status}{}", response::beginning(&output));
+    let message = format!("{spoken} answered {status}{}", response::beginning(&output.value));
     let transient = is_transient_status(status.as_u16()).then_some(Transient { cause: Cause::Status, after });
-    Err(NodeError { transient, ..NodeError::new(ErrorKind::Failed, message).with_output(output) })
+    Err(NodeError { transient, ..NodeError::new(ErrorKind::Failed, message).with_json(output) })
 }

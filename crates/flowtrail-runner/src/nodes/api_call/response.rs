@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flowtrail_types::replace_unpaired_surrogates_in;
+use flowtrail_types::{Json, read_json};
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use serde_json::{Map, Value, json};
 
@@ -17,9 +17,9 @@ const MAX_EXCERPT: usize = 500;
 /// The output: `status`, `headers` (in lower case, without cookies), `body`, `url` (that answered, without
 /// its query, which may hold a secret) and `durationMs`. A body that is neither JSON nor text is Base64, and
 /// `bodyEncoding` says so.
-pub(super) fn output(received: Received, took: Duration) -> Value {
+pub(super) fn output(received: Received, took: Duration) -> Json {
     let mut output = Map::new();
-    let (body, encoding) = body(&received);
+    let (Json { value: body, replaced, .. }, encoding) = body(&received);
     let mut url = received.url;
     url.set_query(None);
     url.set_fragment(None);
@@ -31,7 +31,8 @@ pub(super) fn output(received: Received, took: Duration) -> Value {
     }
     output.insert("url".to_owned(), json!(url.as_str()));
     output.insert("durationMs".to_owned(), json!(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
-    Value::Object(output)
+    // Elsewhere in it nothing is JSON of the server's.
+    Json { value: Value::Object(output), replaced, ..Json::default() }
 }
 
 /// The body's beginning, to be told after a failure's status.
@@ -55,14 +56,15 @@ fn headers(headers: &HeaderMap) -> Value {
     Value::Object(fields)
 }
 
-fn body(received: &Received) -> (Value, Option<&'static str>) {
+fn body(received: &Received) -> (Json, Option<&'static str>) {
+    let plain = |value| Json { value, ..Json::default() };
     let kind = media_type(&received.headers);
     let Some(text) = text_of(&received.headers, &received.body) else {
-        return (json!(STANDARD.encode(&received.body)), Some("base64"));
+        return (plain(json!(STANDARD.encode(&received.body))), Some("base64"));
     };
     let is_json = kind == "application/json" || kind.ends_with("+json");
-    if is_json && let Ok(value) = serde_json::from_str(&replace_unpaired_surrogates_in(&text)) {
-        return (value, None);
+    if is_json && let Ok(json) = read_json(text.as_bytes()) {
+        return (json, None);
     }
-    (Value::String(text.into_owned()), None)
+    (plain(Value::String(text.into_owned())), None)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::{NodeContext, NodeError};
 use super::{max_iterations, too_many};
 use crate::body::Iterated;
-use crate::sandbox::Script;
+use crate::sandbox::{Script, ScriptError, check_doubles};
 use crate::template::Shared;
 
 /// What decides over the iterations of a loop.
@@ -76,11 +76,13 @@ impl Turns {
     ) -> Result<bool, NodeError> {
         let Kind::Until { condition, .. } = &self.kind else { return Ok(false) };
         let script = Script::Condition(condition.clone());
-        let holds = context.runner.sandbox().run(script, result, outputs).await.map_err(|error| {
+        let failed = |error: ScriptError| {
             let message = format!("parameters.until after iteration {index}: {}", error.message);
             NodeError::new(error.kind, message)
-        })?;
-        Ok(holds == Value::Bool(true))
+        };
+        check_doubles("input", result.json()).map_err(failed)?;
+        let holds = context.runner.sandbox().run(script, result, outputs).await.map_err(failed)?;
+        Ok(holds.value == Value::Bool(true))
     }
 
     /// Whether there was no iteration at all.
@@ -92,7 +94,7 @@ impl Turns {
 async fn items(context: &NodeContext<'_>, most: usize) -> Result<Vec<Value>, NodeError> {
     let script = Script::Expression(context.literal_text("over")?.to_owned());
     let (input, nodes) = (context.scope.input.clone(), context.scope.outputs.clone());
-    match context.runner.sandbox().run(script, input, nodes).await? {
+    match context.run_script(script, input, nodes).await?.value {
         Value::Array(items) if items.len() > most => {
             Err(too_many(&format!("parameters.over gives {} items", items.len()), most))
         }

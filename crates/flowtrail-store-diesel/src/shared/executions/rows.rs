@@ -424,6 +424,7 @@ impl NodeRow {
             attempt: self.attempt,
             capture: read_marks(TABLE, "capture", &id, self.capture)?,
             digest: digest_of(TABLE, Id(*execution.as_uuid()), &self.digest)?,
+            old_digest: None,
         })
     }
 }

@@ -109,6 +109,7 @@ impl Sample {
                     attempt: 1,
                     capture: CaptureMarks::new(),
                     digest,
+                    old_digest: None,
                 }
             });
         let start = NewExecution {
@@ -135,6 +136,7 @@ impl Sample {
             capture: CaptureMarks::new(),
             digest,
             import: None,
+            old_digest: None,
         };
         let end = NewEnd {
             told: Told::Reported,
@@ -147,6 +149,7 @@ impl Sample {
             running: Vec::new(),
             capture: CaptureMarks::new(),
             digest,
+            old_digest: None,
         };
         Command::record(start, nodes.collect(), end)
             .expect("memory to pack it")

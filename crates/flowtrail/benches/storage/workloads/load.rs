@@ -61,8 +61,8 @@ impl Recording {
                     status,
                     executed_at: Some(started_at),
                     duration: Some(sample.node_duration()),
-                    input: (status != NodeStatus::Skipped).then_some(&data.0),
-                    output: (status == NodeStatus::Completed).then_some(&data.1),
+                    input: (status != NodeStatus::Skipped).then(|| (&data.0).into()),
+                    output: (status == NodeStatus::Completed).then(|| (&data.1).into()),
                     error: error.map(|error| (error.kind, error.message.as_str())),
                     ..FinishedNode::completed(seq, step.0, step.2)
                 }

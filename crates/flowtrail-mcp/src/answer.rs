@@ -2,9 +2,9 @@
 
 use flowtrail_runner::{Finished, Problems, Returned};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ExecutionId};
+use flowtrail_types::{ErrorInfo, ExecutionId, json_object};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject, Resource, ResourceContents};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Under which name an answer's `_meta` tells the execution.
 const EXECUTION_ID: &str = "flowtrail/executionId";
@@ -80,14 +80,14 @@ fn returned(returns: &[Returned]) -> CallToolResult {
     result.structured_content = match structured.len() {
         0 => None,
         1 => structured.pop().map(as_object),
-        _ => Some(json!({ "results": structured })),
+        _ => Some(json_object([("results", structured.into())])),
     };
     result
 }
 
 /// Structured content is an object; anything else is put into one.
 fn as_object(value: Value) -> Value {
-    if value.is_object() { value } else { json!({ "result": value }) }
+    if value.is_object() { value } else { json_object([("result", value)]) }
 }
 
 /// The UI resource of an Interface node.

@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     /// What the SDK is given of these bytes, and what is refused.
-    async fn passed(input: &'static [u8]) -> (String, Vec<String>) {
+    async fn passed(input: &[u8]) -> (String, Vec<String>) {
         let (to_sdk, mut sdk_reads) = tokio::io::duplex(1 << 20);
         let (refusals, mut refused) = mpsc::unbounded_channel();
         pass_on(input, to_sdk, refusals, &Unanswered::default()).await;

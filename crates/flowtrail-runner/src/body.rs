@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::json;
+use flowtrail_types::json_object;
 
 use crate::course::{Course, Execution, Failed, Place};
 use crate::nodes::NodeError;
@@ -50,7 +50,11 @@ impl<'e> Body<'e> {
     /// When a node of the body fails and no way goes on from it. The error names both.
     pub(crate) async fn run(&self, index: usize, item: Shared, last: &Shared) -> Result<Iterated, NodeError> {
         let Execution { plan, handle, .. } = self.execution;
-        let known = json!({ "item": item.json(), "index": index, "last": last.json() });
+        let known = json_object([
+            ("item", item.json().clone()),
+            ("index", index.into()),
+            ("last", last.json().clone()),
+        ]);
         let mut outside = BTreeMap::clone(&self.outside);
         outside.insert(plan.definition().nodes[self.owner].id.clone(), Shared::new(known));
         let mut path = self.path.clone();

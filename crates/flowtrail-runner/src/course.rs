@@ -4,10 +4,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use flowtrail_tracker::{ExecutionHandle, NodeStart};
-use flowtrail_types::{Node, NodeStatus};
+use flowtrail_types::{Node, NodeStatus, json_object};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
@@ -147,13 +147,13 @@ impl<'e> Course<'e> {
                     tally.tell(index, NodeStatus::Error);
                     return Err(Failed { node: index, error });
                 }
-                let value = json!({
-                    "message": error.message,
-                    "kind": error.kind,
-                    "nodeId": node.id,
-                    "nodeName": node.label(),
-                    "input": input.json(),
-                });
+                let value = json_object([
+                    ("message", error.message.into()),
+                    ("kind", error.kind.as_str().into()),
+                    ("nodeId", node.id.as_str().into()),
+                    ("nodeName", node.label().into()),
+                    ("input", input.json().clone()),
+                ]);
                 (NodeStatus::Error, self.progress.fail(index, value))
             }
         };

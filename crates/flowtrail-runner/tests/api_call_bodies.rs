@@ -7,7 +7,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flowtrail_runner::RunnerOptions;
-use flowtrail_types::read_json_value;
+use flowtrail_types::{json_object, read_json_value};
 use serde_json::{Value, json};
 use support::{Answer, Server, World, failure, file, file_asking, nothing};
 
@@ -116,7 +116,8 @@ async fn numbers_are_sent_and_received_with_all_their_digits() {
         "query": {"n": "{{ ask.value.n }}"}});
     let asking = json!([{"name": "value", "type": "object"}]);
     let flow = file_asking(&asking, &[("call", "ApiCall", parameters)], "ask>call");
-    let finished = world.run(&flow, json!({"value": read_json_value(numbers.as_bytes()).unwrap()})).await;
+    let finished =
+        world.run(&flow, json_object([("value", read_json_value(numbers.as_bytes()).unwrap())])).await;
     assert_eq!(finished.outputs["call"]["body"].to_string(), numbers);
     let received = server.received().pop().unwrap();
     assert_eq!(received.body, format!(r#"{{"value":{numbers}}}"#));

@@ -9,7 +9,7 @@ use flowtrail_runner::{
     RunnerOptions, Secrets, TraceContext, UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams, parse_flow,
 };
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorKind, ExecutionId, read_json_value};
+use flowtrail_types::{ErrorKind, ExecutionId, json_object, read_json_value};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use support::{World, attempts, failure, file, file_asking, nothing, output_of};
@@ -113,7 +113,7 @@ async fn arguments_keep_the_digits_of_their_numbers() {
     let arguments = json!({"same": "{{ ask.value }}", "one": "{{ input.value.m|default(0) }}", "text": "{{ ask.value.n }} each"});
     let call = json!({"upstream": "shop", "tool": "find", "arguments": arguments});
     let flow = file_asking(&asking, &[("call", "McpTool", call)], "ask>call");
-    world.run(&flow, json!({"value": read_json_value(numbers.as_bytes()).unwrap()})).await;
+    world.run(&flow, json_object([("value", read_json_value(numbers.as_bytes()).unwrap())])).await;
     let called = upstreams.called.lock().unwrap();
     let expected = format!(r#"{{"same":{numbers},"one":1e2,"text":"1.10 each"}}"#);
     assert_eq!(Value::Object(called[0].arguments.clone()).to_string(), expected);

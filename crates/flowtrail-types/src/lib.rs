@@ -48,8 +48,8 @@ pub use id::{
     ExecutionId, FlowId, IdSource, InstanceId, InvalidExecutionId, KeyId, RandomIds, SequentialIds, UserId,
 };
 pub use json::{
-    DoubleFit, Json, Replaced, double_fit, json_as_rounded, number_as_rounded, read_json, read_json_value,
-    same_json, same_number, whole_number, without_byte_order_mark,
+    DoubleFit, Json, Replaced, double_fit, json_as_rounded, json_object, number_as_rounded, read_json,
+    read_json_value, same_json, same_number, whole_number, without_byte_order_mark,
 };
 pub use page::{Cursor, InvalidCursor, Page, PageRequest, Place, Position, Rank};
 pub use payload::{Digest, Payload, PayloadError};

@@ -1,6 +1,8 @@
 //! Executions in this dialect's words.
 
-use flowtrail_types::{Execution, ExecutionStatus, ExecutionSummary, FlowId, NodeExecution, Payload};
+use flowtrail_types::{
+    Execution, ExecutionStatus, ExecutionSummary, FlowId, NodeExecution, Payload, json_object,
+};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
@@ -59,19 +61,20 @@ pub(super) fn whole(flow: FlowId, execution: &Execution) -> Option<Value> {
         // Of a node that is not shown nothing is.
         errors.entry(node).and_modify(|shown| shown.clone_from(error));
     }
-    Some(json!({
-        "id": summary.id,
-        "flow_id": flow,
-        "user_id": summary.user_id,
-        "status": status(summary.status)?,
-        "inputs": value(&execution.initial_params),
-        "outputs": value(&execution.outputs),
-        "node_results": object(by_node(execution, |node| node.output_data.as_ref().map(Payload::to_value)), "node_results"),
-        "errors": object(errors, "errors"),
-        "execution_time": summary.duration_ms,
-        "created_at": arrived(summary),
-        "meta": shown,
-    }))
+    let results = by_node(execution, |node| node.output_data.as_ref().map(Payload::to_value));
+    Some(json_object([
+        ("id", json!(summary.id)),
+        ("flow_id", json!(flow)),
+        ("user_id", json!(summary.user_id)),
+        ("status", status(summary.status)?.into()),
+        ("inputs", value(&execution.initial_params)),
+        ("outputs", value(&execution.outputs)),
+        ("node_results", object(results, "node_results")),
+        ("errors", object(errors, "errors")),
+        ("execution_time", json!(summary.duration_ms)),
+        ("created_at", arrived(summary).into()),
+        ("meta", Value::Object(shown)),
+    ]))
 }
 
 /// Something of each node; of one that ran more than once, of the last time.

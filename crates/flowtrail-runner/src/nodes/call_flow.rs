@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use flowtrail_tracker::TrackerError;
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorKind, Node, ToolName};
+use flowtrail_types::{ErrorKind, Node, ToolName, json_object};
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Check, NodeContext, NodeError, NodeKind, Output, own_timeout};
 use crate::template::has_template;
@@ -67,7 +67,7 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     let _stop_child = stop.clone().drop_guard();
     let child = context.call.child(flow, params, context.execution, stop);
     let finished = context.runner.run(child).await.map_err(|error| refused(&name, &error))?;
-    let output = json!({ "executionId": finished.id.to_string(), "output": finished.outputs });
+    let output = json_object([("executionId", finished.id.to_string().into()), ("output", finished.outputs)]);
     match finished.outcome {
         Outcome::Fulfilled => Ok(Output::of(output)),
         Outcome::Error(error) => {

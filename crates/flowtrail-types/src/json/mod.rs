@@ -102,6 +102,12 @@ pub fn read_json_value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     read_json(bytes).map(|json| json.value)
 }
 
+/// An object of these members as they are. `json!` and `serde_json::to_value` write numbers anew, `1e2` as `1e+2`.
+#[must_use]
+pub fn json_object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// The bytes after one byte order mark, if they begin with one (RFC 8259, section 8.1, lets a reader skip it).
 #[must_use]
 pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {

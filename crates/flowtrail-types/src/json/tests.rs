@@ -24,6 +24,12 @@ fn numbers_keep_their_text() {
 }
 
 #[test]
+fn objects_are_made_of_numbers_as_they_are() {
+    let object = json_object([("a", read("1e2")), ("b", read("[1.10]"))]);
+    assert_eq!(object.to_string(), r#"{"a":1e2,"b":[1.10]}"#);
+}
+
+#[test]
 fn no_key_has_a_meaning() {
     for text in [
         r#"{"$serde_json::private::Number":"7"}"#,

@@ -1,7 +1,7 @@
 //! What the iterations of a loop have given, within a bound.
 
-use flowtrail_types::ErrorKind;
-use serde_json::{Value, json};
+use flowtrail_types::{ErrorKind, json_object};
+use serde_json::Value;
 
 use super::super::NodeError;
 use crate::size::{is_deeper_than, json_size};
@@ -54,6 +54,6 @@ impl Results {
 
     /// The loop's output.
     pub(super) fn into_output(self) -> Value {
-        json!({ "iterations": self.values.len(), "results": Value::Array(self.values) })
+        json_object([("iterations", self.values.len().into()), ("results", Value::Array(self.values))])
     }
 }

@@ -4,6 +4,8 @@
 //! session that it names, the size of its body, and that the body is JSON, which the SDK answers in no form
 //! that a client could read.
 
+mod headers;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
@@ -14,17 +16,19 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{HttpServiceFactory, Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header;
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use flowtrail_mcp::{CallHeaders, FlowServer, PlainCall, malformed, read_for_sdk};
-use flowtrail_runner::TraceContext;
+use flowtrail_mcp::{FlowServer, PlainCall, malformed, read_for_sdk};
 use flowtrail_types::{Json, Principal, UserId, read_json};
 use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use headers::trace_of;
+use headers::{accepts_all, call_headers, header_text, is_json};
 
 use crate::app::AppOptions;
 use crate::incoming::Incoming;
@@ -188,12 +192,6 @@ fn in_flight(
     Ok(Some(InFlight { all, key }))
 }
 
-/// Whether a request says that its body is JSON.
-fn is_json(request: &ServiceRequest) -> bool {
-    let kind = header_text(request.headers().get(header::CONTENT_TYPE)).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-}
-
 /// Whether a `Host` header is the allowed name: on any port when the name has none.
 fn is_host(allowed: &str, host: &str) -> bool {
     let (name, port) = split_port(host);
@@ -228,14 +226,14 @@ async fn pass(
     pass_if(rules, request, next).await
 }
 
-/// Reads a body, and returns it with the bytes that are passed on.
-type Reader = fn(&[u8]) -> serde_json::Result<(Json, Cow<'_, [u8]>)>;
+/// A message, and the bytes from which whoever is asked reads it.
+type Readable<'b> = (Json, Cow<'b, [u8]>);
 
 /// What is asked of a request before it is let in.
 #[derive(Debug, Clone, Copy)]
 struct Rules {
-    /// How a body is read.
-    read: Reader,
+    /// Reads a body, and returns it with the bytes that are passed on.
+    read: fn(&[u8]) -> serde_json::Result<Readable<'_>>,
     /// Why a body is not taken; nothing when it is.
     why_not: fn(&Value) -> Option<&'static str>,
     /// Whether this is Flowtrail's own service: then the doors know whose sessions are whose.
@@ -243,7 +241,7 @@ struct Rules {
 }
 
 /// Reads a message that is passed on to another server, byte by byte as it came.
-fn read_untouched(body: &[u8]) -> serde_json::Result<(Json, Cow<'_, [u8]>)> {
+fn read_untouched(body: &[u8]) -> serde_json::Result<Readable<'_>> {
     read_json(body).map(|message| (message, Cow::Borrowed(body)))
 }
 
@@ -279,7 +277,7 @@ async fn pass_if(
             } else {
                 request.extensions_mut().insert(Message(message.value));
             }
-            let is_json = is_json(&request);
+            let is_json = is_json(request.headers());
             let response = next.call(request).await?;
             if rules.is_own && is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
                 // What the SDK says of a message that it cannot read, in the words of no protocol.
@@ -346,10 +344,6 @@ impl<B: MessageBody> MessageBody for AsLongAs<B> {
     }
 }
 
-fn header_text(value: Option<&header::HeaderValue>) -> Option<&str> {
-    value.and_then(|value| value.to_str().ok())
-}
-
 /// The answer to a call that needs no more than that.
 async fn answered(request: &ServiceRequest, principal: &Principal, message: &Json) -> Option<HttpResponse> {
     let app = request.app_data::<web::Data<App>>()?;
@@ -358,55 +352,6 @@ async fn answered(request: &ServiceRequest, principal: &Principal, message: &Jso
     let call = PlainCall::of(&call_headers(request.headers())?, &trace_of(request.headers()), message)?;
     let answer = app.flow_server().answer(&call, principal, app.hang_up()).await?;
     Some(HttpResponse::Ok().content_type("application/json").body(answer))
-}
-
-/// Whether a client takes both kinds of answers that there are, in whichever words (RFC 9110, section 12.5.1). One that says nothing
-/// takes everything.
-fn accepts_all(headers: &HeaderMap) -> bool {
-    let said: Vec<&str> = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).collect();
-    let takes = |kind: &str| {
-        let main = kind.split_once('/').map_or(kind, |(main, _)| main);
-        said.iter().flat_map(|value| value.split(',')).any(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let range = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let is_refused = parts.any(|part| {
-                part.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok()) == Some(0.0)
-            });
-            !is_refused && (range == "*/*" || range == format!("{main}/*") || range == kind)
-        })
-    };
-    said.is_empty() || (takes("application/json") && takes("text/event-stream"))
-}
-
-/// What the headers of a request say of a call; nothing when one of them is missing or there twice, or others belong to the
-/// protocol.
-fn call_headers(headers: &HeaderMap) -> Option<CallHeaders<'_>> {
-    const OWN: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
-    let once = |name: &str| {
-        let mut values = headers.get_all(name);
-        header_text(values.next()).filter(|_| values.next().is_none())
-    };
-    let is_plain =
-        |name: &header::HeaderName| !name.as_str().starts_with("mcp-") || OWN.contains(&name.as_str());
-    headers.keys().all(is_plain).then_some(())?;
-    let [version, method, name] = OWN;
-    Some(CallHeaders {
-        accept: once("accept")?,
-        content_type: once("content-type")?,
-        version: once(version)?,
-        method: once(method)?,
-        name: once(name)?,
-    })
-}
-
-/// The trace context in the headers of a request.
-pub(crate) fn trace_of(headers: &HeaderMap) -> TraceContext {
-    let text = |name: &str| header_text(headers.get(name)).map(str::to_owned);
-    TraceContext {
-        traceparent: text("traceparent"),
-        tracestate: text("tracestate"),
-        baggage: text("baggage"),
-    }
 }
 
 /// A request that was let in.
@@ -484,22 +429,6 @@ fn payload_of(bytes: Bytes) -> Payload {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn whoever_takes_both_kinds_of_answers_says_so_in_many_ways() {
-        let accepts = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(header::ACCEPT, header::HeaderValue::from_static(value));
-            }
-            accepts_all(&headers)
-        };
-        assert!(accepts(&[]) && accepts(&["*/*"]) && accepts(&["text/html, */*;q=0.1"]));
-        assert!(accepts(&["application/*, text/*"]) && accepts(&["application/json", "Text/Event-Stream"]));
-        assert!(accepts(&["application/json;q=0.9,text/event-stream;q=0.5"]));
-        assert!(!accepts(&["application/json"]) && !accepts(&["text/event-stream"]) && !accepts(&[""]));
-        assert!(!accepts(&["application/json, text/event-stream;q=0"]) && !accepts(&["*/*;q=0"]));
-    }
 
     #[test]
     fn a_host_is_allowed_by_name_and_if_told_by_port() {

@@ -4,6 +4,8 @@
 //! whoever listens, or else to the request that came last. A process is either one session's, whose ids it is told as
 //! they are; or it answers requests that stand for themselves, from anybody, whose ids are exchanged so that they differ.
 
+mod ended;
+
 use std::collections::{HashMap, VecDeque};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +23,7 @@ use super::journal::Tap;
 use super::message::{Kept, Seen};
 use super::splice::spliced;
 use super::upstream::Command;
+use ended::EndOfReading;
 
 /// The largest message that is passed on.
 const LARGEST: u64 = 256 << 20;
@@ -468,35 +471,5 @@ async fn read(stdout: ChildStdout, mut process: Child, held: Weak<Inner>, over: 
     let ended = child::end(&mut process).await.to_string();
     if let Some(inner) = held.upgrade() {
         inner.end(&ended);
-    }
-}
-
-/// However the reading ends, those who wait are told: also when it broke off.
-struct EndOfReading(Weak<Inner>);
-
-impl Drop for EndOfReading {
-    fn drop(&mut self) {
-        if let Some(inner) = self.0.upgrade() {
-            inner.end("the server is not listened to any more");
-        }
-    }
-}
-
-impl Inner {
-    /// It answers no more. What was said first of why counts.
-    fn end(&self, why: &str) {
-        let is_first = self.ended.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            ended.get_or_insert_with(|| why.to_owned());
-            is_first
-        });
-        if !is_first {
-            return;
-        }
-        if let Some(tap) = &self.tap {
-            tap.server_left(why);
-        }
-        // Those who wait for an answer are told that none will come.
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner).requests.clear();
     }
 }

@@ -9,6 +9,7 @@
 mod build;
 pub mod executions;
 pub mod filters;
+pub mod imports;
 pub mod lists;
 pub mod prune_of_all;
 pub mod resources;
@@ -52,6 +53,11 @@ impl Debug for Subject {
 macro_rules! conformance_suite {
     ($make:expr) => {
         $crate::conformance_suite! { @tests $make,
+            imports {
+                what_is_restored_stays_as_it_was,
+                what_was_restored_since_can_be_left_out,
+                the_names_of_strangers_are_remembered,
+            }
             executions {
                 a_start_is_read_back_as_pending,
                 a_whole_record_is_read_back,

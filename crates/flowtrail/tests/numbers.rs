@@ -121,7 +121,7 @@ async fn call(server: &TestServer, arguments: &str, is_plain: bool, mark: &str) 
     let body = format!(
         r#"{mark}{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"echo","arguments":{arguments},"_meta":{about}}}}}"#
     );
-    let request = reqwest::Client::new()
+    let request = flowtrail_testkit::http_client()
         .post(format!("{}/mcp", server.base()))
         .header("accept", "application/json, text/event-stream")
         .header("content-type", "application/json")

@@ -30,7 +30,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
 /// A library, and the crates that may name it: the edges of the layers.
 const LIBRARIES: &[(&str, &[&str])] = &[
     // The program only in its benchmark: the bare stack beside which it is measured.
-    ("actix-web", &["flowtrail-http", "flowtrail"]),
+    ("actix-web", &["flowtrail-http", "flowtrail", "flowtrail-testkit"]),
     ("rmcp-actix-web", &["flowtrail-http", "flowtrail"]),
     ("rmcp", &["flowtrail-mcp", "flowtrail", "flowtrail-testkit"]),
     ("diesel", &["flowtrail-store-diesel"]),

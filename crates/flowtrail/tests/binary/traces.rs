@@ -52,7 +52,7 @@ async fn a_trace_is_recorded_and_passed_on_to_tools_and_apis() {
     world.server.rest().post("/api/flows", &inner.build()).await.expect(201);
     let outer = flow("Outer")
         .node("tool", "McpTool", json!({"upstream": "far", "tool": "call"}))
-        .node("inner", "CallFlow", json!({"flow": "inner"}))
+        .node("inner", "CallFlow", json!({"toolName": "inner"}))
         .returns("x");
     world.server.rest().post("/api/flows", &outer.build()).await.expect(201);
     let state = [BOTH, ("traceparent", PARENT), ("tracestate", "a=b"), ("baggage", "user=7")];

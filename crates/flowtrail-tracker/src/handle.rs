@@ -298,16 +298,17 @@ impl Shared {
     }
 
     /// Its time is over: ends it by conclusion, with the nodes that are running, and tells whoever runs it to stop.
-    pub(crate) fn give_up(&self) {
+    /// What becomes of it is the recorder's to log; nothing comes when it has ended meanwhile.
+    pub(crate) fn give_up(&self) -> Option<oneshot::Receiver<Reply>> {
         if self.ended.load(Ordering::Acquire) {
-            return;
+            return None;
         }
         let outcome = Outcome::Error(self.timeout_error().clone());
         self.given_up.store(true, Ordering::Release);
         let ended_at = Some(self.span.end_by(self.tracker.clock.monotonic()));
-        // What becomes of it is the recorder's to log: there is nobody to be told.
-        drop(self.submit_end(Told::Inferred, Ending { ended_at, ..Ending::now(outcome) }));
+        let written = self.submit_end(Told::Inferred, Ending { ended_at, ..Ending::now(outcome) });
         self.cancelled.cancel();
+        Some(written)
     }
 
     fn end(&self, told: Told, ending: Ending<'_>) -> oneshot::Receiver<Reply> {

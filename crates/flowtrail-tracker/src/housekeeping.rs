@@ -9,6 +9,7 @@ use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{CapturePolicy, ErrorInfo, ErrorKind, Source};
 use time::OffsetDateTime;
 
+use crate::ack::Reply;
 use crate::changes::Changed;
 use crate::handle::new_end;
 use crate::recorder::Patience;
@@ -48,7 +49,10 @@ impl Tracker {
     /// When the store does not answer; what was done until then stays done.
     pub fn housekeep(&self) -> Result<Housekept, TrackerError> {
         let mut done = Housekept::default();
-        self.inner.give_up_overdue(&mut done);
+        for written in self.inner.give_up_overdue(&mut done) {
+            // What could not be written is logged, and tried again by the last step.
+            let _ = written.recv();
+        }
         self.inner.look_for_foreign_changes(&mut done, true)?;
         self.inner.end_overdue(&mut done)?;
         self.inner.end_interrupted(&mut done)?;
@@ -94,10 +98,10 @@ impl Inner {
     }
 
     /// Ends what runs in this process and has used up its time, by a clock that does not jump.
-    fn give_up_overdue(&self, done: &mut Housekept) {
+    fn give_up_overdue(&self, done: &mut Housekept) -> Vec<oneshot::Receiver<Reply>> {
         let due = self.running.take_due(self.clock.monotonic());
         done.timed_out += due.len();
-        due.iter().for_each(|handle| handle.give_up());
+        due.iter().filter_map(|handle| handle.give_up()).collect()
     }
 
     /// Ends executions that no process runs and of which nothing was heard in time. They ended at their deadline.
@@ -255,7 +259,8 @@ fn run(inner: &Weak<Inner>, every: Duration, stop: &(Mutex<bool>, Condvar)) {
         let wait = {
             let Some(inner) = inner.upgrade() else { return };
             let mut done = Housekept::default();
-            inner.give_up_overdue(&mut done);
+            // Nobody waits for what is written of them.
+            drop(inner.give_up_overdue(&mut done));
             let mut result = inner.end_overdue(&mut done);
             if round_began.is_none_or(|began| began.elapsed() >= every) {
                 round_began = Some(Instant::now());

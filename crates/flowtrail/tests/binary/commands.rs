@@ -116,3 +116,38 @@ async fn an_export_goes_back_in_through_a_file_and_a_pipe() {
         String::from_utf8(piped.stdout).unwrap().starts_with("0 imported, 3 were here already, 1 invalid")
     );
 }
+
+#[tokio::test]
+async fn a_database_of_the_version_before_is_brought_up_to_date() {
+    // How many migrations have come since the first edition.
+    const SINCE: &str = "4";
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestProcess::start(binary(), folder.path(), &[]);
+    let made = server.rest().post("/api/flows", &flow("Echo").returns("x").build()).await.expect(201);
+    let run_it = format!("/api/flows/{}/run", made["id"].as_str().unwrap());
+    let external = json!({"kind": "external", "name": "Elsewhere"});
+    let external = server.rest().post("/api/flows", &external).await.expect(201);
+    let executions = format!("/api/flows/{}/executions", external["id"].as_str().unwrap());
+    let whole = json!({"status": "error", "errorInfo": {"message": "no"}, "duration": 7,
+        "nodeExecutions": [{"nodeId": "a", "executedAt": "2026-01-06T12:00:00Z", "executionTimeMs": 1.5}]});
+    for _ in 0..5 {
+        server.rest().post(&run_it, &json!({"params": {}})).await.expect(200);
+        server.rest().post(&executions, &whole).await.expect(201);
+    }
+    let begun = server.rest().post(&executions, &json!({"leaseSeconds": 3_600})).await.expect(201);
+    let before = server.rest().get("/api/executions/export").await.expect(200);
+    drop(server);
+    let down = run(folder.path(), &["migrate", "down", "--steps", SINCE, "--yes"]);
+    assert!(down.status.success(), "{down:?}");
+    let list = run(folder.path(), &["executions", "list"]);
+    assert_eq!(list.status.code(), Some(1));
+    let said = String::from_utf8(list.stderr).unwrap();
+    assert!(said.contains("flowtrail migrate up"), "reading does not migrate: {said}");
+    let server = TestProcess::start(binary(), folder.path(), &[]);
+    let after = server.rest().get("/api/executions/export").await.expect(200);
+    assert_eq!(after, before);
+    let end = format!("/api/executions/{}", begun["id"].as_str().unwrap());
+    server.rest().patch(&end, &json!({"status": "fulfilled"})).await.expect(200);
+    let stats = server.rest().get("/api/executions/stats").await.expect(200);
+    assert_eq!((&stats["total"], &stats["error"], &stats["pending"]), (&json!(11), &json!(5), &json!(0)));
+}

@@ -8,12 +8,14 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 
-import { folder, here, node, Server } from "./support.js";
+import { flowtrail, folder, here, node, Server } from "./support.js";
 
 const suite = path.join(here, "node_modules/@modelcontextprotocol/conformance/dist/index.js");
 
 async function seeded(t) {
-  const server = await Server.start(t, "allow_private_addresses = true", {
+  // Behind `/mcp/own` the server stands before its own flows once more, as a command.
+  const own = `[upstreams.own]\ncommand = ${JSON.stringify([flowtrail, "mcp", "--data-dir", "."])}`;
+  const server = await Server.start(t, `allow_private_addresses = true\n${own}`, {
     FLOWTRAIL_ADMIN_KEY: "ft_conformance_administrator",
     FLOWTRAIL_SECRET_ADMIN: "ft_conformance_administrator",
   });
@@ -28,8 +30,12 @@ async function seeded(t) {
   return server;
 }
 
-for (const version of ["2025-11-25", "2026-07-28"]) {
-  test(`the conformance suite for ${version} finds nothing that is not listed`, async (t) => {
+const endpoints = ["/mcp", "/mcp/own"].flatMap((address) =>
+  ["2025-11-25", "2026-07-28"].map((version) => ({ address, version })),
+);
+
+for (const { address, version } of endpoints) {
+  test(`the conformance suite for ${version} finds nothing at ${address} that is not listed`, async (t) => {
     const server = await seeded(t);
     const found = spawnSync(
       node,
@@ -39,7 +45,7 @@ for (const version of ["2025-11-25", "2026-07-28"]) {
         suite,
         "server",
         "--url",
-        `${server.base}/mcp`,
+        `${server.base}${address}`,
         "--requirements",
         version,
         "--expected-failures",

@@ -244,13 +244,13 @@ test("what the command line lacks is said, and nothing is started", (t) => {
   writeFileSync(path.join(data, "flowtrail.toml"), "[upstreams.known]\nurl = \"http://127.0.0.1:9/mcp\"");
   const run = (...words) => spawnSync(flowtrail, ["proxy", "--data-dir", data, ...words], { encoding: "utf8", cwd: data, input: "" });
   for (const [words, status, said] of [
-    [[], 1, /expected `-- COMMAND …`, --url URL, or --name/],
+    [[], 2, /expected `-- COMMAND …`, --url URL, or --name/],
     [["--name", "unknown"], 1, /no upstream "unknown" among \["known"\]/],
     [["--", "no-such-program"], 1, /cannot start no-such-program: No such file/],
-    [["--url", "nowhere"], 1, /--url: expected an address like https/],
-    [["--name", "a b", "--", "cat"], 1, /--name: expected a name of 1 to 50/],
+    [["--url", "nowhere"], 2, /--url: expected an address like https/],
+    [["--name", "a b", "--", "cat"], 2, /--name: expected a name of 1 to 50/],
     [["--header", "A: b"], 2, /--url/],
-    [["--url", "http://127.0.0.1:9", "--header", "no header"], 1, /expected `Name: value`/],
+    [["--url", "http://127.0.0.1:9", "--header", "no header"], 2, /expected `Name: value`/],
   ]) {
     const done = run(...words);
     assert.equal(done.status, status, `${words.join(" ")}: ${done.stderr}`);

@@ -13,7 +13,7 @@ export class Connection {
     this.baseUrl = baseUrl.replace(/\/+$/, '');
     /** Whether this page is another one's, which may only read. */
     this.isGuest = token !== undefined;
-    /** @type {typeof fetch} */
+    /** @type {(input: RequestInfo | URL, init?: RequestInit) => Promise<Response>} */
     const watched = (input, init) => this.#fetch(input, init);
     this.client = new Flowtrail({ baseUrl: this.baseUrl, key: token, fetch: watched });
     this.live = new Live(this.client);

@@ -13,16 +13,15 @@ export class Connection {
     this.baseUrl = baseUrl.replace(/\/+$/, '');
     /** Whether this page is another one's, which may only read. */
     this.isGuest = token !== undefined;
-    /** @type {(input: RequestInfo | URL, init?: RequestInit) => Promise<Response>} */
-    const watched = (input, init) => this.#fetch(input, init);
-    this.client = new Flowtrail({ baseUrl: this.baseUrl, key: token, fetch: watched });
+    this.client = new Flowtrail({ baseUrl: this.baseUrl, key: token, fetch: (input, init) => this.#fetch(input, init) });
     this.live = new Live(this.client);
   }
 
   /**
    * Any request that finds the server gone tells all that is shown: the stream notices a cut network much later.
    *
-   * @type {typeof fetch}
+   * @param {Parameters<typeof fetch>[0]} input
+   * @param {Parameters<typeof fetch>[1]} [init]
    */
   async #fetch(input, init) {
     try {

@@ -41,7 +41,7 @@ impl Debug for ScriptedServer {
 }
 
 impl ScriptedServer {
-    /// Starts it. What the script does not answer is answered as a server of 2026-07-28 does that has one tool, `call`.
+    /// Starts it. The script is given each message, with the `path` that it was sent to. What the script does not answer is answered as a server of 2026-07-28 does that has one tool, `call`.
     ///
     /// # Panics
     ///
@@ -86,6 +86,7 @@ async fn answer(request: HttpRequest, body: Bytes, shared: web::Data<Shared>) ->
     let Ok(mut message) = serde_json::from_slice::<Value>(&body) else {
         return HttpResponse::MethodNotAllowed().finish();
     };
+    message["path"] = request.path().into();
     let said = (shared.script)(&message);
     let headers: Map<String, Value> = request
         .headers()
@@ -96,7 +97,7 @@ async fn answer(request: HttpRequest, body: Bytes, shared: web::Data<Shared>) ->
     message["headers"] = Value::Object(headers);
     let method = message["method"].as_str().unwrap_or_default().to_owned();
     shared.heard.lock().unwrap_or_else(PoisonError::into_inner).push(message);
-    if id.is_null() {
+    if id.is_null() && said.is_none() {
         return HttpResponse::Accepted().finish();
     }
     match said.unwrap_or_else(|| usual(&method)) {

@@ -4,6 +4,7 @@
 mod commands;
 mod outgoing;
 mod traces;
+mod upstreams;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +30,7 @@ fn run(data_dir: &Path, arguments: &[&str]) -> Output {
 
 /// A server whose flows may call this machine, with these upstreams.
 struct World {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     server: TestProcess,
 }
 
@@ -45,7 +46,15 @@ impl World {
         std::fs::write(&config, written).expect("it is written");
         let config = config.to_str().expect("a path").to_owned();
         let server = TestProcess::start(binary(), folder.path(), &["--config", &config]);
-        Self { _folder: folder, server }
+        Self { folder, server }
+    }
+
+    /// Kills the server, and starts another one on the same data.
+    fn restart(&mut self) {
+        let config = self.folder.path().join("flowtrail.toml");
+        let arguments = ["--config", config.to_str().expect("a path")];
+        // The old one goes when the new one is there: both hold the database meanwhile, as at any upgrade.
+        self.server = TestProcess::start(binary(), self.folder.path(), &arguments);
     }
 
     /// Runs a flow once, and gives its execution.

@@ -151,3 +151,30 @@ async fn a_database_of_the_version_before_is_brought_up_to_date() {
     let stats = server.rest().get("/api/executions/stats").await.expect(200);
     assert_eq!((&stats["total"], &stats["error"], &stats["pending"]), (&json!(11), &json!(5), &json!(0)));
 }
+
+#[tokio::test]
+async fn postgresql_serves_restores_and_refuses_a_ceiling() {
+    let Some(database) = flowtrail_store_diesel::testing::test_database() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let on_postgres = ["--database-url", database.url()];
+    let ceiling = run(folder.path(), &[&["serve", "--max-disk", "64MiB"][..], &on_postgres].concat());
+    assert_eq!(ceiling.status.code(), Some(2), "{ceiling:?}");
+    let said = String::from_utf8(ceiling.stderr).unwrap();
+    assert!(said.contains("PostgreSQL") && said.contains("FLOWTRAIL_RETENTION_BYTES"), "{said}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let origin = TestProcess::start(binary(), elsewhere.path(), &[]);
+    let made = origin.rest().post("/api/flows", &flow("Echo").returns("x").build()).await.expect(201);
+    let path = format!("/api/flows/{}/run", made["id"].as_str().unwrap());
+    let ran = origin.rest().post(&path, &json!({"params": {}})).await.expect(200);
+    let exported = run(elsewhere.path(), &["executions", "export"]).stdout;
+    let server = TestProcess::start(binary(), folder.path(), &on_postgres);
+    for status in ["created", "exists"] {
+        let became = server.rest().post_bytes("/api/executions/import", exported.clone()).await.expect(200);
+        assert_eq!(became["status"], status, "{became}");
+    }
+    let restored = format!("/api/executions/{}", ran["id"].as_str().unwrap());
+    let restored = server.rest().get(&restored).await.expect(200);
+    for field in ["source", "startedAt", "duration", "createdAt", "nodeExecutions", "outputs"] {
+        assert_eq!(restored[field], ran[field], "{field}");
+    }
+}

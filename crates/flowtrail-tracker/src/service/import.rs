@@ -130,8 +130,7 @@ impl Tracker {
         self.may_import(principal)?;
         self.check_restored(restored)?;
         let flow = self.flow_of(principal, restored)?;
-        if let Some(id) = restored.user_id {
-            let name = restored.user_name.unwrap_or_default();
+        if let (Some(id), Some(name)) = (restored.user_id, restored.user_name) {
             self.remember_user(id, name)?;
         }
         let (new, nodes, end) = self.restored_parts(restored, flow)?;

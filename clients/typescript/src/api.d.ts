@@ -1003,11 +1003,11 @@ export interface components {
             status: components["schemas"]["NodeStatus"];
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When it began; null when that was not reported.
              */
-            executedAt: string;
-            /** @description How long it took, in milliseconds with three decimals. */
-            executionTimeMs: number;
+            executedAt: string | null;
+            /** @description How long it took, in milliseconds with three decimals; null when that was not reported. */
+            executionTimeMs: number | null;
             /** @description What it was given. */
             inputData?: unknown;
             /** @description What it produced. */

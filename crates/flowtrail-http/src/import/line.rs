@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use crate::ApiError;
 use crate::fields::Fields;
 
-/// What a line has.
+/// The fields of a line.
 const FIELDS: &[&str] = &[
     "id",
     "flowId",
@@ -59,7 +59,7 @@ const NODE_FIELDS: &[&str] = &[
     "capture",
 ];
 
-/// What is not compared: a user may have another name here, and a flow may live that was deleted, or the other way round.
+/// Fields that are not compared: a user may have another name here, and a flow may live that was deleted, or the other way round.
 const NOT_COMPARED: &[&str] = &["userName", "flowId", "deletedFlowId", "precise"];
 
 /// Reads a line.

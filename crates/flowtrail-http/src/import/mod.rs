@@ -46,7 +46,7 @@ impl Import {
         }
     }
 
-    /// What becomes of a line whose execution is here already: the same, or another one. Blocks.
+    /// Decides about a line whose execution is here already: the same, or another one. Blocks.
     pub(crate) fn settle(&self, value: &Value) -> Result<Applied, ApiError> {
         let Some(id) = value["id"].as_str().and_then(|text| text.parse().ok()) else {
             return Err(ApiError::new(ErrorCode::Conflict, "this execution was recorded before"));

@@ -1,10 +1,10 @@
-//! What the headers of a request to MCP say.
+//! The headers of a request to MCP, read.
 
 use actix_web::http::header::{self, HeaderMap};
 use flowtrail_mcp::CallHeaders;
 use flowtrail_runner::TraceContext;
 
-/// Whether a client takes both kinds of answers that there are, in whichever words (RFC 9110, section 12.5.1). One that says nothing
+/// Tells whether a client takes both kinds of answers that there are, in whichever words (RFC 9110, section 12.5.1). One that says nothing
 /// takes everything.
 pub(super) fn accepts_all(headers: &HeaderMap) -> bool {
     let said: Vec<&str> = headers.get_all(header::ACCEPT).filter_map(|value| value.to_str().ok()).collect();
@@ -22,7 +22,7 @@ pub(super) fn accepts_all(headers: &HeaderMap) -> bool {
     said.is_empty() || (takes("application/json") && takes("text/event-stream"))
 }
 
-/// What the headers of a request say of a call; nothing when one of them is missing or there twice, or others belong to the
+/// Reads what the headers of a request say of a call; nothing when one of them is missing or there twice, or others belong to the
 /// protocol.
 pub(super) fn call_headers(headers: &HeaderMap) -> Option<CallHeaders<'_>> {
     const OWN: [&str; 3] = ["mcp-protocol-version", "mcp-method", "mcp-name"];
@@ -53,7 +53,7 @@ pub(crate) fn trace_of(headers: &HeaderMap) -> TraceContext {
     }
 }
 
-/// Whether a request says that its body is JSON.
+/// Tells whether a request says that its body is JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = header_text(headers.get(header::CONTENT_TYPE)).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))

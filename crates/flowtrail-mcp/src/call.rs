@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowtrail_runner::{Call, RunError, TraceContext, output_schema};
-use flowtrail_tracker::TrackerError;
+use flowtrail_tracker::{Ack, RejectedCall, RejectedTool, Sent, TrackerError};
 use flowtrail_types::{Principal, Source};
 use rmcp::model::{CallToolRequestParams, CallToolResult, Implementation, RequestId};
 use rmcp::service::RequestContext;
@@ -22,11 +22,11 @@ pub(crate) async fn call(
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResult, ErrorData> {
     let name = request.name.as_ref();
-    let flow =
-        server.runner().tracker().flow_by_tool_name(&principal, name).map_err(|error| match error {
-            TrackerError::NotFound(_) => ErrorData::invalid_params(format!("Unknown tool: {name}"), None),
-            other => failed(&other),
-        })?;
+    let flow = match server.runner().tracker().flow_by_tool_name(&principal, name) {
+        Ok(flow) => flow,
+        Err(TrackerError::NotFound(_)) => return Err(unknown_tool(server, principal, request, context).await),
+        Err(error) => return Err(failed(&error)),
+    };
     let is_declared = output_schema(&flow.definition).is_some();
     let arguments = as_sent::arguments(request.arguments, &context.meta);
     let mut call = Call::new(principal, flow, arguments.members, Source::Mcp);
@@ -62,6 +62,40 @@ pub(crate) async fn call(
             }
         }
     }
+}
+
+/// The answer to a call of a tool that does not exist, when it has been recorded where that is wanted.
+async fn unknown_tool(
+    server: &FlowServer,
+    principal: Principal,
+    request: CallToolRequestParams,
+    context: &RequestContext<RoleServer>,
+) -> ErrorData {
+    let answer = ErrorData::invalid_params(format!("Unknown tool: {}", request.name), None);
+    let tracker = server.runner().tracker();
+    if !tracker.records_rejected() {
+        return answer;
+    }
+    let arguments = as_sent::arguments(request.arguments, &context.meta);
+    let (tracker, meta, name) = (tracker.clone(), said(context), request.name);
+    let reject = move || {
+        let params = Value::Object(arguments.members);
+        let call = RejectedCall {
+            tool: RejectedTool::Unknown(&name),
+            source: Source::Mcp,
+            params: Sent { value: &params, replaced: arguments.replaced },
+            meta: Some(&meta),
+            replay_of: None,
+            reason: String::new(),
+        };
+        tracker.reject(&principal, &call)?.map_or(Ok(()), Ack::wait)
+    };
+    match tokio::task::spawn_blocking(reject).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log::warn!("a call of an unknown tool is not recorded: {error}"),
+        Err(error) => log::error!("a call of an unknown tool is not recorded: {error}"),
+    }
+    answer
 }
 
 /// A call that was not run.

@@ -111,7 +111,7 @@ fn only(object: &JsonObject, known: &[&str]) -> Option<()> {
 
 impl FlowServer {
     /// Runs the flow of a plain call, and returns the message that answers it. Nothing, and nothing was run or recorded, when
-    /// the call is refused or names no flow: then the SDK is to be asked, which says so. When this future is dropped, or `hang_up`
+    /// the call is refused or names no flow: then the SDK is to be asked, which says so, and records it where that is wanted. When this future is dropped, or `hang_up`
     /// fires, the flow is stopped.
     pub async fn answer(
         &self,
@@ -134,6 +134,7 @@ impl FlowServer {
         run.arguments_replaced = call.replaced;
         run.meta = Some(meta(said));
         run.cancel = stop;
+        run.is_first_try = true;
         let answer = match self.runner().run(run).await {
             Ok(finished) => {
                 let result = CallToolResponse::from(answer::finished(&finished, is_declared));

@@ -125,12 +125,10 @@ impl ServerHandler for FlowServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let principal = self.principal(&context.extensions)?;
-        if request.name.starts_with(history::PREFIX) {
-            let tracker = self.runner.tracker();
+        if let Some(question) = history::question(&request.name) {
             let arguments = request.arguments.unwrap_or_default();
-            let answer = history::ask(tracker, principal, &request.name, arguments).await;
-            let unknown = || ErrorData::invalid_params(format!("Unknown tool: {}", request.name), None);
-            return answer.map(CallToolResponse::from).ok_or_else(unknown);
+            let answer = history::ask(question, self.runner.tracker(), principal, arguments).await;
+            return Ok(CallToolResponse::from(answer));
         }
         call::call(self, principal, request, &context).await.map(CallToolResponse::from)
     }

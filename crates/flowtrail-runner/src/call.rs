@@ -34,6 +34,8 @@ pub struct Call {
     pub parent: Option<ExecutionId>,
     /// The execution that is run again.
     pub replay_of: Option<ExecutionId>,
+    /// Whether the call is made again, by another way, when it is refused: then the refusal is not recorded.
+    pub is_first_try: bool,
     /// How many calls of flows by flows led here.
     depth: u8,
     /// How many flows were called since, by this call and by all that came of it.
@@ -62,6 +64,7 @@ impl Call {
             observer: None,
             parent: None,
             replay_of: None,
+            is_first_try: false,
             depth: 0,
             descendants: Arc::default(),
         }

@@ -98,3 +98,14 @@ pub enum RunError {
     #[error(transparent)]
     Tracker(#[from] TrackerError),
 }
+
+impl RunError {
+    /// Whether the call was rejected for what it is: its arguments, or a flow that cannot be called.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        match self {
+            Self::Arguments(_) | Self::Inactive | Self::NotRunnable => true,
+            Self::TooDeep | Self::Invalid(_) | Self::Tracker(_) => false,
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use flowtrail_tracker::{Sent, StartExecution, Tracker, TrackerError};
+use flowtrail_tracker::{RejectedCall, RejectedTool, Sent, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
 use serde_json::Value;
@@ -102,9 +102,9 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// When the call is refused; nothing was recorded then.
+    /// When the call is refused. Then nothing was recorded but, when the tracker's options ask for it, that it was rejected.
     pub async fn start(&self, mut call: Call) -> Result<Running, RunError> {
-        let admitted = self.admit(&mut call)?;
+        let admitted = self.admit_or_reject(&mut call).await?;
         self.begin(call, admitted).await
     }
 
@@ -129,10 +129,10 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// When the call is refused; nothing was recorded then. [`RunError::Tracker`] also when a flow that is written once could
+    /// When the call is refused, as [`start`](Self::start). [`RunError::Tracker`] also when a flow that is written once could
     /// not be. A flow that fails is no error here: its outcome says so.
     pub async fn run(&self, mut call: Call) -> Result<Finished, RunError> {
-        let admitted = self.admit(&mut call)?;
+        let admitted = self.admit_or_reject(&mut call).await?;
         // Who is told of nodes while they run is told of something that is there.
         if !admitted.is_brief || call.observer.is_some() {
             let runner = self.clone();
@@ -172,6 +172,44 @@ impl Runner {
         match &self.0.options.runtime {
             Some(runtime) => runtime.spawn(run),
             None => tokio::spawn(run),
+        }
+    }
+
+    /// Whether a call may run, with its arguments made whole. A call that may not because of what it is, and which no flow
+    /// made, is recorded as rejected.
+    async fn admit_or_reject(&self, call: &mut Call) -> Result<Admitted, RunError> {
+        let is_told = self.0.tracker.records_rejected() && call.is_root() && !call.is_first_try;
+        // Checking takes the arguments apart.
+        let arguments = is_told.then(|| Value::Object(call.arguments.clone()));
+        let error = match self.admit(call) {
+            Ok(admitted) => return Ok(admitted),
+            Err(error) => error,
+        };
+        if let Some(arguments) = arguments
+            && error.is_rejection()
+        {
+            self.reject(call, &arguments, &error).await;
+        }
+        Err(error)
+    }
+
+    /// Records that a call was rejected. Whoever called is answered in any case.
+    async fn reject(&self, call: &Call, arguments: &Value, error: &RunError) {
+        let rejected = RejectedCall {
+            tool: RejectedTool::Known(&call.flow),
+            source: call.source,
+            params: Sent { value: arguments, replaced: call.arguments_replaced },
+            meta: call.meta.as_ref(),
+            replay_of: call.replay_of,
+            reason: error.to_string(),
+        };
+        let written = match self.0.tracker.reject(&call.principal, &rejected) {
+            Ok(Some(written)) => written.await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
+            log::warn!("a rejected call is not recorded: {error}");
         }
     }
 

@@ -1,11 +1,15 @@
 //! Migrations, and what is said when a file is not what it should be.
 
+mod support;
+
 use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use flowtrail_store::{Store, StoreError};
+use flowtrail_store::{Command, Store, StoreError};
 use flowtrail_store_diesel::{DatabaseUrl, PostgresStore, Schema, SqliteStore};
+use flowtrail_types::lifecycle::Outcome;
+use flowtrail_types::{ErrorInfo, ErrorKind, FlowId, StatsQuery, Tally};
 
 fn url(folder: &Path) -> DatabaseUrl {
     DatabaseUrl::Sqlite(folder.join("flowtrail.db"))
@@ -131,6 +135,58 @@ fn a_person_can_read_the_history_in_the_database() {
     .unwrap();
     let readable = "SELECT started_at = '2026-01-06T12:00:00.123Z' AND id = '0198' AS value FROM history";
     assert_eq!(number(&mut conn, readable), 1);
+}
+
+/// Writes a call that was rejected, and two that were only counted, beside other executions.
+fn fill_with_rejected(store: &dyn Store) -> [Tally; 2] {
+    support::fill(store, 60);
+    let mut begun = support::start(2_000);
+    begun.is_rejected = true;
+    let failed = Outcome::Error(ErrorInfo::new(ErrorKind::InvalidInput, "orderId: is missing"));
+    let over = support::end(&begun, failed);
+    let flow = begun.flow_id;
+    let counted = Command::CountRejected { flow, at: begun.started_at };
+    let rejected = Command::record(begun, Vec::new(), over).unwrap().unwrap();
+    store.executions().commit(&[rejected, counted.clone(), counted]).unwrap();
+    let tallies = rejected_and_all(store, flow);
+    assert!(tallies.iter().all(|tally| (tally.rejected, tally.unrecorded) == (1, 2)), "{tallies:?}");
+    tallies
+}
+
+fn rejected_and_all(store: &dyn Store, flow: FlowId) -> [Tally; 2] {
+    [StatsQuery::of_flow(flow), StatsQuery::of_all()].map(|query| store.executions().tally(&query).unwrap())
+}
+
+const REJECTED: &str = "SELECT CAST(rejected * 1000 + error AS BIGINT) AS value FROM history_stats \
+                        WHERE period = 'all' ORDER BY fulfilled DESC LIMIT 1";
+
+#[test]
+fn counting_anew_keeps_what_no_row_tells_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    let store = SqliteStore::open(&url).unwrap();
+    let before = fill_with_rejected(&store);
+    drop(store);
+    assert_eq!(number(&mut raw(&url), REJECTED), 3_000 + before[1].error - 1);
+    raw(&url).batch_execute("INSERT INTO recount_wanted (id) VALUES (1)").unwrap();
+    let store = SqliteStore::open(&url).unwrap();
+    assert_eq!(number(&mut raw(&url), "SELECT count(*) AS value FROM recount_wanted"), 0, "it was counted");
+    assert_eq!(rejected_and_all(&store, support::start(2_000).flow_id), before);
+}
+
+#[test]
+fn counting_anew_keeps_what_no_row_tells_of_in_postgres() {
+    let Some(database) = flowtrail_store_diesel::testing::test_database() else { return };
+    let url: DatabaseUrl = database.url().parse().unwrap();
+    let store = PostgresStore::open(&url).unwrap();
+    let before = fill_with_rejected(&store);
+    drop(store);
+    let mut raw = PgConnection::establish(database.url()).unwrap();
+    let told = diesel::sql_query(REJECTED).get_result::<Number>(&mut raw).unwrap().value;
+    assert_eq!(told, 3_000 + before[1].error - 1);
+    raw.batch_execute("INSERT INTO recount_wanted (id) VALUES (1)").unwrap();
+    let store = PostgresStore::open(&url).unwrap();
+    assert_eq!(rejected_and_all(&store, support::start(2_000).flow_id), before);
 }
 
 #[test]

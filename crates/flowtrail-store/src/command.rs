@@ -60,6 +60,13 @@ pub enum Command {
         /// When.
         at: OffsetDateTime,
     },
+    /// A call was rejected, and is counted without being recorded.
+    CountRejected {
+        /// The flow that was called.
+        flow: FlowId,
+        /// When.
+        at: OffsetDateTime,
+    },
 }
 
 impl Command {
@@ -102,7 +109,9 @@ impl Command {
     pub fn stamp(&mut self, now: OffsetDateTime) {
         match self {
             Self::Start(start) => start.recorded_at = now,
-            Self::Append { at, .. } | Self::RequestCancel { at, .. } => *at = now,
+            Self::Append { at, .. } | Self::RequestCancel { at, .. } | Self::CountRejected { at, .. } => {
+                *at = now
+            }
             Self::End { end, .. } => end.recorded_at = now,
             Self::HandOver { handover, .. } => handover.at = now,
             Self::Record { start, end, .. } => match &mut start.import {
@@ -112,15 +121,16 @@ impl Command {
         }
     }
 
-    /// The execution that it is about.
+    /// The execution that it is about, if it is about one.
     #[must_use]
-    pub fn execution(&self) -> ExecutionId {
+    pub fn execution(&self) -> Option<ExecutionId> {
         match self {
-            Self::Start(start) | Self::Record { start, .. } => start.id,
+            Self::Start(start) | Self::Record { start, .. } => Some(start.id),
             Self::Append { execution, .. }
             | Self::End { execution, .. }
             | Self::HandOver { execution, .. }
-            | Self::RequestCancel { execution, .. } => *execution,
+            | Self::RequestCancel { execution, .. } => Some(*execution),
+            Self::CountRejected { .. } => None,
         }
     }
 }
@@ -176,6 +186,9 @@ pub struct NewExecution {
     pub old_digest: Option<Digest>,
     /// What is special about one that is restored from an export.
     pub import: Option<Import>,
+    /// Whether it is a call that was rejected before it ran, which statistics count by itself. Only of one that is recorded
+    /// at once.
+    pub is_rejected: bool,
 }
 
 /// An execution that was recorded before, here or elsewhere, and is restored as it was.

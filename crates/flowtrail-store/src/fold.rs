@@ -74,7 +74,7 @@ pub fn executions_to_read(batch: &[Command], trust_fresh_ids: bool) -> Vec<Execu
             Command::Start(start) | Command::Record { start, .. } if trust_fresh_ids && start.id_is_fresh => {
                 fresh.insert(start.id);
             }
-            other => ids.push(other.execution()),
+            other => ids.extend(other.execution()),
         }
     }
     ids.retain(|id| !fresh.contains(id));
@@ -92,7 +92,10 @@ pub fn nodes_to_read(batch: &[Command], known: &HashMap<ExecutionId, Known>) -> 
             Command::Append { execution, nodes, .. } => (*execution, nodes),
             Command::End { execution, end } => (*execution, &end.running),
             Command::HandOver { execution, handover } => (*execution, &handover.nodes),
-            Command::Start(_) | Command::Record { .. } | Command::RequestCancel { .. } => continue,
+            Command::Start(_)
+            | Command::Record { .. }
+            | Command::RequestCancel { .. }
+            | Command::CountRejected { .. } => continue,
         };
         if known.contains_key(&execution) {
             wanted.extend(nodes.iter().map(|node| (execution, node.seq)));
@@ -218,6 +221,10 @@ impl<'a> Fold<'a> {
             Command::HandOver { execution, handover } => self.hand_over(*execution, handover),
             Command::Record { start, end, packed } => self.start(start, Some(end), Some(packed)),
             Command::RequestCancel { execution, at } => self.request_cancel(*execution, *at),
+            Command::CountRejected { flow, at } => {
+                change_of(&mut self.writes.changes, *flow, *at).tally.unrecorded += 1;
+                Ok(Applied::Written)
+            }
         }
     }
 
@@ -238,7 +245,12 @@ impl<'a> Fold<'a> {
         let ending = end.map(|end| Ending::new(start.started_at, end));
         let status = end.map_or(ExecutionStatus::Pending, |end| end.outcome.status());
         let change = change_of(&mut self.writes.changes, start.flow_id, start.started_at);
-        change.tally.add(status, ending.map(|ending| ending.duration_us), packed.map_or(0, size_of), 1);
+        let bytes = packed.map_or(0, size_of);
+        if start.is_rejected {
+            change.tally.add_rejected(bytes, 1);
+        } else {
+            change.tally.add(status, ending.map(|ending| ending.duration_us), bytes, 1);
+        }
         // Lists show what was recorded until then, and the clock of another server may have been ahead.
         let recorded_at = start.import.map_or(start.recorded_at, |import| import.at.max(start.recorded_at));
         change.last_recorded_at = change.last_recorded_at.max(Some(recorded_at));

@@ -67,8 +67,8 @@ pub use recorder::RecorderLimits;
 pub use sent::Sent;
 pub use service::{
     AuditPage, Difference, ExecutionAct, ExecutionPage, FinishedExecution, FinishedNode, FlowAct, FlowChange,
-    ImportCounts, Keep, Mark, NewKey, NewToken, Points, Really, Recorded, ReportedEnd, Restored,
-    RestoredNode, RulesMark, Session, StatsPoint, StatsRange, UpstreamTool, Walk,
+    ImportCounts, Keep, Mark, NewKey, NewToken, Points, Really, Recorded, RejectedCall, RejectedTool,
+    ReportedEnd, Restored, RestoredNode, RulesMark, Session, StatsPoint, StatsRange, UpstreamTool, Walk,
 };
 pub use start::StartExecution;
 pub use tracker::{Options, Tracker};

@@ -67,6 +67,7 @@ pub(crate) struct Counters {
     flushes: Histogram,
     started: [AtomicU64; Source::ALL.len()],
     ended: [AtomicU64; ExecutionStatus::ALL.len()],
+    rejected: AtomicU64,
     pruned: AtomicU64,
 }
 
@@ -78,6 +79,7 @@ impl Default for Counters {
             flushes: Histogram::new(TIMES),
             started: Default::default(),
             ended: Default::default(),
+            rejected: AtomicU64::new(0),
             pruned: AtomicU64::new(0),
         }
     }
@@ -91,6 +93,10 @@ impl Counters {
         self.commits.add(took.as_secs_f64());
         for (command, outcome) in commands.iter().zip(outcomes) {
             if *outcome != Ok(Applied::Written) {
+                continue;
+            }
+            if is_rejected(command) {
+                self.rejected.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
             if let Command::Start(start) | Command::Record { start, .. } = command {
@@ -110,6 +116,14 @@ impl Counters {
     /// Retention or a prune took so many executions away.
     pub(crate) fn pruned(&self, count: u64) {
         self.pruned.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+fn is_rejected(command: &Command) -> bool {
+    match command {
+        Command::CountRejected { .. } => true,
+        Command::Record { start, .. } => start.is_rejected,
+        _ => false,
     }
 }
 
@@ -142,6 +156,8 @@ pub struct Measures {
     pub started: Vec<(Source, u64)>,
     /// How many ended, by how.
     pub ended: Vec<(ExecutionStatus, u64)>,
+    /// How many calls were rejected before they ran; 0 unless that is recorded.
+    pub rejected: u64,
     /// How many executions were taken away by retention rules and prunes.
     pub pruned: u64,
     /// The connections to the database for reading, if there are any.
@@ -163,6 +179,7 @@ impl Tracker {
             flushes: counters.flushes.read(),
             started: read(&counters.started, Source::ALL),
             ended: read(&counters.ended, ExecutionStatus::ALL),
+            rejected: counters.rejected.load(Ordering::Relaxed),
             pruned: counters.pruned.load(Ordering::Relaxed),
             pool: inner.store.upkeep().pool(),
         }

@@ -22,7 +22,7 @@ use crate::housekeeping::Housekeeper;
 use crate::measures::Counters;
 use crate::recorder::{Patience, Recorder, RecorderLimits};
 use crate::running::Running;
-use crate::service::{Catalog, Known};
+use crate::service::{Catalog, Known, Rejections};
 use crate::upkeep::{Progress, UpkeepSignal, UpkeepThread};
 use crate::{Ack, ExecutionHandle, Redactor, StartExecution, TrackerError};
 
@@ -47,6 +47,9 @@ pub struct Options {
     pub retention: Retention,
     /// The most bytes that the database may take on disk: the oldest executions are deleted to stay below it.
     pub max_disk: Option<u64>,
+    /// Whether calls are recorded that are rejected before they run: of unknown or inactive tools, or with arguments that the
+    /// flow does not take. Off by default.
+    pub record_rejected: bool,
     /// Whether this process takes part in the upkeep: retention, packing, giving back space. Of all that share a database
     /// one at a time does it. On by default.
     pub upkeep: bool,
@@ -65,6 +68,7 @@ impl Default for Options {
             housekeeping: Some(Duration::from_millis(200)),
             retention: Retention::default(),
             max_disk: None,
+            record_rejected: false,
             upkeep: true,
         }
     }
@@ -98,6 +102,8 @@ pub(crate) struct Inner {
     pub(crate) seen_changes: Mutex<Option<i64>>,
     pub(crate) retention: Retention,
     pub(crate) max_disk: Option<u64>,
+    /// Present when rejected calls are recorded.
+    pub(crate) rejections: Option<Rejections>,
     pub(crate) progress: Mutex<Progress>,
     pub(crate) upkeep_signal: UpkeepSignal,
     pub(crate) changes: broadcast::Sender<Changed>,
@@ -155,6 +161,7 @@ impl Tracker {
             seen_changes: Mutex::default(),
             retention: options.retention,
             max_disk: options.max_disk,
+            rejections: options.record_rejected.then(Rejections::default),
             progress: Mutex::default(),
             upkeep_signal: UpkeepSignal::default(),
             changes,
@@ -395,6 +402,7 @@ impl Inner {
             capture: marks,
             digest,
             import: None,
+            is_rejected: false,
             old_digest,
         })
     }

@@ -16,11 +16,15 @@ pub struct Tally {
     pub error: i64,
     /// Aborted ones.
     pub aborted: i64,
-    /// The sum of the durations of those that ended, in microseconds.
+    /// Calls among the failed ones that were rejected before they ran.
+    pub rejected: i64,
+    /// Rejected calls that were counted and not recorded: no execution stands for them.
+    pub unrecorded: i64,
+    /// The sum of the durations of those that ran and ended, in microseconds.
     pub duration_us: i64,
     /// What their data takes, in bytes as they are stored.
     pub bytes: i64,
-    /// How long those took that ended.
+    /// How long those took that ran and ended.
     pub durations: Durations,
 }
 
@@ -40,18 +44,26 @@ impl Tally {
         }
     }
 
+    /// Counts a call that was rejected, `times` times: a failed execution that took no time.
+    pub fn add_rejected(&mut self, bytes: i64, times: i64) {
+        self.add(ExecutionStatus::Error, None, bytes, times);
+        self.rejected += times;
+    }
+
     /// Adds all of another one, `times` times; `-1` takes it away.
     pub fn merge(&mut self, other: &Self, times: i64) {
         self.pending += other.pending * times;
         self.fulfilled += other.fulfilled * times;
         self.error += other.error * times;
         self.aborted += other.aborted * times;
+        self.rejected += other.rejected * times;
+        self.unrecorded += other.unrecorded * times;
         self.duration_us += other.duration_us * times;
         self.bytes += other.bytes * times;
         self.durations.merge(&other.durations, times);
     }
 
-    /// How many there are.
+    /// How many there are, rejected ones too.
     #[must_use]
     pub fn total(&self) -> i64 {
         self.pending + self.fulfilled + self.error + self.aborted
@@ -159,8 +171,9 @@ impl Step {
     }
 }
 
-/// The figures that are told of executions. Durations in milliseconds, over all that ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The figures that are told of executions. Durations in milliseconds, over all that ended. Rejected calls never ran: they
+/// are counted by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
     /// How many there are.
@@ -173,6 +186,8 @@ pub struct Statistics {
     pub error: u64,
     /// Stopped.
     pub aborted: u64,
+    /// Calls that were rejected before they ran, also those that were not recorded. In none of the other numbers.
+    pub rejected: u64,
     /// Fulfilled among fulfilled and failed, 0 to 1; null without either.
     pub success_rate: Option<f64>,
     /// The mean.
@@ -193,18 +208,20 @@ impl Statistics {
     #[must_use]
     pub fn new(tally: &Tally, last_execution_at: Option<OffsetDateTime>) -> Self {
         let count = |value: i64| u64::try_from(value).unwrap_or(0);
-        let ended = tally.total() - tally.pending;
-        let judged = tally.fulfilled + tally.error;
+        let error = tally.error - tally.rejected;
+        let ended = tally.fulfilled + error + tally.aborted;
+        let judged = tally.fulfilled + error;
         #[expect(clippy::cast_precision_loss, reason = "shown with few digits")]
         let ratio = |a: i64, b: i64| (b > 0).then(|| a as f64 / b as f64);
         let millis = |micros: f64| micros.round() / 1_000.0;
         let quantile = |share| tally.durations.quantile(share).map(millis);
         Self {
-            total: count(tally.total()),
+            total: count(tally.pending + ended),
             pending: count(tally.pending),
             fulfilled: count(tally.fulfilled),
-            error: count(tally.error),
+            error: count(error),
             aborted: count(tally.aborted),
+            rejected: count(tally.rejected + tally.unrecorded),
             success_rate: ratio(tally.fulfilled, judged),
             avg_duration: ratio(tally.duration_us, ended).map(millis),
             p50_duration: quantile(0.5),
@@ -258,5 +275,20 @@ mod tests {
         assert_eq!((told.success_rate, told.avg_duration), (Some(0.5), Some(4.0)));
         tally.merge(&tally.clone(), -1);
         assert_eq!(tally, Tally::default());
+    }
+
+    #[test]
+    fn rejected_calls_change_no_other_figure() {
+        let mut tally = Tally::default();
+        tally.add(ExecutionStatus::Fulfilled, Some(2_000), 10, 1);
+        tally.add(ExecutionStatus::Error, Some(4_000), 10, 1);
+        let without = Statistics::new(&tally, None);
+        tally.add_rejected(10, 3);
+        tally.unrecorded += 4;
+        assert_eq!(tally.total(), 5, "rows");
+        assert_eq!(Statistics::new(&tally, None), Statistics { rejected: 7, ..without });
+        tally.add_rejected(10, -3);
+        tally.unrecorded -= 4;
+        assert_eq!(Statistics::new(&tally, None), without);
     }
 }

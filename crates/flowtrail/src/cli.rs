@@ -32,14 +32,16 @@ pub struct Cli {
 /// The arguments with `--flag true` written as `--flag=true`, for flags that may also stand alone: else a command that
 /// follows one would be taken for its value.
 pub fn joined_flags(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    const ALONE: &str = "--allow-private-addresses";
+    const ALONE: [&str; 2] = ["--allow-private-addresses", "--record-rejected"];
     let mut joined: Vec<OsString> = Vec::new();
     // What follows is somebody else's command line.
     let mut is_ours = true;
     for argument in arguments {
         is_ours &= argument != "--";
         match joined.last_mut().filter(|_| is_ours) {
-            Some(last) if last == ALONE && (argument == "true" || argument == "false") => {
+            Some(last)
+                if ALONE.iter().any(|flag| last == flag) && (argument == "true" || argument == "false") =>
+            {
                 last.push("=");
                 last.push(argument);
             }

@@ -88,6 +88,17 @@ pub struct Settings {
         global = true
     )]
     pub allow_private_addresses: Option<bool>,
+    /// Whether calls are recorded that are rejected: of unknown or inactive tools, or with wrong arguments [default: false]
+    #[arg(
+        long,
+        env = "FLOWTRAIL_RECORD_REJECTED",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        global = true
+    )]
+    pub record_rejected: Option<bool>,
     /// Values for `{{ secrets.NAME }}` in flows; in the environment FLOWTRAIL_SECRET_NAME.
     #[arg(skip)]
     #[serde(default)]
@@ -224,6 +235,8 @@ pub struct Config {
     pub rate_limit: Option<NonZeroU32>,
     /// Whether flows may call private and loopback addresses.
     pub allow_private_addresses: bool,
+    /// Whether calls are recorded that are rejected before they run.
+    pub record_rejected: bool,
     /// The most bytes that the database may take on disk.
     pub max_disk: Option<u64>,
     /// Which executions are kept of flows that have no rules of their own.
@@ -314,6 +327,7 @@ impl Config {
                 .allow_private_addresses
                 .or(written.allow_private_addresses)
                 .unwrap_or(false),
+            record_rejected: given.record_rejected.or(written.record_rejected).unwrap_or(false),
             max_disk: max_disk.map(|size| size.0),
             retention: Retention {
                 max_count: given.retention_count.or(written.retention_count),

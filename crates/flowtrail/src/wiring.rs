@@ -125,6 +125,7 @@ pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker,
         upkeep: matches!(access, Access::Serve { .. }),
         retention: config.retention,
         max_disk: config.max_disk,
+        record_rejected: config.record_rejected,
         ..Options::default()
     };
     let tracker = Tracker::with_options(store, options)?;

@@ -107,7 +107,8 @@ pub(super) fn finished() -> Value {
 
 pub(super) fn figures() -> Value {
     json!({
-        "total": 3, "pending": 0, "fulfilled": 2, "error": 1, "aborted": 0, "successRate": 0.6666666666666666,
+        "total": 3, "pending": 0, "fulfilled": 2, "error": 1, "aborted": 0, "rejected": 0,
+        "successRate": 0.6666666666666666,
         "avgDuration": 12.5, "p50Duration": 12.1, "p95Duration": 14.8, "p99Duration": 14.8,
         "lastExecutionAt": "2026-01-06T12:00:00.000Z",
     })

@@ -151,6 +151,13 @@ fn write_measures(text: &mut String, measures: &Measures) -> fmt::Result {
     single(text, "event_listeners", "gauge", "Clients that listen to events", measures.listeners)?;
     single(
         text,
+        "rejected_calls_total",
+        "counter",
+        "Calls that were rejected before they ran, when that is recorded",
+        measures.rejected,
+    )?;
+    single(
+        text,
         "pruned_executions_total",
         "counter",
         "Executions taken away by retention and prunes",

@@ -185,6 +185,8 @@ export class FlowtrailStats extends Connected {
       ['p50 duration', timeOf(now.p50Duration), change(now.p50Duration, before.p50Duration), -1, series.points.map(({ p50Duration }) => p50Duration)],
       ['p95 duration', timeOf(now.p95Duration), change(now.p95Duration, before.p95Duration), -1, series.points.map(({ p95Duration }) => p95Duration)],
     ];
+    // Only servers that record rejected calls count any.
+    if (now.rejected > 0) figures.push(['Rejected calls', count(now.rejected), change(now.rejected, before.rejected), -1, series.points.map(({ rejected }) => rejected)]);
     return html`<div class="figures">
       ${figures.map(([says, value, changed, better, spark]) => {
         const judged = changed === undefined || better === 0 || changed.by === 0 ? 'muted' : Math.sign(changed.by) === better ? 'better' : 'worse';

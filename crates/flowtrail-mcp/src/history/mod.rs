@@ -13,26 +13,25 @@ use serde_json::Value;
 
 use crate::answer;
 
-pub(crate) use questions::tools;
+pub(crate) use questions::{Question, question, tools};
 pub(crate) use resource::{listed, read, templates};
 
 /// What Flowtrail's own tools begin with. No flow's name does.
 pub(crate) const PREFIX: &str = "flowtrail_";
 
-/// Answers a question, if there is one of this name. What is wrong with it is for the model to read.
+/// Answers a question. What is wrong with it is for the model to read.
 pub(crate) async fn ask(
+    question: &'static Question,
     tracker: &Tracker,
     principal: Principal,
-    name: &str,
     arguments: JsonObject,
-) -> Option<CallToolResult> {
-    let question = questions::named(name)?;
+) -> CallToolResult {
     let tracker = tracker.clone();
     let asked = tokio::task::spawn_blocking(move || {
         let mut arguments = arguments::Arguments::new(arguments);
         (question.ask)(&tracker, &principal, &mut arguments)
     });
-    Some(match asked.await {
+    match asked.await {
         Ok(Ok(value)) => {
             let mut result = CallToolResult::success(vec![ContentBlock::text(value.to_string())]);
             result.structured_content = Some(value);
@@ -43,7 +42,7 @@ pub(crate) async fn ask(
             log::error!("a question about the history broke off: {error}");
             answer::failure("something went wrong inside Flowtrail")
         }
-    })
+    }
 }
 
 /// A tool's failure, in words that a model can act on.

@@ -12,7 +12,7 @@ use super::arguments::Arguments;
 use super::{in_words, json as written, tool};
 
 /// A question, and how it is answered.
-pub(super) struct Question {
+pub(crate) struct Question {
     name: &'static str,
     title: &'static str,
     description: &'static str,
@@ -44,7 +44,8 @@ static QUESTIONS: [Question; 3] = [
         name: "flowtrail_get_stats",
         title: "Get statistics",
         description: "Counts executions by status, with the success rate (0 to 1), and the average, median, 95th and 99th \
-            percentile of their durations in milliseconds: of one flow, or of all that you may see.",
+            percentile of their durations in milliseconds: of one flow, or of all that you may see. Calls that were rejected \
+            before they ran are counted by themselves.",
         input: stats_schema,
         ask: stats,
     },
@@ -58,7 +59,7 @@ pub(crate) fn tools() -> impl Iterator<Item = Tool> {
 }
 
 /// The question of this name.
-pub(super) fn named(name: &str) -> Option<&'static Question> {
+pub(crate) fn question(name: &str) -> Option<&'static Question> {
     QUESTIONS.iter().find(|question| question.name == name)
 }
 

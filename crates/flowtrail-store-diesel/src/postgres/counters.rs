@@ -30,6 +30,9 @@ struct Columns<'a> {
     removed_bytes: Vec<i64>,
     removed_durations: Vec<&'a [u8]>,
     last_recorded_at: Vec<Option<At>>,
+    rejected: Vec<i64>,
+    unrecorded: Vec<i64>,
+    removed_rejected: Vec<i64>,
 }
 
 statement! {
@@ -39,7 +42,7 @@ statement! {
     }
     "INSERT INTO flow_stats (flow_id, period, bucket, slot, pending, fulfilled, error, aborted, duration_us, \
      bytes, durations, removed_fulfilled, removed_error, removed_aborted, removed_duration_us, removed_bytes, \
-     removed_durations, last_recorded_at) SELECT * FROM unnest(" [rows.flow_id: Array<Uuid>],
+     removed_durations, last_recorded_at, rejected, unrecorded, removed_rejected) SELECT * FROM unnest(" [rows.flow_id: Array<Uuid>],
     "::uuid[], " [rows.period: Array<Text>],
     "::text[], " [rows.bucket: Array<Timestamptz>],
     "::timestamptz[], " [rows.slot: Array<Integer>],
@@ -57,13 +60,17 @@ statement! {
     "::int8[], " [rows.removed_bytes: Array<BigInt>],
     "::int8[], " [rows.removed_durations: Array<Binary>],
     "::bytea[], " [rows.last_recorded_at: Array<Nullable<Timestamptz>>],
-    "::timestamptz[]) ON CONFLICT (flow_id, period, bucket, slot) DO UPDATE SET pending = excluded.pending, \
+    "::timestamptz[], " [rows.rejected: Array<BigInt>],
+    "::int8[], " [rows.unrecorded: Array<BigInt>],
+    "::int8[], " [rows.removed_rejected: Array<BigInt>],
+    "::int8[]) ON CONFLICT (flow_id, period, bucket, slot) DO UPDATE SET pending = excluded.pending, \
      fulfilled = excluded.fulfilled, error = excluded.error, aborted = excluded.aborted, duration_us = \
      excluded.duration_us, bytes = excluded.bytes, durations = excluded.durations, removed_fulfilled = \
      excluded.removed_fulfilled, removed_error = excluded.removed_error, removed_aborted = \
      excluded.removed_aborted, removed_duration_us = excluded.removed_duration_us, removed_bytes = \
      excluded.removed_bytes, removed_durations = excluded.removed_durations, last_recorded_at = \
-     excluded.last_recorded_at"
+     excluded.last_recorded_at, rejected = excluded.rejected, unrecorded = excluded.unrecorded, \
+     removed_rejected = excluded.removed_rejected"
 }
 
 /// Writes rows over whatever was there.
@@ -90,6 +97,9 @@ pub(super) fn put_statistics(conn: &mut Conn, rows: &[StatsRow]) -> Result<(), W
             columns.removed_bytes.push(row.removed_bytes);
             columns.removed_durations.push(&row.removed_durations);
             columns.last_recorded_at.push(row.last_recorded_at);
+            columns.rejected.push(row.rejected);
+            columns.unrecorded.push(row.unrecorded);
+            columns.removed_rejected.push(row.removed_rejected);
         }
         PutRows { rows: &columns, _borrowed: PhantomData }.execute(conn)?;
     }

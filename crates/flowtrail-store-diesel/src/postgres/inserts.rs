@@ -42,6 +42,7 @@ struct Narrow<'a> {
     written: Vec<i64>,
     lease_us: Vec<Option<i64>>,
     imported_at: Vec<Option<At>>,
+    rejected: Vec<bool>,
 }
 
 /// The columns of their payloads.
@@ -65,7 +66,8 @@ statement! {
     "INSERT INTO executions (id, flow_id, flow_name, flow_tool_name, flow_version, user_id, source, \
      status, inferred, started_at, ended_at, duration_us, deadline_at, instance_id, cancel_requested, \
      preview, error_summary, failed_node_id, parent_id, replay_of, capture_policy, digest, end_digest, \
-     created_at, updated_at, bytes, packed, written, lease_us, imported_at) SELECT * FROM unnest(" [rows.id: Array<Uuid>],
+     created_at, updated_at, bytes, packed, written, lease_us, imported_at, rejected) \
+     SELECT * FROM unnest(" [rows.id: Array<Uuid>],
     "::uuid[], " [rows.flow_id: Array<Uuid>],
     "::uuid[], " [rows.flow_name: Array<Text>],
     "::text[], " [rows.flow_tool_name: Array<Nullable<Text>>],
@@ -95,7 +97,8 @@ statement! {
     "::bool[], " [rows.written: Array<BigInt>],
     "::int8[], " [rows.lease_us: Array<Nullable<BigInt>>],
     "::int8[], " [rows.imported_at: Array<Nullable<Timestamptz>>],
-    "::timestamptz[])"
+    "::timestamptz[], " [rows.rejected: Array<Bool>],
+    "::bool[])"
 }
 
 statement! {
@@ -164,6 +167,7 @@ impl<'a> Narrow<'a> {
             columns.written.push(row.written);
             columns.lease_us.push(row.lease_us);
             columns.imported_at.push(row.imported_at);
+            columns.rejected.push(row.rejected);
         }
         columns
     }

@@ -368,14 +368,11 @@ fn activity(conn: &mut Conn, flow: FlowId, now: OffsetDateTime) -> Result<FlowAc
     let first_hour = Step::Hour.begin(now) - time::Duration::hours(23);
     let runs_last_day = statistics::runs_since(conn, Id(*flow.as_uuid()), first_hour);
     let counts = statistics::status_counts(conn, &StatsScope::Flows(vec![flow]))?;
-    let ended = counts.fulfilled + counts.error;
-    #[expect(clippy::cast_precision_loss, reason = "a rate of less than 2^53 executions")]
-    let success_rate = (ended > 0).then(|| counts.fulfilled as f64 / ended as f64);
     Ok(FlowActivity {
         last_execution_at: newest.first().map(|summary| summary.started_at),
         last_statuses: newest.into_iter().map(|summary| summary.status).collect(),
         runs_last_day: u64::try_from(runs_last_day.map_err(backend::translate)?).unwrap_or(0),
-        success_rate,
+        success_rate: counts.success_rate(),
     })
 }
 

@@ -132,6 +132,7 @@ diesel::table! {
         written -> BigInt,
         lease_us -> Nullable<BigInt>,
         imported_at -> Nullable<AtSql>,
+        rejected -> Bool,
     }
 }
 
@@ -211,6 +212,9 @@ diesel::table! {
         removed_bytes -> BigInt,
         removed_durations -> Binary,
         last_recorded_at -> Nullable<AtSql>,
+        rejected -> BigInt,
+        unrecorded -> BigInt,
+        removed_rejected -> BigInt,
     }
 }
 
@@ -235,6 +239,7 @@ diesel::table! {
         edge_duration_us -> BigInt,
         edge_bytes -> BigInt,
         edge_durations -> Binary,
+        edge_rejected -> BigInt,
     }
 }
 
@@ -250,6 +255,7 @@ diesel::table! {
         duration_us -> BigInt,
         bytes -> BigInt,
         durations -> Binary,
+        rejected -> BigInt,
     }
 }
 

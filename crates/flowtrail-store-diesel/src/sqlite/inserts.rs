@@ -17,7 +17,7 @@ statement! {
     "INSERT INTO executions (id, flow_id, flow_name, flow_tool_name, flow_version, user_id, source, status, \
      inferred, started_at, ended_at, duration_us, deadline_at, instance_id, cancel_requested, preview, \
      error_summary, failed_node_id, parent_id, replay_of, capture_policy, digest, end_digest, created_at, \
-     updated_at, bytes, packed, written, lease_us, imported_at) VALUES (" [row.id: IdSql],
+     updated_at, bytes, packed, written, lease_us, imported_at, rejected) VALUES (" [row.id: IdSql],
     ", " [row.flow_id: IdSql],
     ", " [row.flow_name: Text],
     ", " [row.flow_tool_name: Nullable<Text>],
@@ -47,6 +47,7 @@ statement! {
     ", " [row.written: BigInt],
     ", " [row.lease_us: Nullable<BigInt>],
     ", " [row.imported_at: Nullable<AtSql>],
+    ", " [row.rejected: Bool],
     ")"
 }
 

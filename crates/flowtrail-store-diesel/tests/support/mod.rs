@@ -79,6 +79,7 @@ pub(crate) fn start(number: u64) -> NewExecution {
         capture: CaptureMarks::new(),
         digest: Digest::of(&[&number.to_le_bytes()]),
         import: None,
+        is_rejected: false,
         old_digest: None,
     }
 }

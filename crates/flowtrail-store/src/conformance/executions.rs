@@ -383,10 +383,16 @@ pub fn counters_follow_every_change(store: &dyn Store) {
             end_command(3, Told::Reported, Outcome::Aborted(None)),
         ],
     );
-    assert_eq!(counts(Some(flow_id(1))), StatusCounts { pending: 0, fulfilled: 1, error: 1, aborted: 1 });
+    assert_eq!(
+        counts(Some(flow_id(1))),
+        StatusCounts { pending: 0, fulfilled: 1, error: 1, aborted: 1, rejected: 0 }
+    );
     apply(store, end_command(2, Told::Reported, Outcome::Fulfilled)).unwrap();
-    assert_eq!(counts(Some(flow_id(1))), StatusCounts { pending: 0, fulfilled: 2, error: 0, aborted: 1 });
-    assert_eq!(counts(None), StatusCounts { pending: 1, fulfilled: 2, error: 0, aborted: 1 });
+    assert_eq!(
+        counts(Some(flow_id(1))),
+        StatusCounts { pending: 0, fulfilled: 2, error: 0, aborted: 1, rejected: 0 }
+    );
+    assert_eq!(counts(None), StatusCounts { pending: 1, fulfilled: 2, error: 0, aborted: 1, rejected: 0 });
     assert_eq!(counts(Some(flow_id(9))), StatusCounts::default());
 }
 

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    ApiKey, AuditAction, AuditEntry, AuditQuery, ExecutionStatus, Flow, FlowId, FlowKind, FlowQuery,
-    FlowSummary, InstanceId, KeyId, Page, PageRequest, Token, TokenKind, UserId,
+    ApiKey, AuditAction, AuditEntry, AuditQuery, ErrorInfo, ErrorKind, ExecutionStatus, Flow, FlowId,
+    FlowKind, FlowQuery, FlowSummary, InstanceId, KeyId, Page, PageRequest, Token, TokenKind, UserId,
 };
 use time::Duration;
 use uuid::Uuid;
 
-use super::build::{OWNER, T0, apply, at, end_command, flow, flow_id, owner, read, start, start_command};
-use crate::{Command, KeyHash, Store, StoreError};
+use super::build::{
+    OWNER, T0, apply, at, end, end_command, flow, flow_id, owner, read, start, start_command,
+};
+use crate::{Command, KeyHash, NewExecution, Store, StoreError};
 
 /// A flow is read back as it was added, and each of its definitions stays.
 pub fn flows_are_kept_with_their_versions(store: &dyn Store) {
@@ -114,6 +116,11 @@ pub fn flows_are_listed_with_their_activity(store: &dyn Store) {
         apply(store, Command::Start(Box::new(begun))).unwrap();
     }
     apply(store, end_command(24, Told::Reported, Outcome::Fulfilled)).unwrap();
+    // A rejected call is an execution, but no run that could have gone well.
+    let rejected = NewExecution { is_rejected: true, ..start(25) };
+    let failed = Outcome::Error(ErrorInfo::new(ErrorKind::InvalidInput, "orderId: is missing"));
+    apply(store, Command::record(rejected, Vec::new(), end(Told::Reported, failed)).unwrap().unwrap())
+        .unwrap();
     let page = list(store, &FlowQuery::default());
     let names: Vec<&str> = page.items.iter().map(|flow| flow.name.as_str()).collect();
     assert_eq!(names, ["Flow 1", "Flow 2", "Größe"]);

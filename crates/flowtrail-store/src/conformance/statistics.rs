@@ -22,6 +22,8 @@ use crate::{Applied, Command, EndedQuery, NewPrune, Store};
 enum Operation {
     Start { flow: usize, minute: i64 },
     Record { flow: usize, minute: i64, millis: i64, outcome: u8 },
+    Reject { flow: usize, minute: i64 },
+    CountRejected { flow: usize, minute: i64 },
     End { which: usize, millis: i64, outcome: u8, is_inferred: bool },
     Delete { which: usize },
     Prune { flow: usize, below: Option<usize> },
@@ -33,9 +35,12 @@ enum Operation {
 fn operation() -> impl Strategy<Value = Operation> {
     // Four days, so that hours and days at the edges and in between are met.
     let minute = 0..4 * 24 * 60i64;
+    let of_flow = (0..2usize, minute.clone());
     let millis = prop_oneof![0..5i64, 0..100_000i64];
     prop_oneof![
-        3 => (0..2usize, minute.clone()).prop_map(|(flow, minute)| Operation::Start { flow, minute }),
+        3 => of_flow.clone().prop_map(|(flow, minute)| Operation::Start { flow, minute }),
+        2 => of_flow.clone().prop_map(|(flow, minute)| Operation::Reject { flow, minute }),
+        1 => of_flow.prop_map(|(flow, minute)| Operation::CountRejected { flow, minute }),
         6 => (0..2usize, minute, millis.clone(), 0..3u8).prop_map(|(flow, minute, millis, outcome)| {
             Operation::Record { flow, minute, millis, outcome }
         }),
@@ -71,8 +76,12 @@ struct Known {
     status: ExecutionStatus,
     is_inferred: bool,
     duration_us: Option<i64>,
+    is_rejected: bool,
     is_gone: bool,
 }
+
+/// What was counted by hour without being recorded.
+type Unrecorded = BTreeMap<OffsetDateTime, i64>;
 
 /// Numbers are never used twice, so that every case has flows and executions of its own.
 static CASE: AtomicU64 = AtomicU64::new(1);
@@ -82,6 +91,9 @@ struct Case<'a> {
     flows: [FlowId; 2],
     next: u64,
     known: Vec<Known>,
+    unrecorded: [Unrecorded; 2],
+    /// What earlier cases have counted: nothing takes that away.
+    unrecorded_before: Unrecorded,
     clock: OffsetDateTime,
 }
 
@@ -92,9 +104,16 @@ pub fn statistics_equal_a_recount_and_a_log(store: &dyn Store) {
         let case = CASE.fetch_add(1, Ordering::Relaxed);
         let flow =
             |number: u64| FlowId::from_uuid(Uuid::from_u128(u128::from(0xCA5E_0000 + case * 2 + number)));
-        let mut case =
-            Case { store, flows: [flow(0), flow(1)], next: case << 20, known: Vec::new(), clock: T0 };
-        empty(store);
+        let unrecorded_before = empty(store);
+        let mut case = Case {
+            store,
+            flows: [flow(0), flow(1)],
+            next: case << 20,
+            known: Vec::new(),
+            unrecorded: Default::default(),
+            unrecorded_before,
+            clock: T0,
+        };
         for operation in &operations {
             case.apply(operation);
             case.check()?;
@@ -107,8 +126,9 @@ pub fn statistics_equal_a_recount_and_a_log(store: &dyn Store) {
     }
 }
 
-/// Takes away what an earlier case has left: what is said of all flows is said of this case's alone.
-fn empty(store: &dyn Store) {
+/// Takes away what an earlier case has left: what is said of all flows is said of this case's alone. Gives what cannot be taken
+/// away.
+fn empty(store: &dyn Store) -> Unrecorded {
     let executions = store.executions();
     for item in listed(store, ExecutionFilter::default()) {
         let command = Command::End { execution: item.id, end: Box::new(end(Told::Reported, outcome(0))) };
@@ -116,7 +136,14 @@ fn empty(store: &dyn Store) {
     }
     executions.begin_prune(&NewPrune::of_all(T0 + Duration::days(99))).expect("the store answers");
     while !executions.continue_prune(100).expect("the store answers").is_done {}
-    assert_eq!(executions.tally(&StatsQuery::of_all()).expect("the store answers"), Tally::default());
+    let left = executions.tally_by(&StatsQuery::of_all(), Step::Hour).expect("the store answers");
+    left.into_iter()
+        .map(|(hour, tally)| {
+            let unrecorded = tally.unrecorded;
+            assert_eq!(tally, Tally { unrecorded, ..Tally::default() });
+            (hour, unrecorded)
+        })
+        .collect()
 }
 
 fn listed(store: &dyn Store, filter: ExecutionFilter) -> Vec<ExecutionSummary> {
@@ -145,6 +172,22 @@ impl Case<'_> {
                 known.duration_us = Some(millis * 1_000);
                 let command = Command::record(begun, vec![node(1)], over).expect("memory").expect("one node");
                 self.commit(command);
+            }
+            Operation::Reject { flow, minute } => {
+                let mut begun = self.new_execution(*flow, *minute);
+                begun.is_rejected = true;
+                let mut over = end(Told::Reported, outcome(1));
+                over.ended_at = begun.started_at;
+                over.recorded_at = self.clock;
+                let known = self.known.last_mut().expect("it was added");
+                known.status = ExecutionStatus::Error;
+                known.is_rejected = true;
+                self.commit(Command::record(begun, Vec::new(), over).expect("memory").expect("no nodes"));
+            }
+            Operation::CountRejected { flow, minute } => {
+                let at = T0 + Duration::minutes(*minute);
+                *self.unrecorded[*flow].entry(Step::Hour.begin(at)).or_default() += 1;
+                self.commit(Command::CountRejected { flow: self.flows[*flow], at });
             }
             Operation::End { which, millis, outcome: number, is_inferred } => {
                 let Some(index) = self.pick(*which) else { return };
@@ -224,6 +267,7 @@ impl Case<'_> {
             status: ExecutionStatus::Pending,
             is_inferred: false,
             duration_us: None,
+            is_rejected: false,
             is_gone: false,
         });
         begun
@@ -243,25 +287,32 @@ impl Case<'_> {
 
     fn check(&self) -> Result<(), TestCaseError> {
         let mut whole: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
+        let mut of_both: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
         for (number, flow) in self.flows.into_iter().enumerate() {
-            let recount = self.check_shown(Some(flow), |known| known.flow == number)?;
+            let mut recount = self.check_shown(Some(flow), |known| known.flow == number)?;
+            for (hour, tally) in &recount {
+                whole.entry(*hour).or_default().merge(tally, 1);
+            }
+            count_unrecorded(&mut recount, &self.unrecorded[number]);
             let scope = StatsScope::Flows(vec![flow]);
             self.compare(&scope, Counting::Stored, &recount)?;
             for (hour, tally) in recount {
-                whole.entry(hour).or_default().merge(&tally, 1);
+                of_both.entry(hour).or_default().merge(&tally, 1);
             }
 
             // A log of what happened. What data takes is not part of it: packing changes that later.
             let mut log: BTreeMap<OffsetDateTime, Tally> = BTreeMap::new();
             for known in self.known.iter().filter(|known| known.flow == number) {
                 let hour = log.entry(Step::Hour.begin(known.started_at)).or_default();
-                hour.add(known.status, known.duration_us, 0, 1);
+                known.count_in(hour, known.duration_us, 0);
             }
+            count_unrecorded(&mut log, &self.unrecorded[number]);
             self.compare(&scope, Counting::Recorded, &log)?;
         }
         prop_assert_eq!(&self.check_shown(None, |_| true)?, &whole);
-        self.compare(&StatsScope::All, Counting::Stored, &whole)?;
-        self.compare(&StatsScope::Flows(self.flows.to_vec()), Counting::Stored, &whole)
+        self.compare(&StatsScope::Flows(self.flows.to_vec()), Counting::Stored, &of_both)?;
+        count_unrecorded(&mut of_both, &self.unrecorded_before);
+        self.compare(&StatsScope::All, Counting::Stored, &of_both)
     }
 
     /// The lists of a flow or of all have what is there and nothing else. Gives a recount of what they show, by hour.
@@ -288,7 +339,9 @@ impl Case<'_> {
             let duration = duration.map(|micros| micros.expect("a short duration"));
             let bytes = bytes.get(&item.id).copied().unwrap_or_default();
             let hour = recount.entry(Step::Hour.begin(item.started_at)).or_default();
-            hour.add(item.status, duration, bytes, 1);
+            let known = self.known.iter().find(|known| known.id == item.id).expect("it was recorded here");
+            prop_assert_eq!(known.status, item.status);
+            known.count_in(hour, duration, bytes);
         }
         let there: Vec<ExecutionId> = items.iter().map(|item| item.id).collect();
         let meant = || self.known.iter().filter(|known| is_meant(known));
@@ -367,13 +420,28 @@ impl Case<'_> {
                 let counts = executions.status_counts(scope).expect("the store answers");
                 prop_assert_eq!(i64::try_from(counts.total()), Ok(total.total()));
                 prop_assert_eq!(i64::try_from(counts.pending), Ok(total.pending));
+                prop_assert_eq!(i64::try_from(counts.rejected), Ok(total.rejected));
             }
         }
         Ok(())
     }
 }
 
+fn count_unrecorded(by_hour: &mut BTreeMap<OffsetDateTime, Tally>, unrecorded: &Unrecorded) {
+    for (hour, count) in unrecorded {
+        by_hour.entry(*hour).or_default().unrecorded += count;
+    }
+}
+
 impl Known {
+    fn count_in(&self, tally: &mut Tally, duration_us: Option<i64>, bytes: i64) {
+        if self.is_rejected {
+            tally.add_rejected(bytes, 1);
+        } else {
+            tally.add(self.status, duration_us, bytes, 1);
+        }
+    }
+
     fn place(&self) -> Place {
         Place { started_at: self.started_at, id: self.id }
     }

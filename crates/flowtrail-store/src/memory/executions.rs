@@ -284,7 +284,7 @@ impl State {
         };
         let (flow, summary) = (row.flow_id, &row.execution.summary);
         let change = change_of(&mut self.removed, flow, summary.started_at);
-        change.tally.add(summary.status, summary.duration_us(), row.bytes, 1);
+        row.count_in(&mut change.tally);
         self.executions.remove(&id);
         true
     }
@@ -396,6 +396,7 @@ fn row(insert: &Insert<'_>) -> Result<Row, StoreError> {
         nodes: BTreeMap::new(),
         waiting: Vec::new(),
         bytes: insert.packed.map_or(0, fold::size_of),
+        is_rejected: start.is_rejected,
     };
     if let Some(ending) = &insert.end {
         end(&mut row, ending);

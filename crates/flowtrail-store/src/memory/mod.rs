@@ -13,8 +13,8 @@ use std::fmt::{self, Debug};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flowtrail_types::{
-    ApiKey, AuditEntry, Digest, Execution, ExecutionId, Flow, FlowId, FlowVersion, InstanceId, KeyId, Token,
-    User, UserId,
+    ApiKey, AuditEntry, Digest, Execution, ExecutionId, Flow, FlowId, FlowVersion, InstanceId, KeyId, Tally,
+    Token, User, UserId,
 };
 
 use crate::fold::{Changes, KnownNode};
@@ -62,11 +62,22 @@ struct Row {
     waiting: Vec<Digest>,
     /// What its data took when it was recorded at once.
     bytes: i64,
+    /// Whether it is a call that was rejected.
+    is_rejected: bool,
 }
 
 impl Row {
     fn is_imported_since(&self, since: time::OffsetDateTime) -> bool {
         self.imported_at.is_some_and(|at| at >= since)
+    }
+
+    fn count_in(&self, tally: &mut Tally) {
+        let summary = &self.execution.summary;
+        if self.is_rejected {
+            tally.add_rejected(self.bytes, 1);
+        } else {
+            tally.add(summary.status, summary.duration_us(), self.bytes, 1);
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Flows and processes in memory.
 
 use flowtrail_types::{
-    ExecutionStatus, Flow, FlowActivity, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, InstanceId,
-    Page, Step, UserId,
+    Flow, FlowActivity, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, InstanceId, Page, Step, Tally,
+    UserId,
 };
 use time::{Duration, OffsetDateTime};
 
-use super::{MemoryStore, State};
-use crate::{FlowStore, InstanceStore, StoreError, VisibleFlows};
+use super::{MemoryStore, Row, State};
+use crate::{FlowStore, InstanceStore, StatusCounts, StoreError, VisibleFlows};
 
 impl FlowStore for MemoryStore {
     fn lookup(&self, id: FlowId) -> Result<Option<Flow>, StoreError> {
@@ -149,26 +149,21 @@ impl State {
     }
 
     fn activity(&self, flow: FlowId, now: OffsetDateTime) -> FlowActivity {
-        let mut runs: Vec<(OffsetDateTime, _, ExecutionStatus)> = self
-            .executions
-            .values()
-            .filter(|row| row.flow_id == flow)
-            .map(|row| &row.execution.summary)
-            .map(|summary| (summary.started_at, summary.id, summary.status))
-            .collect();
-        runs.sort_by_key(|run| std::cmp::Reverse((run.0, run.1)));
-        let with = |status| runs.iter().filter(|run| run.2 == status).count();
-        let (fulfilled, failed) = (with(ExecutionStatus::Fulfilled), with(ExecutionStatus::Error));
-        #[expect(clippy::cast_precision_loss, reason = "a rate of less than 2^53 executions")]
-        let success_rate = (fulfilled + failed > 0).then(|| fulfilled as f64 / (fulfilled + failed) as f64);
+        let mut rows: Vec<&Row> = self.executions.values().filter(|row| row.flow_id == flow).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.place()));
+        let first_hour = Step::Hour.begin(now) - Duration::hours(23);
+        let mut tally = Tally::default();
+        let mut runs_last_day = 0;
+        for row in &rows {
+            let summary = &row.execution.summary;
+            row.count_in(&mut tally);
+            runs_last_day += u64::from(!row.is_rejected && summary.started_at >= first_hour);
+        }
         FlowActivity {
-            last_statuses: runs.iter().take(20).map(|run| run.2).collect(),
-            runs_last_day: runs
-                .iter()
-                .filter(|run| run.0 >= Step::Hour.begin(now) - Duration::hours(23))
-                .count() as u64,
-            success_rate,
-            last_execution_at: runs.first().map(|run| run.0),
+            last_statuses: rows.iter().take(20).map(|row| row.execution.summary.status).collect(),
+            runs_last_day,
+            success_rate: StatusCounts::of_tally(&tally).success_rate(),
+            last_execution_at: rows.first().map(|row| row.execution.summary.started_at),
         }
     }
 }

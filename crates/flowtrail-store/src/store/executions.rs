@@ -307,6 +307,8 @@ pub struct StatusCounts {
     pub error: u64,
     /// Stopped.
     pub aborted: u64,
+    /// Calls among the failed ones that were rejected before they ran.
+    pub rejected: u64,
 }
 
 impl StatusCounts {
@@ -319,7 +321,17 @@ impl StatusCounts {
             fulfilled: count(tally.fulfilled),
             error: count(tally.error),
             aborted: count(tally.aborted),
+            rejected: count(tally.rejected),
         }
+    }
+
+    /// Fulfilled among fulfilled and failed, 0 to 1, without rejected ones; nothing without either.
+    #[must_use]
+    pub fn success_rate(&self) -> Option<f64> {
+        let judged = (self.fulfilled + self.error).saturating_sub(self.rejected);
+        #[expect(clippy::cast_precision_loss, reason = "a rate of less than 2^53 executions")]
+        let rate = (judged > 0).then(|| self.fulfilled as f64 / judged as f64);
+        rate
     }
 
     /// All of them.

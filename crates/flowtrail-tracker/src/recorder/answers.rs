@@ -18,7 +18,8 @@ use crate::measures::Counters;
 /// What was written, and who waits for it to be on disk.
 #[derive(Debug)]
 pub(super) struct Written {
-    pub(super) executions: Vec<ExecutionId>,
+    /// The execution of each command that is about one.
+    pub(super) executions: Vec<Option<ExecutionId>>,
     pub(super) waiters: Vec<Waiter>,
     pub(super) outcomes: Outcomes,
 }
@@ -76,7 +77,7 @@ impl Answers {
             .iter()
             .zip(&written.outcomes)
             .filter(|(_, outcome)| is_written(outcome))
-            .map(|(id, _)| *id)
+            .filter_map(|(id, _)| *id)
             .collect();
         ids.sort_unstable();
         ids.dedup();

@@ -201,6 +201,6 @@ fn weight(command: &Command) -> usize {
         Command::End { end, .. } => of_end(end),
         Command::Record { packed, .. } => packed.size(),
         Command::HandOver { handover, .. } => of_nodes(&handover.nodes),
-        Command::RequestCancel { .. } => 0,
+        Command::RequestCancel { .. } | Command::CountRejected { .. } => 0,
     }
 }

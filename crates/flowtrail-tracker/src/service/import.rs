@@ -134,8 +134,8 @@ impl Tracker {
             self.remember_user(id, name)?;
         }
         let (new, nodes, end) = self.restored_parts(restored, flow)?;
+        let id = new.id;
         let command = Command::record(new, nodes, end)??;
-        let id = command.execution();
         let receiver = self.inner.recorder.submit(command, Patience::Refusable);
         Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
     }
@@ -184,33 +184,26 @@ impl Tracker {
         if self.any_flow(id)?.is_some() {
             return Ok(id);
         }
-        let now = self.inner.clock.now();
         let kind = if restored.source == Source::Proxy { FlowKind::Upstream } else { FlowKind::External };
-        let flow = Flow {
-            id,
+        self.remember_flow(Flow {
             kind,
-            name: restored.flow_name.to_owned(),
             tool_name: restored.flow_tool_name.and_then(|name| name.parse().ok()),
-            description: String::new(),
-            active: false,
             version: restored.flow_version.unwrap_or(1),
-            definition: FlowDefinition::default(),
-            timeout: None,
-            access: Access::default(),
-            capture: CapturePolicy::Full,
-            retention: None,
-            owner_id: principal.id,
-            created_at: now,
-            updated_at: now,
-            deleted_at: Some(now),
-        };
+            ..deleted_flow(id, restored.flow_name, principal.id, self.inner.clock.now())
+        })?;
+        Ok(id)
+    }
+
+    /// Keeps a flow, deleted as it is, for what was recorded of it.
+    pub(super) fn remember_flow(&self, flow: Flow) -> Result<(), TrackerError> {
+        let id = flow.id;
         match self.inner.store.flows().add(&[flow]) {
             Ok(()) => self.inner.renew_catalog(),
             // Somebody else was faster.
             Err(_) if self.any_flow(id)?.is_some() => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(id)
+        Ok(())
     }
 
     fn remember_user(&self, id: UserId, name: &str) -> Result<(), TrackerError> {
@@ -282,6 +275,7 @@ impl Tracker {
             digest: restored.digest,
             old_digest: None,
             import: Some(Import { at: now, cancel_requested: restored.cancel_requested }),
+            is_rejected: is_rejected(restored),
         };
         let end = NewEnd {
             told: if restored.inferred { Told::Inferred } else { Told::Reported },
@@ -347,6 +341,35 @@ impl Marks<'_> {
         }
         captured
     }
+}
+
+/// A flow that was never here, as one that is deleted.
+pub(super) fn deleted_flow(id: FlowId, name: &str, owner: UserId, now: OffsetDateTime) -> Flow {
+    Flow {
+        id,
+        kind: FlowKind::External,
+        name: name.to_owned(),
+        tool_name: None,
+        description: String::new(),
+        active: false,
+        version: 1,
+        definition: FlowDefinition::default(),
+        timeout: None,
+        access: Access::default(),
+        capture: CapturePolicy::Full,
+        retention: None,
+        owner_id: owner,
+        created_at: now,
+        updated_at: now,
+        deleted_at: Some(now),
+    }
+}
+
+/// Whether it was recorded as a call that was rejected.
+fn is_rejected(restored: &Restored<'_>) -> bool {
+    restored.meta.is_some_and(|meta| meta["rejected"] == true)
+        && restored.error.as_ref().is_some_and(|error| error.kind == ErrorKind::InvalidInput)
+        && restored.nodes.is_empty()
 }
 
 /// The id of a deleted flow of which an export tells only the name: the same for all of its executions.

@@ -114,8 +114,8 @@ impl Tracker {
     ) -> Result<Ack<(ExecutionId, Applied)>, TrackerError> {
         access::require_use(principal, start.flow, "record into this flow")?;
         let (new, nodes, end) = self.record_parts(principal, start, finished)?;
+        let id = new.id;
         let command = Command::record(new, nodes, end)??;
-        let id = command.execution();
         let receiver = self.inner.recorder.submit(command, Patience::Refusable);
         Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
     }

@@ -32,10 +32,20 @@ pub(super) fn run(
     if json {
         return terminal::json(&points);
     }
-    let mut table =
-        Table::new(&["FROM", "TOTAL", "FULFILLED", "ERROR", "ABORTED", "PENDING", "P50", "P95", "P99"]);
+    let mut table = Table::new(&[
+        "FROM",
+        "TOTAL",
+        "FULFILLED",
+        "ERROR",
+        "ABORTED",
+        "PENDING",
+        "REJECTED",
+        "P50",
+        "P95",
+        "P99",
+    ]);
     for point in points {
-        let Statistics { total, fulfilled, error, aborted, pending, .. } = point.figures;
+        let Statistics { total, fulfilled, error, aborted, pending, rejected, .. } = point.figures;
         let [p50, p95, p99] =
             [point.figures.p50_duration, point.figures.p95_duration, point.figures.p99_duration].map(millis);
         table.row([
@@ -45,6 +55,7 @@ pub(super) fn run(
             error.to_string(),
             aborted.to_string(),
             pending.to_string(),
+            rejected.to_string(),
             p50,
             p95,
             p99,
@@ -65,6 +76,7 @@ fn show(figures: &Statistics) {
     say(format_args!("error      {}", figures.error));
     say(format_args!("aborted    {}", figures.aborted));
     say(format_args!("pending    {}", figures.pending));
+    say(format_args!("rejected   {}", figures.rejected));
     say(format_args!("success    {rate}"));
     say(format_args!("average    {}", millis(figures.avg_duration)));
     say(format_args!("p50        {}", millis(figures.p50_duration)));

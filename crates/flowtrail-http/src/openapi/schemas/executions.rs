@@ -184,11 +184,12 @@ fn node() -> Value {
 
 fn figures() -> Value {
     json!({
-        "total": count(0, "All of them."),
+        "total": count(0, "All of them, without rejected calls."),
         "pending": count(0, "Those that have begun."),
         "fulfilled": count(0, "Those that ended as they should."),
         "error": count(0, "Those that failed."),
         "aborted": count(0, "Those that were stopped."),
+        "rejected": count(0, "Calls that were rejected before they ran, in none of the other numbers; 0 unless the server records them."),
         "successRate": {"type": ["number", "null"], "minimum": 0, "maximum": 1, "description": "Fulfilled / (fulfilled + error); null without either."},
         "avgDuration": or_null(figure("Their average.")),
         "p50Duration": or_null(figure("Half took no longer.")),

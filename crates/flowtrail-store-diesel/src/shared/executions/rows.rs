@@ -51,6 +51,7 @@ pub(crate) struct NewExecutionRow<'a> {
     pub(crate) written: i64,
     pub(crate) lease_us: Option<i64>,
     pub(crate) imported_at: Option<At>,
+    pub(crate) rejected: bool,
 }
 
 impl<'a> NewExecutionRow<'a> {
@@ -89,6 +90,7 @@ impl<'a> NewExecutionRow<'a> {
             written: mark,
             lease_us: start.lease.map(|lease| i64::try_from(lease.as_micros()).unwrap_or(i64::MAX)),
             imported_at: start.import.map(|import| At(import.at)),
+            rejected: start.is_rejected,
         }
     }
 }

@@ -8,10 +8,10 @@ use time::OffsetDateTime;
 use super::backend::{self, Conn};
 use super::rows::PruneRow;
 use super::schema::{executions, prune_late, prunes};
-use super::statistics::{self, ALL_FLOWS};
+use super::statistics::{self, ALL_FLOWS, CountedRow};
 use super::steps::{self, Work};
 use super::store::WriteError;
-use super::{ActivePrune, DieselStore, active, corrupt, late, shares};
+use super::{ActivePrune, DieselStore, active, late, shares};
 use crate::columns::{At, Id};
 
 /// How a prune begins.
@@ -107,17 +107,15 @@ fn begin_of_all(conn: &mut Conn, below: Option<Place>, there: &[ActivePrune]) ->
 /// What ended of a flow's executions from the beginning of an hour up to a place.
 fn count_between(conn: &mut Conn, flow: Id, hour: OffsetDateTime, below: Place) -> Result<Tally, WriteError> {
     let (at, id) = (At(below.started_at), Id(*below.id.as_uuid()));
-    let rows: Vec<(Id, String, Option<i64>, i64)> = executions::table
+    let rows: Vec<CountedRow> = executions::table
         .filter(executions::flow_id.eq(flow).and(executions::deadline_at.is_null()))
         .filter(executions::started_at.ge(At(hour)).and(executions::started_at.le(at)))
         .filter(executions::started_at.lt(at).or(executions::id.lt(id)))
-        .select((executions::id, executions::status, executions::duration_us, executions::bytes))
+        .select(CountedRow::as_select())
         .load(conn)?;
     let mut tally = Tally::default();
-    for (id, status, duration_us, bytes) in rows {
-        let status =
-            status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
-        tally.add(status, duration_us, bytes, 1);
+    for row in rows {
+        row.count_in(&mut tally)?;
     }
     Ok(tally)
 }

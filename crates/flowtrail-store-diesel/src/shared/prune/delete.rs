@@ -8,9 +8,10 @@ use flowtrail_types::{ExecutionId, FlowId, Place, StatsScope, Step, Tally};
 
 use super::backend::{Conn, Db};
 use super::schema::{execution_payloads, execution_tags, executions, node_executions, prunes};
+use super::statistics::CountedRow;
 use super::store::WriteError;
-use super::{DieselStore, Tallies, active, corrupt, covering, note_late, shown};
-use crate::columns::{At, Id};
+use super::{DieselStore, Tallies, active, covering, note_late, shown};
+use crate::columns::Id;
 
 /// Deletes single executions, and tells which.
 pub(crate) fn delete(store: &DieselStore, ids: &[ExecutionId]) -> Result<Vec<ExecutionId>, StoreError> {
@@ -46,9 +47,6 @@ pub(crate) fn delete(store: &DieselStore, ids: &[ExecutionId]) -> Result<Vec<Exe
     })
 }
 
-/// What of an execution decides about statistics, as it is told of a row that went.
-type GoneRow = (Id, Id, At, String, Option<i64>, i64, bool);
-
 /// Deletes the rows of executions, in all tables, and adds up what they were.
 pub(super) fn delete_rows(
     conn: &mut Conn,
@@ -58,27 +56,16 @@ pub(super) fn delete_rows(
     let mut tallies = Tallies::new();
     for ids in ids.chunks(1_000) {
         // Whoever gets a row told by this is the only one who counts it as gone.
-        let rows: Vec<GoneRow> = diesel::delete(executions::table)
+        let rows: Vec<(CountedRow, bool)> = diesel::delete(executions::table)
             .filter(executions::id.eq_any(ids).and(executions::deadline_at.is_null()))
-            .returning((
-                executions::id,
-                executions::flow_id,
-                executions::started_at,
-                executions::status,
-                executions::duration_us,
-                executions::bytes,
-                executions::packed,
-            ))
+            .returning((CountedRow::as_select(), executions::packed))
             .load(conn)?;
-        let unpacked: Vec<Id> = rows.iter().filter(|row| !row.6).map(|row| row.0).collect();
+        let unpacked: Vec<Id> = rows.iter().filter(|(_, packed)| !packed).map(|(row, _)| row.id).collect();
         delete_wide_rows(conn, ids, &unpacked)?;
-        for (id, flow, started_at, status, duration_us, bytes, _) in rows {
-            let status =
-                status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
-            let flow = FlowId::from_uuid(flow.0);
-            let hour = Step::Hour.begin(started_at.0);
-            tallies.entry((flow, hour)).or_default().add(status, duration_us, bytes, 1);
-            gone.push((Place { started_at: started_at.0, id: ExecutionId::from_uuid(id.0) }, flow));
+        for (row, _) in rows {
+            let (flow, started_at) = (FlowId::from_uuid(row.flow_id.0), row.started_at.0);
+            row.count_in(tallies.entry((flow, Step::Hour.begin(started_at))).or_default())?;
+            gone.push((Place { started_at, id: ExecutionId::from_uuid(row.id.0) }, flow));
         }
     }
     Ok((gone, tallies))

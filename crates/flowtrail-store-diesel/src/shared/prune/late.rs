@@ -26,6 +26,7 @@ struct LateRow {
     duration_us: i64,
     bytes: i64,
     durations: Vec<u8>,
+    rejected: i64,
 }
 
 impl LateRow {
@@ -40,6 +41,7 @@ impl LateRow {
             duration_us: tally.duration_us,
             bytes: tally.bytes,
             durations: tally.durations.encode(),
+            rejected: tally.rejected,
         }
     }
 
@@ -49,6 +51,8 @@ impl LateRow {
             fulfilled: self.fulfilled,
             error: self.error,
             aborted: self.aborted,
+            rejected: self.rejected,
+            unrecorded: 0,
             duration_us: self.duration_us,
             bytes: self.bytes,
             durations: decode("prune_late", "durations", self.flow_id, &self.durations)?,

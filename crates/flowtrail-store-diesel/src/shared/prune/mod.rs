@@ -24,4 +24,4 @@ pub(super) use rows::{ActivePrune, active, covering, shares, shown};
 pub(super) use settle::Settled;
 pub(super) use steps::step;
 
-use super::{DieselStore, backend, corrupt, schema, statistics, store};
+use super::{DieselStore, backend, schema, statistics, store};

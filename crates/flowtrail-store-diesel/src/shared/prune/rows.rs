@@ -82,6 +82,7 @@ pub(super) struct PruneRow {
     edge_duration_us: i64,
     edge_bytes: i64,
     edge_durations: Vec<u8>,
+    edge_rejected: i64,
 }
 
 impl PruneRow {
@@ -103,6 +104,7 @@ impl PruneRow {
             edge_duration_us: prune.edge.duration_us,
             edge_bytes: prune.edge.bytes,
             edge_durations: prune.edge.durations.encode(),
+            edge_rejected: prune.edge.rejected,
         }
     }
 
@@ -120,6 +122,8 @@ impl PruneRow {
                 fulfilled: self.edge_fulfilled,
                 error: self.edge_error,
                 aborted: self.edge_aborted,
+                rejected: self.edge_rejected,
+                unrecorded: 0,
                 duration_us: self.edge_duration_us,
                 bytes: self.edge_bytes,
                 durations: decode("prunes", "edge_durations", self.flow_id, &self.edge_durations)?,

@@ -9,7 +9,7 @@ pub(crate) use read::{
     Hours, ended_before, going, going_by_hour, last_recorded_at, runs_since, status_counts, tally, tally_by,
 };
 pub(crate) use recount::recount_if_wanted;
-pub(crate) use rows::{StatsRow, decode, ended_part};
+pub(crate) use rows::{CountedRow, StatsRow, decode, ended_part};
 pub(crate) use write::{Slots, StatsWriter};
 
 use super::super::backend;

@@ -201,7 +201,7 @@ pub(crate) fn status_counts(conn: &mut Conn, scope: &StatsScope) -> Result<Statu
     let mut tally = Tally::default();
     // Lists are filled up, at most by a half.
     for flows in ids_of(scope).chunks(backend::MAX_BINDS / 4) {
-        let rows: Vec<(i64, i64, i64, i64)> = flow_stats::table
+        let rows: Vec<(i64, i64, i64, i64, i64)> = flow_stats::table
             .filter(
                 one_of(flow_stats::flow_id, flows.to_vec()).and(flow_stats::period.eq(Period::All.as_str())),
             )
@@ -210,11 +210,12 @@ pub(crate) fn status_counts(conn: &mut Conn, scope: &StatsScope) -> Result<Statu
                 flow_stats::fulfilled - flow_stats::removed_fulfilled,
                 flow_stats::error - flow_stats::removed_error,
                 flow_stats::aborted - flow_stats::removed_aborted,
+                flow_stats::rejected - flow_stats::removed_rejected,
             ))
             .load(conn)
             .map_err(backend::translate)?;
-        for (pending, fulfilled, error, aborted) in rows {
-            tally.merge(&Tally { pending, fulfilled, error, aborted, ..Tally::default() }, 1);
+        for (pending, fulfilled, error, aborted, rejected) in rows {
+            tally.merge(&Tally { pending, fulfilled, error, aborted, rejected, ..Tally::default() }, 1);
         }
     }
     for (prune, counted) in prune::shares(conn, scope)? {
@@ -233,12 +234,15 @@ pub(crate) fn last_recorded_at(conn: &mut Conn) -> Result<Option<OffsetDateTime>
     Ok(slots.into_iter().flatten().max().map(|at| at.0))
 }
 
-/// How many executions of a flow began in the hours from this one on, those that were deleted too.
+/// How many executions of a flow began in the hours from this one on, those that were deleted too; without rejected calls.
 pub(crate) fn runs_since(conn: &mut Conn, flow: Id, hour: OffsetDateTime) -> QueryResult<i64> {
     let rows: Vec<i64> = flow_stats::table
         .filter(flow_stats::flow_id.eq(flow).and(flow_stats::period.eq(Period::Hour.as_str())))
         .filter(flow_stats::bucket.ge(At(hour)))
-        .select(flow_stats::pending + flow_stats::fulfilled + flow_stats::error + flow_stats::aborted)
+        .select(
+            flow_stats::pending + flow_stats::fulfilled + flow_stats::error + flow_stats::aborted
+                - flow_stats::rejected,
+        )
         .load(conn)?;
     Ok(rows.iter().sum())
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use flowtrail_store::fold::{Changes, change_of};
-use flowtrail_types::{FlowId, Place};
+use flowtrail_types::{ExecutionId, FlowId, Place};
 
-use super::super::corrupt;
 use super::super::store::WriteError;
 use super::backend::Conn;
+use super::rows::CountedRow;
 use super::schema::{executions, flow_stats, recount_wanted};
 use super::write::{Slots, StatsWriter};
+use super::{ALL_FLOWS, Period};
 use crate::columns::{At, Id};
 
 /// How many executions are read at once.
@@ -22,8 +23,11 @@ pub(crate) fn recount_if_wanted(conn: &mut Conn, slots: &impl Slots) -> Result<(
     if wanted == 0 {
         return Ok(());
     }
+    let unrecorded = unrecorded(conn)?;
     diesel::delete(flow_stats::table).execute(conn)?;
     let mut writer = StatsWriter::default();
+    writer.add(conn, slots, &unrecorded, &BTreeMap::new())?;
+    writer.settle(true);
     let mut counted = 0;
     let mut flow = None;
     while let Some(next) = next_flow(conn, flow)? {
@@ -45,6 +49,20 @@ pub(crate) fn recount_if_wanted(conn: &mut Conn, slots: &impl Slots) -> Result<(
     Ok(())
 }
 
+/// The calls that were rejected and not recorded: no row tells of them, so what was counted is kept.
+fn unrecorded(conn: &mut Conn) -> Result<Changes, WriteError> {
+    let rows: Vec<(Id, At, i64)> = flow_stats::table
+        .filter(flow_stats::period.eq(Period::Hour.as_str()).and(flow_stats::flow_id.ne(ALL_FLOWS)))
+        .filter(flow_stats::unrecorded.ne(0))
+        .select((flow_stats::flow_id, flow_stats::bucket, flow_stats::unrecorded))
+        .load(conn)?;
+    let mut changes = Changes::new();
+    for (flow, hour, unrecorded) in rows {
+        change_of(&mut changes, FlowId::from_uuid(flow.0), hour.0).tally.unrecorded += unrecorded;
+    }
+    Ok(changes)
+}
+
 /// The next flow that has executions, by a step in their index.
 fn next_flow(conn: &mut Conn, after: Option<Id>) -> QueryResult<Option<Id>> {
     let mut flows =
@@ -55,8 +73,6 @@ fn next_flow(conn: &mut Conn, after: Option<Id>) -> QueryResult<Option<Id>> {
     flows.first(conn).optional()
 }
 
-type CountedRow = (At, Id, String, Option<i64>, i64, At);
-
 fn count_some(
     conn: &mut Conn,
     flow: Id,
@@ -65,14 +81,7 @@ fn count_some(
 ) -> Result<i64, WriteError> {
     let mut rows = executions::table
         .filter(executions::flow_id.eq(flow))
-        .select((
-            executions::started_at,
-            executions::id,
-            executions::status,
-            executions::duration_us,
-            executions::bytes,
-            executions::created_at,
-        ))
+        .select((CountedRow::as_select(), executions::created_at))
         .order((executions::started_at, executions::id))
         .limit(AT_ONCE)
         .into_boxed();
@@ -82,14 +91,13 @@ fn count_some(
             .filter(executions::started_at.ge(at))
             .filter(executions::started_at.gt(at).or(executions::id.gt(id)));
     }
-    let rows: Vec<CountedRow> = rows.load(conn)?;
-    for (started_at, id, status, duration_us, bytes, created_at) in &rows {
-        let status =
-            status.parse().map_err(|error| corrupt("executions", "status", id.0, format!("{error}")))?;
-        let change = change_of(changes, FlowId::from_uuid(flow.0), started_at.0);
-        change.tally.add(status, *duration_us, *bytes, 1);
+    let rows: Vec<(CountedRow, At)> = rows.load(conn)?;
+    for (row, created_at) in &rows {
+        let started_at = row.started_at.0;
+        let change = change_of(changes, FlowId::from_uuid(flow.0), started_at);
+        row.count_in(&mut change.tally)?;
         change.last_recorded_at = change.last_recorded_at.max(Some(created_at.0));
-        *after = Some(Place { started_at: started_at.0, id: flowtrail_types::ExecutionId::from_uuid(id.0) });
+        *after = Some(Place { started_at, id: ExecutionId::from_uuid(row.id.0) });
     }
     Ok(i64::try_from(rows.len()).unwrap_or(i64::MAX))
 }

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::super::corrupt;
 use super::Period;
 use super::backend::Db;
-use super::schema::flow_stats;
+use super::schema::{executions, flow_stats};
 use crate::columns::{At, Id};
 
 /// Which row.
@@ -61,6 +61,9 @@ pub(crate) struct StatsRow {
     pub(crate) removed_bytes: i64,
     pub(crate) removed_durations: Vec<u8>,
     pub(crate) last_recorded_at: Option<At>,
+    pub(crate) rejected: i64,
+    pub(crate) unrecorded: i64,
+    pub(crate) removed_rejected: i64,
 }
 
 impl StatsRow {
@@ -85,6 +88,9 @@ impl StatsRow {
             removed_bytes: removed.bytes,
             removed_durations: removed.durations.encode(),
             last_recorded_at: last_recorded_at.map(At),
+            rejected: recorded.rejected,
+            unrecorded: recorded.unrecorded,
+            removed_rejected: removed.rejected,
         }
     }
 
@@ -94,6 +100,8 @@ impl StatsRow {
             fulfilled: self.fulfilled,
             error: self.error,
             aborted: self.aborted,
+            rejected: self.rejected,
+            unrecorded: self.unrecorded,
             duration_us: self.duration_us,
             bytes: self.bytes,
             durations: decode("flow_stats", "durations", self.flow_id, &self.durations)?,
@@ -103,11 +111,41 @@ impl StatsRow {
             fulfilled: self.removed_fulfilled,
             error: self.removed_error,
             aborted: self.removed_aborted,
+            rejected: self.removed_rejected,
+            unrecorded: 0,
             duration_us: self.removed_duration_us,
             bytes: self.removed_bytes,
             durations: decode("flow_stats", "removed_durations", self.flow_id, &self.removed_durations)?,
         };
         Ok(Counts { recorded, removed, last_recorded_at: self.last_recorded_at.map(|at| at.0) })
+    }
+}
+
+/// What of an execution's row decides about statistics.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = executions, check_for_backend(Db))]
+pub(crate) struct CountedRow {
+    pub(crate) id: Id,
+    pub(crate) flow_id: Id,
+    pub(crate) started_at: At,
+    status: String,
+    duration_us: Option<i64>,
+    bytes: i64,
+    rejected: bool,
+}
+
+impl CountedRow {
+    /// Counts the execution in a tally.
+    pub(crate) fn count_in(&self, tally: &mut Tally) -> Result<(), StoreError> {
+        let status = self.status.parse();
+        let status =
+            status.map_err(|error| corrupt("executions", "status", self.id.0, format!("{error}")))?;
+        if self.rejected {
+            tally.add_rejected(self.bytes, 1);
+        } else {
+            tally.add(status, self.duration_us, self.bytes, 1);
+        }
+        Ok(())
     }
 }
 
@@ -121,8 +159,9 @@ pub(crate) fn decode(
     Durations::decode(bytes).map_err(|error| corrupt(table, column, id.0, error))
 }
 
-/// A tally without what is pending: durations and bytes are of ended executions alone already.
+/// What of a tally stands for executions that ended: durations and bytes do already. What was never recorded is not taken away.
 pub(crate) fn ended_part(mut tally: Tally) -> Tally {
     tally.pending = 0;
+    tally.unrecorded = 0;
     tally
 }

@@ -136,6 +136,7 @@ impl Sample {
             capture: CaptureMarks::new(),
             digest,
             import: None,
+            is_rejected: false,
             old_digest: None,
         };
         let end = NewEnd {

@@ -1337,6 +1337,7 @@ export interface components {
          *       "fulfilled": 2,
          *       "error": 1,
          *       "aborted": 0,
+         *       "rejected": 0,
          *       "successRate": 0.6666666666666666,
          *       "avgDuration": 12.5,
          *       "p50Duration": 12.1,
@@ -1346,7 +1347,7 @@ export interface components {
          *     }
          */
         Statistics: {
-            /** @description All of them. */
+            /** @description All of them, without rejected calls. */
             total: number;
             /** @description Those that have begun. */
             pending: number;
@@ -1356,6 +1357,8 @@ export interface components {
             error: number;
             /** @description Those that were stopped. */
             aborted: number;
+            /** @description Calls that were rejected before they ran, in none of the other numbers; 0 unless the server records them. */
+            rejected: number;
             /** @description Fulfilled / (fulfilled + error); null without either. */
             successRate: number | null;
             /** @description Their average. */
@@ -1384,6 +1387,7 @@ export interface components {
          *           "fulfilled": 2,
          *           "error": 1,
          *           "aborted": 0,
+         *           "rejected": 0,
          *           "successRate": 0.6666666666666666,
          *           "avgDuration": 12.5,
          *           "p50Duration": 12.1,
@@ -1404,7 +1408,7 @@ export interface components {
                  * @description When it begins.
                  */
                 at: string;
-                /** @description All of them. */
+                /** @description All of them, without rejected calls. */
                 total: number;
                 /** @description Those that have begun. */
                 pending: number;
@@ -1414,6 +1418,8 @@ export interface components {
                 error: number;
                 /** @description Those that were stopped. */
                 aborted: number;
+                /** @description Calls that were rejected before they ran, in none of the other numbers; 0 unless the server records them. */
+                rejected: number;
                 /** @description Fulfilled / (fulfilled + error); null without either. */
                 successRate: number | null;
                 /** @description Their average. */

@@ -385,6 +385,12 @@ mod tests {
             assert_eq!(cli.settings.allow_private_addresses, Some(expected), "{arguments:?}");
             assert!(matches!(cli.command, Some(Command::Serve(_))));
         }
+        let arguments = ["flowtrail", "--record-rejected", "true", "--allow-private-addresses", "serve"];
+        let cli = Cli::try_parse_from(joined_flags(arguments.iter().map(OsString::from))).unwrap();
+        assert_eq!(
+            (cli.settings.record_rejected, cli.settings.allow_private_addresses),
+            (Some(true), Some(true))
+        );
     }
 
     #[test]

@@ -136,3 +136,25 @@ async fn whoever_hangs_up_stops_what_they_called() {
     }
     until("aborted", &mut look).await;
 }
+
+#[tokio::test]
+async fn are_recorded_once_when_they_are_rejected() {
+    let server =
+        TestServer::builder().settings(|settings| settings.record_rejected = Some(true)).start().await;
+    server.create(&flowtrail_testkit::flow("Echo").text("message").returns("{{ ask.message }}")).await;
+    for (tool, arguments) in [("echo", json!({})), ("no_such_tool", json!({"a": 1}))] {
+        for way in [Way::Plain, Way::Sdk] {
+            call(&server, way, tool, &arguments).await;
+        }
+    }
+    let all = server.rest().get("/api/executions").await.expect(200);
+    let ids = all["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap());
+    let mut recorded = Vec::new();
+    for id in ids {
+        let execution = server.execution(id).await;
+        recorded.push(json!([execution["flowName"], execution["initialParams"], execution["meta"]]));
+    }
+    assert_eq!(recorded.len(), 4);
+    assert_eq!((&recorded[0], &recorded[2]), (&recorded[1], &recorded[3]), "nobody can tell them apart");
+    assert_eq!(server.rest().get("/api/executions/stats").await.expect(200)["rejected"], 4);
+}

@@ -48,6 +48,26 @@ async fn flows_are_called_over_both_transports() {
     }
 }
 
+#[tokio::test]
+async fn rejected_calls_are_recorded_when_the_environment_or_a_flag_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("FLOWTRAIL_RECORD_REJECTED", "true")];
+    let client = McpClient::over_stdio_with(binary(), folder.path(), Era::Session, &environment).await;
+    client.try_call("no_such_tool", json!({})).await.unwrap_err();
+    client.close().await;
+    let server = TestProcess::start(binary(), folder.path(), &["--record-rejected"]);
+    server.mcp(Era::Stateless).await.try_call("no_such_tool", json!({})).await.unwrap_err();
+    drop(server);
+    let silent = TestProcess::start(binary(), folder.path(), &["--record-rejected", "false"]);
+    silent.mcp(Era::Stateless).await.try_call("no_such_tool", json!({})).await.unwrap_err();
+    drop(silent);
+    let told = run(folder.path(), &["stats", "--json"]);
+    let figures: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&figures["total"], &figures["rejected"]), (&json!(0), &json!(2)));
+    let listed = run(folder.path(), &["executions", "list"]);
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().matches("(unknown tool)").count(), 2);
+}
+
 #[test]
 fn standard_input_gets_an_answer_to_ids_that_are_none() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
 //! Messages that the SDK would read otherwise than they were sent.
 //!
 //! The SDK reads messages by serde_json, which rewrites exponents, refuses unpaired surrogates and byte order marks, and takes
-//! some keys for its own. Such a message is written anew for it. The arguments of a call go along as a text within `_meta`,
-//! from which they are read again as they were sent.
+//! some keys for its own. Such a message is written anew for it. The arguments of a call, and the result of one, go along as a
+//! text within `_meta`, from which they are read again as they were sent.
 
 use std::borrow::Cow;
 
@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 /// The member of `_meta` that has the arguments. What a client sends under this name is dropped.
 const AS_SENT: &str = "flowtrail/argumentsAsSent";
+
+/// The same for a result. What another server sends under this name is dropped.
+const RESULT_AS_SENT: &str = "flowtrail/resultAsSent";
 
 /// Arguments as they were sent.
 #[derive(Debug, Default)]
@@ -66,9 +69,62 @@ pub(crate) fn arguments(read: Option<JsonObject>, about: &JsonObject) -> Argumen
     carried.unwrap_or_else(|| Arguments { members: read.unwrap_or_default(), replaced: false })
 }
 
+/// A message of another server in bytes from which the SDK can read it: mostly the same ones. What is no JSON stays as it is.
+pub(crate) fn result_for_sdk(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Ok(json) = read_json(bytes) else { return Cow::Borrowed(bytes) };
+    let is_forged = json.value["result"]["_meta"].get(RESULT_AS_SENT).is_some();
+    if !json.is_beyond_serde && !is_forged {
+        return Cow::Borrowed(bytes);
+    }
+    let Json { value: mut message, replaced, is_beyond_serde } = json;
+    if let Some(Value::Object(about)) = message.pointer_mut("/result/_meta") {
+        about.shift_remove(RESULT_AS_SENT);
+    }
+    if is_beyond_serde && let Some(Value::Object(result)) = message.get_mut("result") {
+        let text = Value::Object(result.clone()).to_string();
+        let carried = json!({"text": text, "replaced": replaced.at("result").is_any()});
+        let about = result.entry("_meta").or_insert_with(|| json!({}));
+        if let Value::Object(about) = about {
+            about.insert(RESULT_AS_SENT.to_owned(), carried);
+        }
+    }
+    serde_json::to_vec(&message).map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// The result that was carried beside what the SDK has read, and whether a surrogate without a partner was replaced in it.
+pub(crate) fn result(about: Option<&JsonObject>) -> Option<(Value, bool)> {
+    let carried = about?.get(RESULT_AS_SENT)?;
+    let result = read_json_value(carried["text"].as_str()?.as_bytes()).ok()?;
+    Some((result, carried["replaced"] == true))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_arrive_as_they_were_sent() {
+        let read = |message: &str| {
+            let bytes = result_for_sdk(message.as_bytes()).into_owned();
+            let read: Value = serde_json::from_slice(&bytes).expect("the SDK can read it");
+            result(read["result"]["_meta"].as_object())
+                .map(|(result, replaced)| (result.to_string(), replaced))
+        };
+        for sent in
+            [r#"{"structuredContent":{"n":1e2,"x":[1E400]}}"#, r#"{"_meta":{"a":1},"content":[{"n":-0e0}]}"#]
+        {
+            assert_eq!(read(&format!(r#"{{"id":1,"result":{sent}}}"#)), Some((sent.to_owned(), false)));
+        }
+        let half = r#"{"id":1,"result":{"content":[{"type":"text","text":"\ud83d"}]}}"#;
+        let replaced = "{\"content\":[{\"type\":\"text\",\"text\":\"\u{fffd}\"}]}";
+        assert_eq!(read(half), Some((replaced.to_owned(), true)));
+        let forged = json!({"result": {"_meta": {RESULT_AS_SENT: {"text": "{}", "replaced": true}}}});
+        assert_eq!(read(&forged.to_string()), None);
+        for plain in [r#"{"id":1,"result":{"content":[]}}"#, r#"{"result":7}"#, "nonsense", ""] {
+            assert!(matches!(result_for_sdk(plain.as_bytes()), Cow::Borrowed(_)), "{plain}");
+        }
+        assert_eq!(read("{\"result\":[1e2]}"), None, "no object has no place for it");
+    }
 
     /// What a call has after the SDK has read it.
     #[track_caller]

@@ -20,7 +20,7 @@ use crate::as_sent::read_for_sdk;
 use crate::{FlowServer, malformed};
 
 /// The longest line that is read.
-const MAX_LINE: usize = 16 << 20;
+pub(crate) const MAX_LINE: usize = 16 << 20;
 /// Of how many requests it is known that they have not been answered.
 const MOST_UNANSWERED: usize = 10_000;
 
@@ -183,7 +183,10 @@ impl Unanswered {
 }
 
 /// Reads a line, keeps no more of it than may be read, and gives its whole length.
-async fn read_line(input: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> std::io::Result<usize> {
+pub(crate) async fn read_line(
+    input: &mut (impl AsyncBufRead + Unpin),
+    line: &mut Vec<u8>,
+) -> std::io::Result<usize> {
     let mut length = 0;
     loop {
         let available = input.fill_buf().await?;

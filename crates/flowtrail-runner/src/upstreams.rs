@@ -46,6 +46,8 @@ pub struct UpstreamAnswer {
     pub structured: Option<Value>,
     /// Whether the tool says that it failed.
     pub is_error: bool,
+    /// Whether a surrogate without a partner was replaced in it.
+    pub replaced: bool,
 }
 
 /// Why a call got no answer.

@@ -90,7 +90,11 @@ async fn a_tool_is_called_with_what_the_parameters_say() {
         json!({"type": "text"}),
         json!("no block"),
     ];
-    let answer = UpstreamAnswer { content: content.clone(), structured: structured.clone(), is_error: false };
+    let answer = UpstreamAnswer {
+        content: content.clone(),
+        structured: structured.clone(),
+        ..UpstreamAnswer::default()
+    };
     let (world, upstreams) = told(vec![Ok(answer)]);
     let arguments = json!({"q": "{{ 1 + 1 }}", "key": "{{ secrets.SHOP }}", "deep": [{"é": null}]});
     let finished = world.run(&tool(json!({"arguments": arguments})), nothing()).await;

@@ -1,6 +1,7 @@
 //! Calling the tools of other servers, for `McpTool` nodes. A server is connected to when its first tool is called, and
 //! stays connected; one that has gone is connected to again.
 
+mod exact;
 mod tasks;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,16 +12,18 @@ use flowtrail_runner::{UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams};
 use flowtrail_types::ErrorKind;
 use futures_util::future::BoxFuture;
 use rmcp::model::{
-    CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotificationParam, ClientCapabilities,
-    ClientConfig, ClientRequest, Implementation, ProtocolVersion, RequestId, RequestMetaObject, ServerResult,
+    CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientCapabilities, ClientConfig,
+    ClientRequest, Implementation, ProtocolVersion, RequestId, RequestMetaObject, ServerResult,
 };
 use rmcp::service::{PeerRequestOptions, RunningService, ServiceError};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt, Peer, RoleClient};
 use serde_json::Value;
+use tokio::io::BufReader;
 use tokio::sync::Mutex;
 
+use self::exact::ExactClient;
 use crate::proxy::{Reach, Upstream, client_builder, start_child};
 use crate::unanswered;
 
@@ -73,11 +76,7 @@ impl Upstreams for UpstreamCaller {
                 server.forget(&connection).await;
             }
             let answered = called.map_err(|error| unanswered::refused(&error))?;
-            let answered = match answered {
-                ServerResult::CallToolResult(result) => return Ok(answer(result)),
-                other => serde_json::to_value(other).unwrap_or_default(),
-            };
-            tasks::result_of(&connection.client, answered).await.map(answer)
+            tasks::result_of(&connection.client, answered).await
         })
     }
 }
@@ -115,6 +114,7 @@ async fn connect(reach: &Reach) -> Result<Connection, UpstreamError> {
             let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
                 return Err(unanswered::not_started(&"it has no pipes"));
             };
+            let stdout = exact::lines_for_sdk(BufReader::new(stdout));
             let client = config.serve_with_lifecycle((stdout, stdin), lifecycle).await;
             let client = client.map_err(|error| unanswered::not_connected(&error))?;
             Ok(Connection { client, _process: Some(process) })
@@ -131,7 +131,7 @@ async fn connect(reach: &Reach) -> Result<Connection, UpstreamError> {
                     message: format!("the HTTP client cannot be made: {error}"),
                     is_transient: false,
                 })?;
-            let transport = StreamableHttpClientTransport::with_client(client, http);
+            let transport = StreamableHttpClientTransport::with_client(ExactClient(client), http);
             let client = config.serve_with_lifecycle(transport, lifecycle).await;
             let client = client.map_err(|error| unanswered::not_connected(&error))?;
             // Some tools want arguments repeated in headers, which the SDK does once it has seen their schemas.
@@ -179,9 +179,4 @@ impl Drop for OnItsWay {
             }
         });
     }
-}
-
-fn answer(result: CallToolResult) -> UpstreamAnswer {
-    let content = result.content.iter().filter_map(|block| serde_json::to_value(block).ok()).collect();
-    UpstreamAnswer { content, structured: result.structured_content, is_error: result.is_error == Some(true) }
 }

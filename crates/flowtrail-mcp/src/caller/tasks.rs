@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use flowtrail_runner::UpstreamError;
+use flowtrail_runner::{UpstreamAnswer, UpstreamError};
 use flowtrail_types::ErrorKind;
 use rmcp::model::{
     CallToolResult, CancelTaskParams, CancelTaskRequest, ClientRequest, CustomRequest, ErrorData,
-    GetTaskParams, GetTaskRequest,
+    GetTaskParams, GetTaskRequest, ServerResult,
 };
 use rmcp::service::PeerRequestOptions;
 use rmcp::{Peer, RoleClient};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::proxy::{Open, Task, TaskStatus};
-use crate::unanswered;
+use crate::{as_sent, unanswered};
 
 /// How long to wait before asking again, when the server does not say.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -26,13 +27,15 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The result of a call whose first answer is this: at once, or when the task that it goes on as has ended.
 pub(super) async fn result_of(
     peer: &Peer<RoleClient>,
-    answer: Value,
-) -> Result<CallToolResult, UpstreamError> {
-    match Open::of_result(&answer) {
+    answer: ServerResult,
+) -> Result<UpstreamAnswer, UpstreamError> {
+    let answer = Told::of(answer)?;
+    match Open::of_result(&answer.value) {
         None => result(answer),
         Some(Open::Input { .. }) => Err(asks_for_input()),
         Some(Open::Task(task)) => {
-            let interval = interval_of(if answer["task"].is_object() { &answer["task"] } else { &answer });
+            let answer = &answer.value;
+            let interval = interval_of(if answer["task"].is_object() { &answer["task"] } else { answer });
             let mut cancelled = WhenDropped { peer, task: Some(task.id.clone()) };
             let ended = follow(peer, task, interval).await;
             // Whatever is known of it now, there is nothing to cancel, or nobody who knows it.
@@ -42,15 +45,35 @@ pub(super) async fn result_of(
     }
 }
 
+/// What a server told, as it wrote it.
+struct Told {
+    value: Value,
+    /// Whether a surrogate without a partner was replaced in it.
+    replaced: bool,
+}
+
+impl Told {
+    fn of(told: ServerResult) -> Result<Self, UpstreamError> {
+        let value = serde_json::to_value(told)
+            .map_err(|_| broken("the server's answer cannot be read as an answer of MCP"))?;
+        let carried = as_sent::result(value["_meta"].as_object());
+        Ok(match carried {
+            Some((value, replaced)) => Self { value, replaced },
+            None => Self { value, replaced: false },
+        })
+    }
+}
+
 /// Asks how a task stands, again and again, until it is over.
 async fn follow(
     peer: &Peer<RoleClient>,
     mut task: Task,
     mut interval: Duration,
-) -> Result<CallToolResult, UpstreamError> {
+) -> Result<UpstreamAnswer, UpstreamError> {
     let began = Instant::now();
     let id = task.id.clone();
     let mut is_old = task.is_old;
+    let mut replaced = false;
     loop {
         match task.status {
             TaskStatus::Working => {}
@@ -63,7 +86,9 @@ async fn follow(
                 let request = CustomRequest::new("tasks/result", Some(params));
                 return result(ask(peer, ClientRequest::CustomRequest(request)).await?);
             }
-            TaskStatus::Completed => return result(task.result.unwrap_or_default()),
+            TaskStatus::Completed => {
+                return result(Told { value: task.result.unwrap_or_default(), replaced });
+            }
             TaskStatus::Failed => return Err(failed(&task)),
             TaskStatus::Cancelled => {
                 let said = task.message.map(|message| format!(": {message}")).unwrap_or_default();
@@ -76,19 +101,20 @@ async fn follow(
         tokio::time::sleep(interval).await;
         let request = ClientRequest::GetTaskRequest(GetTaskRequest::new(GetTaskParams::new(id.clone())));
         let told = ask(peer, request).await?;
-        interval = interval_of(&told);
-        task = Task::of(&told)
+        interval = interval_of(&told.value);
+        replaced = told.replaced;
+        task = Task::of(&told.value)
             .filter(|told| told.id == id)
             .ok_or_else(|| broken("the server does not tell how the task of the call stands"))?;
         is_old |= task.is_old;
     }
 }
 
-async fn ask(peer: &Peer<RoleClient>, request: ClientRequest) -> Result<Value, UpstreamError> {
+async fn ask(peer: &Peer<RoleClient>, request: ClientRequest) -> Result<Told, UpstreamError> {
     let sent = peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await;
     let handle = sent.map_err(|error| unanswered::refused(&error))?;
     let told = handle.await_response().await.map_err(|error| unanswered::refused(&error))?;
-    serde_json::to_value(told).map_err(|_| broken("the server's answer about the task is no JSON"))
+    Told::of(told)
 }
 
 /// When to ask next, of a task as its server tells of it.
@@ -99,10 +125,19 @@ fn interval_of(task: &Value) -> Duration {
 }
 
 /// A tool's result.
-fn result(result: Value) -> Result<CallToolResult, UpstreamError> {
+fn result(Told { value: result, replaced }: Told) -> Result<UpstreamAnswer, UpstreamError> {
     let is_one = result.get("content").is_some() || result.get("structuredContent").is_some();
-    let read = is_one.then(|| serde_json::from_value(result).ok()).flatten();
-    read.ok_or_else(|| broken("the server answered with something that is no tool's result"))
+    // The SDK knows what a result must be. It would write numbers anew, so that nothing is taken from its reading.
+    if !is_one || CallToolResult::deserialize(&result).is_err() {
+        return Err(broken("the server answered with something that is no tool's result"));
+    }
+    let Value::Object(mut result) = result else { return Ok(UpstreamAnswer::default()) };
+    let content = match result.remove("content") {
+        Some(Value::Array(blocks)) => blocks,
+        _ => Vec::new(),
+    };
+    let is_error = result.get("isError") == Some(&Value::Bool(true));
+    Ok(UpstreamAnswer { content, structured: result.remove("structuredContent"), is_error, replaced })
 }
 
 fn failed(task: &Task) -> UpstreamError {

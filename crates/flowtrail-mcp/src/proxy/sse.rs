@@ -25,13 +25,14 @@ impl Event {
     }
 }
 
-/// The longest event that is put together.
+/// The longest event that is put together, unless told otherwise.
 const LONGEST: usize = 256 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Puts events together from a stream's bytes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SseReader {
+    longest: usize,
     line: Vec<u8>,
     /// The last byte was a carriage return: a line feed after it ends the same line.
     after_return: bool,
@@ -47,7 +48,30 @@ pub(crate) struct SseReader {
     is_skipping: bool,
 }
 
+impl Default for SseReader {
+    fn default() -> Self {
+        Self::up_to(LONGEST)
+    }
+}
+
 impl SseReader {
+    /// Puts together events of at most so many bytes.
+    pub(crate) fn up_to(longest: usize) -> Self {
+        Self {
+            longest,
+            line: Vec::new(),
+            after_return: false,
+            kind: None,
+            data: Vec::new(),
+            has_data: false,
+            id: None,
+            retry: None,
+            is_begun: false,
+            is_too_long: false,
+            is_skipping: false,
+        }
+    }
+
     /// Takes the next bytes and gives the events that they end. One without data is given for its id.
     pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Vec<Event> {
         let mut events = Vec::new();
@@ -68,7 +92,7 @@ impl SseReader {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        self.is_too_long |= self.line.len() + self.data.len() + bytes.len() > LONGEST;
+        self.is_too_long |= self.line.len() + self.data.len() + bytes.len() > self.longest;
         if !self.is_too_long {
             self.line.extend_from_slice(bytes);
         }
@@ -80,12 +104,12 @@ impl SseReader {
             line.drain(..BYTE_ORDER_MARK.len());
         }
         if std::mem::take(&mut self.is_too_long) {
-            log::warn!("an event of more than {LONGEST} bytes is not passed on");
+            log::warn!("an event of more than {} bytes is not passed on", self.longest);
             *self = Self {
                 is_begun: true,
                 is_skipping: true,
                 after_return: self.after_return,
-                ..Self::default()
+                ..Self::up_to(self.longest)
             };
             return None;
         }

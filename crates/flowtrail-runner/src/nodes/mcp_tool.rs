@@ -67,14 +67,16 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
     let answer = upstreams.call(call).await.map_err(|error| unanswered(&spoken, error))?;
     let text = texts(&answer.content);
     if !answer.is_error {
-        return Ok(Output::of(output(answer, text)));
+        return Ok(Output { replaced: answer.replaced, ..Output::of(output(answer, text)) });
     }
     let said = match text.trim() {
         "" => String::new(),
         text => format!(": {}", excerpt(text, MAX_MESSAGE)),
     };
     let message = format!("{spoken} failed{said}");
-    Err(NodeError::new(ErrorKind::Failed, message).with_output(output(answer, text)))
+    let replaced = answer.replaced;
+    let error = NodeError::new(ErrorKind::Failed, message).with_output(output(answer, text));
+    Err(NodeError { replaced, ..error })
 }
 
 /// The upstreams, if one of them has this name.

@@ -78,25 +78,26 @@ impl Completion {
         self.finish_reason.is_some()
     }
 
-    /// What has come so far as a node's output; nothing when nothing has.
-    pub(super) fn output(self) -> Option<Map<String, Value>> {
+    /// What has come so far as a node's output, and whether a surrogate without a partner was replaced in it. Empty when nothing
+    /// has.
+    pub(super) fn output(self) -> (Map<String, Value>, bool) {
+        let (mut output, mut replaced) = (Map::new(), false);
         if !self.has_begun {
-            return None;
+            return (output, replaced);
         }
-        let mut output = Map::new();
         let mut write = |field: &str, value: Value| output.insert(field.to_owned(), value);
-        write("text", json!(self.text.finish()));
+        write("text", json!(self.text.finish(&mut replaced)));
         write("model", json!(self.model));
         write("finishReason", json!(self.finish_reason));
         write("usage", json!(self.raw_usage.as_ref().map(usage::disjoint)));
-        write("rawUsage", json!(self.raw_usage));
+        write("rawUsage", self.raw_usage.unwrap_or_default());
         if !self.tool_calls.is_empty() {
-            write("toolCalls", Value::Array(self.tool_calls.finish()));
+            write("toolCalls", Value::Array(self.tool_calls.finish(&mut replaced)));
         }
         if !self.refusal.is_empty() {
-            write("refusal", json!(self.refusal.finish()));
+            write("refusal", json!(self.refusal.finish(&mut replaced)));
         }
-        Some(output)
+        (output, replaced)
     }
 
     fn take_common(&mut self, answer: &Value) -> Result<(), NodeError> {

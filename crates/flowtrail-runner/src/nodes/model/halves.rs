@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use flowtrail_types::replace_unpaired_surrogates_in;
+use flowtrail_types::{read_json_value, replace_unpaired_surrogates_in};
 use serde_json::Value;
 
 /// The private-use character that represents the surrogate U+D800; the other 2,047 follow. It is used only for pieces that
@@ -27,10 +27,10 @@ impl Piece {
     pub(super) fn parse(json: &str) -> serde_json::Result<Self> {
         let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         match replace_unpaired_surrogates_in(json) {
-            Cow::Borrowed(json) => Ok(Self { value: serde_json::from_str(json)?, marked: None }),
+            Cow::Borrowed(json) => Ok(Self { value: read_json_value(json.as_bytes())?, marked: None }),
             Cow::Owned(replaced) => {
-                let marked = serde_json::from_str(&mark(json, &replaced))?;
-                Ok(Self { value: serde_json::from_str(&replaced)?, marked: Some(marked) })
+                let marked = read_json_value(mark(json, &replaced).as_bytes())?;
+                Ok(Self { value: read_json_value(replaced.as_bytes())?, marked: Some(marked) })
             }
         }
     }
@@ -74,6 +74,8 @@ pub(super) struct JoinedText {
     text: String,
     /// The first half of a pair, whose second may follow.
     half: Option<u16>,
+    /// Whether a half had no partner.
+    replaced: bool,
 }
 
 impl JoinedText {
@@ -123,15 +125,17 @@ impl JoinedText {
         &self.text
     }
 
-    /// The text. A half whose partner did not come is U+FFFD.
-    pub(super) fn finish(mut self) -> String {
+    /// The text. A half whose partner did not come is U+FFFD, which is noted.
+    pub(super) fn finish(mut self, replaced: &mut bool) -> String {
         self.end_half();
+        *replaced |= self.replaced;
         self.text
     }
 
     fn end_half(&mut self) {
         if self.half.take().is_some() {
             self.text.push(char::REPLACEMENT_CHARACTER);
+            self.replaced = true;
         }
     }
 }
@@ -142,29 +146,30 @@ mod tests {
 
     use super::*;
 
-    fn joined(pieces: &[&str]) -> String {
+    fn joined(pieces: &[&str]) -> (String, bool) {
         let mut text = JoinedText::default();
         for json in pieces {
             let piece = Piece::parse(json).unwrap();
             text.push_from(&piece, piece.text_source().as_str().unwrap());
         }
-        text.finish()
+        let mut replaced = false;
+        (text.finish(&mut replaced), replaced)
     }
 
     #[test]
     fn halves_in_two_pieces_are_one_character() {
-        for (pieces, expected) in [
-            (&[r#""Hi \ud83d""#, r#""\ude42 there""#][..], "Hi \u{1f642} there"),
-            (&[r#""\ud83d""#, r#""""#, r#""\ude42""#], "\u{1f642}"),
-            (&[r#""\ud83d""#, r#""x\ude42""#], "\u{fffd}x\u{fffd}"),
-            (&[r#""\ud83d""#, r#""plain""#], "\u{fffd}plain"),
-            (&[r#""\ud83d""#], "\u{fffd}"),
-            (&[r#""\ude42""#, r#""\ud83d""#], "\u{fffd}\u{fffd}"),
-            (&[r#""\ud83d\ud83d""#, r#""\ude42\ud83d""#, r#""\ude42""#], "\u{fffd}\u{1f642}\u{1f642}"),
-            (&[r#""\uFFFD\ud83d""#, r#""\ude42\uFFFD""#], "\u{fffd}\u{1f642}\u{fffd}"),
-            (&[r#""\\uFFFD \\ud83d \ud83d""#, r#""\ude42""#], r"\uFFFD \ud83d 🙂"),
+        for (pieces, expected, replaced) in [
+            (&[r#""Hi \ud83d""#, r#""\ude42 there""#][..], "Hi \u{1f642} there", false),
+            (&[r#""\ud83d""#, r#""""#, r#""\ude42""#], "\u{1f642}", false),
+            (&[r#""\ud83d""#, r#""x\ude42""#], "\u{fffd}x\u{fffd}", true),
+            (&[r#""\ud83d""#, r#""plain""#], "\u{fffd}plain", true),
+            (&[r#""\ud83d""#], "\u{fffd}", true),
+            (&[r#""\ude42""#, r#""\ud83d""#], "\u{fffd}\u{fffd}", true),
+            (&[r#""\ud83d\ud83d""#, r#""\ude42\ud83d""#, r#""\ude42""#], "\u{fffd}\u{1f642}\u{1f642}", true),
+            (&[r#""\uFFFD\ud83d""#, r#""\ude42\uFFFD""#], "\u{fffd}\u{1f642}\u{fffd}", false),
+            (&[r#""\\uFFFD \\ud83d \ud83d""#, r#""\ude42""#], r"\uFFFD \ud83d 🙂", false),
         ] {
-            assert_eq!(joined(pieces), expected, "{pieces:?}");
+            assert_eq!(joined(pieces), (expected.to_owned(), replaced), "{pieces:?}");
         }
         let piece = Piece::parse(r#"{"\ud83d": 1}"#).unwrap();
         assert_eq!(piece.value, serde_json::json!({"\u{fffd}": 1}));
@@ -179,7 +184,7 @@ mod tests {
             let escaped = |units: &[u16]| units.iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
             let pieces: Vec<String> = units.chunks(size).map(|units| format!("\"{}\"", escaped(units))).collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-            prop_assert_eq!(joined(&pieces), text);
+            prop_assert_eq!(joined(&pieces), (text, false));
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use flowtrail_types::{ErrorKind, Node};
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use self::completion::Completion;
 use self::receive::Failure;
@@ -61,18 +61,18 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
         Err(Failure::Told(NodeError::new(ErrorKind::Timeout, message).transient(Cause::Timeout)))
     });
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let mut output = completion.output().unwrap_or_else(Map::new);
+    let (mut output, replaced) = completion.output();
     output.insert("durationMs".to_owned(), json!(took));
     output.insert("request".to_owned(), shown);
     let mut output = Value::Object(output);
     key.hide(&mut output);
     let mut error = match ended {
-        Ok(()) => return Ok(Output::of(output)),
+        Ok(()) => return Ok(Output { replaced, ..Output::of(output) }),
         Err(Failure::Http(error)) => NodeError::from(error),
         Err(Failure::Told(error)) => NodeError { message: format!("{asked} {}", error.message), ..error },
     };
     // What an endpoint says of a failure may have anything in it that it was sent.
     key.hide_text(&mut error.message);
     context.runner.secrets().hide_text(&mut error.message);
-    Err(error.with_output(output))
+    Err(NodeError { replaced, ..error.with_output(output) })
 }

@@ -63,9 +63,9 @@ impl ToolCalls {
     }
 
     /// The calls as OpenAI's endpoint tells them in an answer that is not streamed.
-    pub(super) fn finish(mut self) -> Vec<Value> {
+    pub(super) fn finish(mut self, replaced: &mut bool) -> Vec<Value> {
         self.0.sort_by_key(|call| call.index);
-        self.0.into_iter().map(Call::finish).collect()
+        self.0.into_iter().map(|call| call.finish(replaced)).collect()
     }
 
     /// The call that a part continues; nothing when it begins one. `known` calls began in earlier pieces, and `place` is
@@ -119,8 +119,8 @@ impl Call {
         }
     }
 
-    fn finish(self) -> Value {
-        let (name, arguments) = (self.name.finish(), self.arguments.finish());
+    fn finish(self, replaced: &mut bool) -> Value {
+        let (name, arguments) = (self.name.finish(replaced), self.arguments.finish(replaced));
         json!({"id": self.id, "type": "function", "function": {"name": name, "arguments": arguments}})
     }
 }
@@ -168,7 +168,7 @@ mod tests {
             let id = call["id"].as_str().unwrap_or("-");
             format!("{id} {} {}", function["name"].as_str().unwrap(), function["arguments"].as_str().unwrap())
         };
-        calls.finish().into_iter().map(text).collect()
+        calls.finish(&mut false).into_iter().map(text).collect()
     }
 
     fn part(index: Option<u64>, id: Option<&str>, name: Option<&str>, arguments: Value) -> Value {

@@ -30,7 +30,8 @@ pub struct Answer {
 /// When no client can be made.
 #[must_use]
 pub fn http_client() -> Client {
-    let client = Client::builder().no_proxy().tls_backend_preconfigured(flowtrail_runner::tls_config());
+    let plain = Client::builder().no_brotli().no_deflate().no_gzip().no_zstd();
+    let client = plain.no_proxy().tls_backend_preconfigured(flowtrail_runner::tls_config());
     client.build().expect("an HTTP client")
 }
 

@@ -126,14 +126,16 @@ fn the_newest_so_many_are_kept_and_pending_ones_besides() {
 }
 
 #[test]
-fn a_flow_may_take_so_many_bytes() {
-    let subject = subject(Retention { max_bytes: Some(1), ..Retention::default() });
-    let flow = subject.flow("Orders");
-    for _ in 0..3 {
-        subject.record(&flow, Outcome::Fulfilled);
+fn no_more_goes_by_bytes_than_has_to() {
+    for (max_bytes, kept) in [(1, 0), (1 << 20, 6)] {
+        let subject = subject(Retention { max_bytes: Some(max_bytes), ..Retention::default() });
+        let flow = subject.flow("Orders");
+        for _ in 0..6 {
+            subject.record(&flow, Outcome::Fulfilled);
+        }
+        assert_eq!(subject.tracker.keep_up().unwrap().pruned, 6 - kept);
+        assert_eq!(subject.count(flow.id), kept);
     }
-    assert_eq!(subject.tracker.keep_up().unwrap().pruned, 3);
-    assert_eq!(subject.count(flow.id), 0);
 }
 
 #[test]

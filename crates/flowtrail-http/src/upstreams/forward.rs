@@ -53,7 +53,8 @@ pub(super) async fn handle(asked: Asked<'_>, target: &Target) -> HttpResponse {
         Err(error) => {
             log::warn!("upstream {}: {error}", asked.name);
             failed(&error.to_string(), None);
-            let message = format!("{} cannot be reached: {error}", asked.name);
+            let what = if error.was_reached() { "gave no answer" } else { "cannot be reached" };
+            let message = format!("{} {what}: {error}", asked.name);
             asked.refuse(StatusCode::BAD_GATEWAY, SERVER_ERROR, &message)
         }
         Ok(answer) if is_ours_to_explain(&answer) => {
@@ -145,7 +146,7 @@ fn respond(answer: Answer, tap: Arc<Tap>, id: Option<String>) -> HttpResponse {
         let piece = match answer.piece().await {
             Ok(Some(piece)) => piece,
             over => {
-                passing.end();
+                passing.end(over.as_ref().err());
                 return over.map(|_| None);
             }
         };

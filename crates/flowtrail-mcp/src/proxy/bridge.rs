@@ -23,6 +23,7 @@ use super::connection::Failed;
 use super::ids::{id_of, may_be};
 use super::journal::Tap;
 use super::message::{Kept, Seen, beginning};
+use super::passing::stream_ended;
 use super::sse::SseReader;
 use super::web::{Answer, Promoted, SESSION, Target, WebClient, WebError, standard_headers};
 use session::State;
@@ -251,7 +252,7 @@ impl Bridge {
         if let Err(error) = answered
             && is_waited_for
         {
-            let WebError { message, answer } = error;
+            let WebError { message, answer, .. } = error;
             self.0.tap.failed(&id, Failed { message: message.clone(), answer });
             self.refuse(&id, &message).await;
         }
@@ -327,7 +328,7 @@ impl Bridge {
                 let text = beginning(&body);
                 let leads = redirect.map(|to| format!(" (a redirect to {to}, which is not followed)"));
                 let message = format!("the server answered {status}{}: {text}", leads.unwrap_or_default());
-                Err(WebError { message, answer: Some((status.as_u16(), text)) })
+                Err(WebError::answered(message, status.as_u16(), text))
             }
         }
     }
@@ -357,7 +358,11 @@ impl Bridge {
         loop {
             let mut reader = SseReader::default();
             // A stream that breaks ends like any other: what counts is what has come.
-            while let Ok(Some(piece)) = answer.piece().await {
+            let broke = loop {
+                let piece = match answer.piece().await {
+                    Ok(Some(piece)) => piece,
+                    over => break over.err().map(|error| error.to_string()),
+                };
                 for event in reader.feed(&piece) {
                     failures = 0;
                     pause = event.retry.map_or(pause, Duration::from_millis);
@@ -375,8 +380,8 @@ impl Bridge {
                         return Ok(());
                     }
                 }
-            }
-            let lost = || WebError::new("the server's stream ended before its answer");
+            };
+            let lost = || WebError::new(stream_ended(broke.as_deref()));
             let event = last_event.as_deref().ok_or_else(lost)?;
             loop {
                 failures += 1;

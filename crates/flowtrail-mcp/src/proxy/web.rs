@@ -34,11 +34,23 @@ pub struct WebError {
     pub(super) message: String,
     /// The status of an answer that is no message, and the beginning of what it says.
     pub(super) answer: Option<(u16, String)>,
+    was_reached: bool,
 }
 
 impl WebError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), answer: None }
+        Self { message: message.into(), answer: None, was_reached: false }
+    }
+
+    /// The server answered with this status and text, and with no message.
+    pub(super) fn answered(message: impl Into<String>, status: u16, text: String) -> Self {
+        Self { message: message.into(), answer: Some((status, text)), was_reached: true }
+    }
+
+    /// Whether the server was reached, and its answer could not be used.
+    #[must_use]
+    pub fn was_reached(&self) -> bool {
+        self.was_reached
     }
 }
 
@@ -89,6 +101,8 @@ pub struct WebClient(reqwest::Client);
 pub struct Answer {
     response: reqwest::Response,
     body: Body,
+    /// The beginning of the body, when it was read already.
+    first: Option<Bytes>,
 }
 
 /// How a body is decoded.
@@ -113,14 +127,16 @@ impl WebClient {
     /// When the system lacks what is needed, such as certificates.
     pub fn new() -> Result<Self, WebError> {
         const REACHED_WITHIN: Duration = Duration::from_secs(30);
-        Ok(Self(client_builder().connect_timeout(REACHED_WITHIN).build()?))
+        // Bodies are decoded here: a client that asks for a coding is not to be answered in another.
+        let plain = client_builder().no_brotli().no_deflate().no_gzip().no_zstd();
+        Ok(Self(plain.connect_timeout(REACHED_WITHIN).build()?))
     }
 
     /// Sends a request.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached.
+    /// When the server cannot be reached, or the beginning of its answer cannot be decoded.
     pub async fn send(
         &self,
         target: &Target,
@@ -139,14 +155,22 @@ impl WebClient {
         }
         let response = request.send().await?;
         let decoder = ContentDecoder::new(response.headers(), MAX_PIECE).map_err(undecodable)?;
-        let body = if decoder.is_identity() { Body::Plain } else { Body::Coded(decoder, 0) };
-        Ok(Answer { response, body })
+        if decoder.is_identity() {
+            return Ok(Answer { response, body: Body::Plain, first: None });
+        }
+        let mut answer = Answer { response, body: Body::Coded(decoder, 0), first: None };
+        // While it can still be said that the answer is none. The first event of a stream may take its time.
+        if !answer.is("text/event-stream") {
+            answer.first = answer.piece().await?;
+        }
+        Ok(answer)
     }
 }
 
 /// An answer that cannot be decoded is none.
 fn undecodable(error: ContentError) -> WebError {
-    WebError::new(format!("the server's answer cannot be decoded: {error}"))
+    let message = format!("the server's answer cannot be decoded: {error}");
+    WebError { was_reached: true, ..WebError::new(message) }
 }
 
 /// Returns the settings that every HTTP client for MCP servers shares.
@@ -220,6 +244,9 @@ impl Answer {
     ///
     /// When the connection breaks, or the body cannot be decoded.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, WebError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         loop {
             let piece = self.response.chunk().await?;
             let (decoder, given) = match &mut self.body {

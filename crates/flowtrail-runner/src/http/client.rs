@@ -47,6 +47,11 @@ impl HttpClient {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // Bodies are decoded by what reads them, with limits of its own.
+            .no_brotli()
+            .no_deflate()
+            .no_gzip()
+            .no_zstd()
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("flowtrail/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(CheckedResolver { policy })

@@ -1,16 +1,19 @@
 //! The binary as users start it: each command as a process of its own, with each feature that has to be wired up for it. Nothing
 //! here shares a process with the server, so nothing that a test sets up can hide that a command does not.
 
+mod answers;
 mod commands;
 mod outgoing;
+mod proxy;
 mod traces;
 mod upstreams;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use flowtrail_testkit::{FlowBuilder, TestProcess};
+use flowtrail_testkit::{FlowBuilder, Rest, TestProcess};
 use serde_json::{Value, json};
 
 fn binary() -> &'static Path {
@@ -68,4 +71,43 @@ impl World {
         let run = format!("/api/flows/{}/run", made["id"].as_str().expect("an id"));
         rest.post(&run, body).await.expect(200)
     }
+}
+
+/// A message of 2026-07-28.
+fn message(method: &str, id: Value, params: Value) -> Value {
+    let mut params = params;
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {
+            "elicitation": {}, "extensions": {"io.modelcontextprotocol/tasks": {}},
+        },
+    });
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+}
+
+/// A call of the tool `call`, with these parameters besides.
+fn call(id: Value, more: Value) -> Value {
+    let mut params = json!({"name": "call", "arguments": {"n": 1}});
+    params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    message("tools/call", id, params)
+}
+
+/// The executions of calls that passed, in full, as soon as they are as expected.
+async fn recorded(rest: &Rest, is_expected: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    for _ in 0..500 {
+        looks.tick().await;
+        let page = rest.get("/api/executions?source=proxy").await.expect(200);
+        let mut found = Vec::new();
+        for item in page["items"].as_array().unwrap() {
+            let path = format!("/api/executions/{}", item["id"].as_str().unwrap());
+            found.push(rest.get(&path).await.expect(200));
+        }
+        if is_expected(&found) {
+            return found;
+        }
+    }
+    let page = rest.get("/api/executions?source=proxy").await.expect(200);
+    panic!("not as expected: {page:#}");
 }

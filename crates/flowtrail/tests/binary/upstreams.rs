@@ -1,15 +1,12 @@
 //! Standing before servers that answer in ways of their own: what passes, and what is recorded of it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use flowtrail_testkit::{Rest, Said, ScriptedServer, http_client};
+use flowtrail_testkit::{Said, ScriptedServer, http_client};
 use serde_json::{Value, json};
-use std::io::Write;
 
-use super::World;
+use super::answers::{CODINGS, events, gzip, packed};
+use super::{World, call, message, recorded};
 
 /// Posts a message to `/mcp/far`, and gives the status, the content type and the text of the answer.
 async fn post(world: &World, message: &Value) -> (u16, String, String) {
@@ -31,58 +28,8 @@ async fn post(world: &World, message: &Value) -> (u16, String, String) {
     (status, kind, answer.text().await.unwrap_or_default())
 }
 
-fn message(method: &str, id: Value, params: Value) -> Value {
-    let mut params = params;
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {
-            "elicitation": {}, "extensions": {"io.modelcontextprotocol/tasks": {}},
-        },
-    });
-    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
-}
-
-fn call(id: Value, more: Value) -> Value {
-    let mut params = json!({"name": "call", "arguments": {"n": 1}});
-    params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    message("tools/call", id, params)
-}
-
-/// The executions of calls that passed, in full, as soon as they are as expected.
-async fn recorded(rest: &Rest, is_expected: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let mut looks = tokio::time::interval(Duration::from_millis(20));
-    for _ in 0..500 {
-        looks.tick().await;
-        let page = rest.get("/api/executions?source=proxy").await.expect(200);
-        let mut found = Vec::new();
-        for item in page["items"].as_array().unwrap() {
-            let path = format!("/api/executions/{}", item["id"].as_str().unwrap());
-            found.push(rest.get(&path).await.expect(200));
-        }
-        if is_expected(&found) {
-            return found;
-        }
-    }
-    let page = rest.get("/api/executions?source=proxy").await.expect(200);
-    panic!("not as expected: {page:#}");
-}
-
 fn before(far: &ScriptedServer) -> World {
     World::start(&BTreeMap::from([("far", format!("url = {:?}", far.url()))]))
-}
-
-/// An answer that is packed with gzip.
-fn packed(text: &str) -> Said {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    let headers =
-        vec![("content-type", "application/json".to_owned()), ("content-encoding", "gzip".to_owned())];
-    Said::Raw(200, headers, encoder.finish().unwrap())
-}
-
-fn events(text: &str) -> Said {
-    Said::Raw(200, vec![("content-type", "text/event-stream".to_owned())], text.as_bytes().to_vec())
 }
 
 #[tokio::test]
@@ -92,7 +39,7 @@ async fn answers_are_recorded_as_they_are_meant_however_they_are_sent() {
         let number = message["id"].as_i64().filter(|_| message["method"] == "tools/call")?;
         let whole = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{DONE}}}"#);
         Some(match number {
-            1 => packed(&whole("1")),
+            1 => packed("application/json", "gzip", gzip(whole("1").as_bytes())),
             2 => events(&format!("event: message\ndata: {}\n\n", whole("2"))),
             3 => events(&format!(": hello\n\nevent: ping\ndata: {{}}\n\ndata: {}\n\n", whole("3"))),
             4 => events(&format!("\u{feff}data: {}\r\n\r\n", whole("\"4\""))),
@@ -118,6 +65,71 @@ async fn answers_are_recorded_as_they_are_meant_however_they_are_sent() {
             (&execution["inferred"], &execution["outputs"]["content"][0]["text"]),
             (&json!(false), &json!("done"))
         );
+    }
+}
+
+#[tokio::test]
+async fn packed_answers_are_unpacked_and_recorded() {
+    let far = ScriptedServer::start(|message| {
+        let id = usize::try_from(message["id"].as_i64()?).ok()?;
+        let (coding, pack) = CODINGS[id % CODINGS.len()];
+        let answer =
+            json!({"jsonrpc": "2.0", "id": id, "result": {"content": [{"type": "text", "text": "done"}]}});
+        Some(match id < CODINGS.len() {
+            true => packed("application/json", coding, pack(answer.to_string().as_bytes())),
+            false => packed("text/event-stream", coding, pack(format!("data: {answer}\n\n").as_bytes())),
+        })
+    });
+    let world = before(&far);
+    let count = CODINGS.len() * 2;
+    for id in 0..count {
+        let (status, _, text) = post(&world, &call(json!(id), json!({}))).await;
+        assert!(status == 200 && text.contains("done"), "{id}: {text}");
+    }
+    let all = recorded(&world.server.rest(), |found| {
+        found.len() == count && found.iter().all(|execution| execution["status"] == "fulfilled")
+    })
+    .await;
+    assert!(all.iter().all(|execution| execution["outputs"]["content"][0]["text"] == "done"), "{all:#?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_unpacked_is_an_error() {
+    let far = ScriptedServer::start(|message| {
+        let mut cut = gzip(&[b'x'; 100]);
+        cut.truncate(12);
+        Some(match message["id"].as_i64()? {
+            1 => packed("application/json", "gzip", b"{}".to_vec()),
+            2 => packed("application/json", "gzip", cut),
+            3 => packed("application/json", "compress", b"{}".to_vec()),
+            4 => packed("application/json", "br", vec![0xff; 40]),
+            _ => packed("text/event-stream", "deflate", b"data: nonsense\n\n".to_vec()),
+        })
+    });
+    let world = before(&far);
+    for id in 1..=4 {
+        let (status, _, text) = post(&world, &call(json!(id), json!({}))).await;
+        assert!(status == 502 && text.contains("far gave no answer"), "{id}: {status} {text}");
+    }
+    // Its head has passed before anything can be told of it.
+    let request =
+        http_client().post(format!("{}/mcp/far", world.server.base())).bearer_auth(world.server.key());
+    let request = request.header("content-type", "application/json");
+    let request = request.header("accept", "application/json, text/event-stream");
+    let request = request.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call");
+    let sent = request.header("mcp-name", "call").body(call(json!(5), json!({})).to_string()).send().await;
+    // The body breaks off, and so early that the head may not have been sent.
+    if let Ok(begun) = sent {
+        assert!(begun.text().await.is_err());
+    }
+    let all = recorded(&world.server.rest(), |found| {
+        found.len() == 5 && found.iter().all(|execution| execution["status"] != "pending")
+    })
+    .await;
+    for execution in all {
+        assert_eq!(execution["status"], "error", "{execution:#}");
+        let told = execution["errorInfo"]["message"].as_str().unwrap();
+        assert!(told.contains("cannot be decoded"), "{told}");
     }
 }
 
@@ -179,17 +191,33 @@ async fn a_redirect_on_the_same_host_is_followed_with_the_message() {
     });
     let moved = ScriptedServer::start(|message| {
         let location = vec![("location", "/mcp/".to_owned())];
-        (message["path"] == "/mcp").then(|| Said::Raw(307, location, Vec::new()))
+        let status = match message["id"].as_i64()? {
+            1 => 307,
+            2 => 308,
+            3 => 301,
+            _ => 302,
+        };
+        (message["path"] == "/mcp").then(|| Said::Raw(status, location, Vec::new()))
     });
     let world = before(&moved);
-    let (status, _, text) = post(&world, &call(json!(1), json!({}))).await;
-    assert_eq!(status, 200, "{text}");
-    assert!(text.contains("done"), "{text}");
+    for id in 1..=4 {
+        let (status, _, text) = post(&world, &call(json!(id), json!({}))).await;
+        let is_followed = id <= 2;
+        assert_eq!(status, if is_followed { 200 } else { 502 }, "{id}: {text}");
+        assert!(
+            text.contains(if is_followed { "done" } else { "a redirect to http://127.0.0.1" }),
+            "{id}: {text}"
+        );
+    }
     // The same host, another port: that is another place, and the message stays here.
     let world = before(&far);
-    let (status, _, _) = post(&world, &call(json!(1), json!({}))).await;
-    assert_eq!(status, 502);
+    for id in 1..=2 {
+        let (status, _, text) = post(&world, &call(json!(id), json!({}))).await;
+        assert!(status == 502 && text.contains(behind.url()), "{status} {text}");
+    }
     assert_eq!(behind.heard("tools/call").len(), 0);
+    let are_errors = |found: &[Value]| found.len() == 2 && found.iter().all(|one| one["status"] == "error");
+    recorded(&world.server.rest(), are_errors).await;
 }
 
 #[tokio::test]

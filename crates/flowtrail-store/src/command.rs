@@ -110,7 +110,7 @@ impl Command {
         match self {
             Self::Start(start) => start.recorded_at = now,
             Self::Append { at, .. } | Self::RequestCancel { at, .. } | Self::CountRejected { at, .. } => {
-                *at = now
+                *at = now;
             }
             Self::End { end, .. } => end.recorded_at = now,
             Self::HandOver { handover, .. } => handover.at = now,

@@ -24,10 +24,20 @@ impl TestProcess {
     /// When it does not start.
     #[must_use]
     pub fn start(binary: &Path, data_dir: &Path, arguments: &[&str]) -> Self {
+        let data_dir = data_dir.to_str().expect("a path that is text");
+        Self::start_as(binary, &[&["serve", "--data-dir", data_dir], arguments].concat())
+    }
+
+    /// The same with any command line that serves, such as `demo`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    #[must_use]
+    pub fn start_as(binary: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
             .args(arguments)
+            .env("FLOWTRAIL_LISTEN", "127.0.0.1:0")
             .env("FLOWTRAIL_ADMIN_KEY", KEY)
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())

@@ -11,7 +11,7 @@ use flowtrail_tracker::{
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{
-    ExecutionFilter, ExecutionId, Flow, FlowId, PageRequest, Principal, Retention, Source,
+    Clock, ExecutionFilter, ExecutionId, Flow, FlowId, PageRequest, Principal, Retention, Source, SystemClock,
 };
 use serde_json::{Value, json};
 
@@ -218,7 +218,7 @@ async fn as_process(database: &[&str]) {
         let made = rest.post("/api/flows", &external).await.expect(201);
         flows.push(made["id"].as_str().unwrap().to_owned());
     }
-    let now = time::OffsetDateTime::now_utc();
+    let now = SystemClock.now();
     for flow in &flows {
         let lines: String = (0..50)
             .map(|number| {

@@ -6,8 +6,11 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use flowtrail_testkit::Said;
 
+/// Packs a body.
+type Pack = fn(&[u8]) -> Vec<u8>;
+
 /// The ways in which a body may be packed: the value of `Content-Encoding`, and how it is made.
-pub(crate) const CODINGS: [(&str, fn(&[u8]) -> Vec<u8>); 6] = [
+pub(crate) const CODINGS: [(&str, Pack); 6] = [
     ("gzip", gzip),
     ("deflate", zlib),
     ("deflate", deflate),

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use flowtrail_testkit::{Era, McpClient, TestProcess, flow};
 use serde_json::{Value, json};
@@ -22,10 +23,31 @@ async fn commands_without_a_server_start_on_an_empty_folder() {
         (&["executions", "import", "/no/such/file"], 1),
         (&["executions", "show", "01900000-0000-7000-8000-000000000001"], 1),
         (&["executions", "list", "--limit", "many"], 2),
+        (&["executions", "prune", "--older-than", "1d"], 0),
+        (&["executions", "prune"], 2),
+        (&["flow", "export", "nobody"], 1),
+        (&["flow", "delete", "nobody"], 1),
+        (&["key", "list"], 0),
+        (&["key", "revoke", "ft_nobody"], 1),
+        (&["user", "list"], 0),
+        (&["db", "size"], 0),
+        (&["backup", "copy.db"], 0),
+        (&["login-link", "--url", "https://flows.example"], 0),
+        (&["login-link", "--url", "flows.example"], 2),
+        (&["login-link", "--listen", "127.0.0.1:0"], 2),
+        (&["proxy"], 2),
+        (&["proxy", "--", "no-such-program"], 1),
+        (&["proxy", "--name", "nobody"], 1),
     ] {
         let folder = tempfile::tempdir().unwrap();
         assert!(run(folder.path(), &["migrate", "up"]).status.success());
-        let output = run(folder.path(), arguments);
+        // A copy belongs to the folder, wherever this runs.
+        let copy = folder.path().join("copy.db");
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(|argument| if *argument == "copy.db" { copy.to_str().unwrap() } else { argument })
+            .collect();
+        let output = run(folder.path(), &arguments);
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
         assert!(!said.contains("panicked"), "{arguments:?}: {said}");
@@ -101,6 +123,80 @@ fn standard_input_gets_an_answer_to_ids_that_are_none() {
 }
 
 #[tokio::test]
+async fn the_demo_serves_what_it_has_called() {
+    let demo = TestProcess::start_as(binary(), &["demo"]);
+    let rest = demo.rest();
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    // It calls its flows while it serves already.
+    let mut counts = Value::Null;
+    for _ in 0..600 {
+        looks.tick().await;
+        counts = rest.get("/api/executions/stats").await.expect(200);
+        let has_all = ["pending", "fulfilled", "error", "aborted"].iter().all(|status| counts[*status] != 0);
+        if has_all && counts["total"].as_u64() >= Some(30) {
+            break;
+        }
+    }
+    assert!(counts["total"].as_u64() >= Some(30), "{counts}");
+    assert!(
+        ["pending", "fulfilled", "error", "aborted"].iter().all(|status| counts[*status] != 0),
+        "{counts}"
+    );
+    let flows = rest.get("/api/flows").await.expect(200);
+    assert!(flows["total"].as_u64() >= Some(5), "{flows}");
+    let client = demo.mcp(Era::Stateless).await;
+    assert!(client.tool_names().await.iter().any(|name| name == "order_summary"));
+    client.close().await;
+    let told = Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(demo.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn a_login_link_of_the_server_that_runs_works_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestProcess::start(binary(), folder.path(), &[]);
+    let link = run(folder.path(), &["login-link"]);
+    let link = String::from_utf8(link.stdout).unwrap();
+    let (base, code) = link.trim().split_once("/#code=").unwrap_or_else(|| panic!("{link}"));
+    assert_eq!(base, server.base());
+    let anybody = server.rest().with_key(None);
+    anybody.post("/api/session", &json!({"code": code})).await.expect(201);
+    anybody.post("/api/session", &json!({"code": code})).await.expect_error(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn without_a_command_it_serves_and_what_is_deleted_keeps_its_history() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = folder.path().to_str().unwrap();
+    let server = TestProcess::start_as(binary(), &["--data-dir", data_dir]);
+    let made = server.rest().post("/api/flows", &flow("Echo").returns("x").build()).await.expect(201);
+    let ran = format!("/api/flows/{}/run", made["id"].as_str().unwrap());
+    let ran = server.rest().post(&ran, &json!({"params": {}})).await.expect(200);
+    let exported = run(folder.path(), &["flow", "export", "echo"]);
+    assert!(String::from_utf8(exported.stdout).unwrap().contains("\"Echo\""));
+    let shown = run(folder.path(), &["executions", "show", ran["id"].as_str().unwrap()]);
+    assert!(shown.status.success() && String::from_utf8(shown.stdout).unwrap().contains("Echo"));
+    let deleted = run(folder.path(), &["flow", "delete", "echo"]);
+    assert!(deleted.status.success(), "{deleted:?}");
+    let flows = server.rest().get("/api/flows").await.expect(200);
+    assert_eq!(flows["total"], 0);
+    let kept = server.rest().get("/api/executions").await.expect(200);
+    assert_eq!((&kept["total"], &kept["items"][0]["flowName"]), (&json!(1), &json!("Echo")));
+}
+
+#[tokio::test]
+async fn a_server_that_may_not_migrate_serves_the_schema_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(run(folder.path(), &["migrate", "up"]).status.success());
+    drop(TestProcess::start(binary(), folder.path(), &["--no-migrate"]));
+    assert!(run(folder.path(), &["migrate", "down", "--yes"]).status.success());
+    let refused = run(folder.path(), &["serve", "--no-migrate", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("flowtrail migrate up"));
+}
+
+#[tokio::test]
 async fn an_export_goes_back_in_through_a_file_and_a_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestProcess::start(binary(), folder.path(), &[]);
@@ -116,7 +212,22 @@ async fn an_export_goes_back_in_through_a_file_and_a_pipe() {
     let imported = run(other.path(), &["executions", "import", file.to_str().unwrap(), "--json"]);
     let counts: Value = serde_json::from_slice(&imported.stdout).unwrap();
     assert_eq!(counts, json!({"created": 3, "exists": 0, "invalid": 0, "conflict": 0}));
-    let mut text = std::fs::read(&file).unwrap();
+    // A byte order mark and line ends of another system are nothing that was written.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let marked = folder.path().join("marked.ndjson");
+    std::fs::write(&marked, format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap();
+    let again = run(other.path(), &["executions", "import", marked.to_str().unwrap(), "--json"]);
+    let counts: Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(counts, json!({"created": 0, "exists": 3, "invalid": 0, "conflict": 0}));
+    let served = TestProcess::start(binary(), tempfile::tempdir().unwrap().path(), &[]);
+    let lines = std::fs::read(&marked).unwrap();
+    let became = served.rest().post_bytes("/api/executions/import", lines).await.expect(200);
+    assert_eq!(became.as_str().unwrap().matches("\"created\"").count(), 3, "{became}");
+    // So are those between exports that were put together.
+    let together = format!("{text}\u{feff}{text}").into_bytes();
+    let became = served.rest().post_bytes("/api/executions/import", together).await.expect(200);
+    assert_eq!(became.as_str().unwrap().matches("\"exists\"").count(), 6, "{became}");
+    let mut text = format!("\u{feff}{text}").into_bytes();
     text.extend(b"{\"id\": 7}\n");
     let mut piped = Command::new(binary())
         .args(["executions", "import", "-", "--data-dir"])
@@ -197,4 +308,31 @@ async fn postgresql_serves_restores_and_refuses_a_ceiling() {
     for field in ["source", "startedAt", "duration", "createdAt", "nodeExecutions", "outputs"] {
         assert_eq!(restored[field], ran[field], "{field}");
     }
+    let exact =
+        r#"{"status":"fulfilled","initialParams":{"n":1.10,"m":1e2,"big":18446744073709551617,"x":1e400}}"#;
+    let external = json!({"kind": "external", "name": "Elsewhere"});
+    let external = server.rest().post("/api/flows", &external).await.expect(201);
+    let path = format!("/api/flows/{}/executions", external["id"].as_str().unwrap());
+    let made = server.rest().post_bytes(&path, exact.into()).await.expect(201);
+    let expected = r#"{"n":1.10,"m":1e2,"big":18446744073709551617,"x":1e400}"#;
+    assert_eq!(made["initialParams"].to_string(), expected);
+    for (arguments, code) in [
+        (&["migrate", "status"][..], 0),
+        (&["executions", "list"], 0),
+        (&["executions", "export"], 0),
+        (&["executions", "prune", "--older-than", "1d"], 0),
+        (&["stats"], 0),
+        (&["flow", "list"], 0),
+        (&["key", "list"], 0),
+        (&["user", "list"], 0),
+        (&["db", "size"], 0),
+        (&["backup", "copy.db"], 1),
+    ] {
+        let output = run(folder.path(), &[arguments, &on_postgres].concat());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+    }
+    let environment = [("DATABASE_URL", database.url())];
+    let client = McpClient::over_stdio_with(binary(), folder.path(), Era::Session, &environment).await;
+    assert_eq!(client.call("flowtrail_get_stats", json!({})).await.structured()["total"], 2);
+    client.close().await;
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowtrail_testkit::{Said, ScriptedServer};
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ fn recorded(data_dir: &Path, is_expected: impl Fn(&[Value]) -> bool) -> Vec<Valu
         if is_expected(&found) {
             return found;
         }
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::park_timeout(Duration::from_millis(100));
     }
     panic!("not as expected: {found:#?}");
 }
@@ -349,7 +349,10 @@ async fn a_call_of_several_messages_is_one_execution() {
                 recorded(folder.path(), are_pending);
                 relay = start(folder.path(), far.url());
             }
-            std::thread::sleep(PAUSE);
+            let begun = Instant::now();
+            while begun.elapsed() < PAUSE {
+                std::thread::park_timeout(PAUSE);
+            }
             let retry = json!({"requestState": "state-1", "inputResponses": {"sure": {"action": "decline"}}});
             relay.ask(&call(json!(3), retry));
             relay.ask(&message("tasks/get", json!(4), json!({"taskId": "t1"})));

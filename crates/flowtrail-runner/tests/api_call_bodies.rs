@@ -50,6 +50,8 @@ async fn compressed_bodies_are_decoded() {
         ("deflate", zlib.finish().unwrap()),
         ("deflate", raw.finish().unwrap()),
         ("zstd", zstd::encode_all(&body[..], 1).unwrap()),
+        // One meta-block that is not compressed, and the end (RFC 7932, section 9.2).
+        ("br", [&[0xd0, 0x00, 0x10][..], body, &[0x03]].concat()),
         ("identity", body.to_vec()),
     ] {
         let headers = format!("content-type: application/json\r\ncontent-encoding: {coding}");
@@ -69,6 +71,8 @@ async fn bodies_that_cannot_be_decoded_fail_with_a_reason() {
         ("compress", b"x".to_vec(), "failed", "the Content-Encoding \"compress\" is not supported"),
         ("gzip", b"plain text".to_vec(), "failed", "the body is not valid gzip"),
         ("zstd", b"plain text".to_vec(), "failed", "the body is not valid zstd"),
+        ("deflate", b"plain text".to_vec(), "failed", "the body is not valid deflate"),
+        ("br", vec![0xff; 40], "failed", "the body is not valid br"),
         ("gzip", cut, "network", "the gzip data of the body is incomplete"),
         ("gzip", gzip(&[b'x'; 3000]), "limit", "answered with more than 2000 bytes"),
         ("gzip, gzip", gzip(&gzip(&[0; 1_000_000])), "limit", "answered with more than 2000 bytes"),

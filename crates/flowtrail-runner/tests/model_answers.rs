@@ -3,7 +3,7 @@
 mod support;
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 use std::io::Write;
 use support::{Answer, End, Server, World, failure, file, nothing, output_of};
@@ -153,8 +153,24 @@ async fn compressed_answers_are_read() {
     let pieces = gzip(&data(&piece("streamed", &json!("stop")))).chunks(7).map(<[u8]>::to_vec).collect();
     let headers = "content-type: text/event-stream\r\ncontent-encoding: gzip";
     assert_eq!(text(answered(Answer::Bytes(headers, pieces, End::Done)).await), "streamed");
-    let (kind, message) = answered(bytes(whole.into_bytes(), json)).await.0.unwrap_err();
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(whole.as_bytes()).unwrap();
+    for (headers, packed) in [
+        ("content-type: application/json\r\ncontent-encoding: deflate", zlib.finish().unwrap()),
+        (
+            "content-type: application/json\r\ncontent-encoding: zstd",
+            zstd::encode_all(whole.as_bytes(), 1).unwrap(),
+        ),
+    ] {
+        assert_eq!(text(answered(bytes(packed, headers)).await), "whole", "{headers}");
+    }
+    let (kind, message) = answered(bytes(whole.clone().into_bytes(), json)).await.0.unwrap_err();
     assert!(kind == "failed" && message.contains("the body is not valid gzip"), "{message}");
+    let (kind, message) = answered(bytes(gzip(&whole)[..20].to_vec(), json)).await.0.unwrap_err();
+    assert!(kind == "network" && message.contains("the gzip data of the body is incomplete"), "{message}");
+    let unknown = "content-type: application/json\r\ncontent-encoding: compress";
+    let (kind, message) = answered(bytes(whole.into_bytes(), unknown)).await.0.unwrap_err();
+    assert!(kind == "failed" && message.contains("is not supported"), "{message}");
 }
 
 #[tokio::test]

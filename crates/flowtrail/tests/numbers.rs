@@ -4,7 +4,7 @@ use flowtrail_testkit::{TestServer, flow};
 use serde_json::{Value, json};
 
 /// Numbers that serde_json or a double would change.
-const NUMBERS: &str = r#"{"n":1.10,"m":1e2,"big":115792089237316195423570985008687907853269984665640564039457584007913129639935,"x":1e400,"neg":-9223372036854775809,"z":-0,"long":123456789.123456789123}"#;
+const NUMBERS: &str = r#"{"n":1.10,"m":1e2,"big":115792089237316195423570985008687907853269984665640564039457584007913129639935,"x":1e400,"neg":-9223372036854775809,"z":-0,"just":18446744073709551617,"odd":9007199254740993,"long":123456789.123456789123}"#;
 
 /// Half of a character, and what becomes of it.
 const HALF: &str = r#"{"text":"cut \ud83d","\udc00":1}"#;

@@ -4,6 +4,7 @@ use flowtrail_testkit::{Era, TestServer, TestUser, flow};
 use serde_json::{Value, json};
 
 const FLOW: &str = "936da01f-9abd-4d9d-80c7-02af85c822a8";
+const SPREAD: &str = "6f1c1d44-0000-4000-8000-00000000e301";
 
 fn list(flow: &str) -> String {
     format!("/api/v1/flows/{flow}/executions")
@@ -258,6 +259,30 @@ async fn what_its_page_makes_of_an_emoji_is_recorded() {
             assert_eq!(rest.get(&format!("{}/{id}", list(FLOW))).await.expect(200)[name], expected, "{body}");
         }
     }
+    // A text that is spread over an object, as `{...text}` does it: a member for each half of a character.
+    for text in ["Done", "Done 🙂", "👩‍👩‍👧", "a🇩🇪"] {
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let member = |(index, unit): (usize, &u16)| format!(r#""{index}":"\u{unit:04x}","#);
+        let spread: String = units.iter().enumerate().map(member).collect();
+        let spread = format!(r#"{{"model_1":{{{spread}"label":"Model"}}}}"#);
+        let body = format!(
+            r#"{{"flow_id":"{SPREAD}","status":"success","inputs":{{}},"outputs":{spread},"node_results":{spread},"errors":null,"execution_time":1234}}"#
+        );
+        let made = rest.post_bytes(&list(SPREAD), body.into_bytes()).await.expect(200);
+        for field in ["outputs", "node_results"] {
+            let members = made[field]["model_1"].as_object().unwrap();
+            assert_eq!(
+                (members.len(), &members["label"]),
+                (units.len() + 1, &json!("Model")),
+                "{text} {made}"
+            );
+            let halves = units.iter().filter(|unit| (0xd800..0xe000).contains(*unit)).count();
+            let replaced = members.values().filter(|value| **value == "\u{fffd}").count();
+            assert_eq!(replaced, halves, "{text} {made}");
+        }
+    }
+    let stats = rest.get(&format!("{}/stats", list(SPREAD))).await.expect(200);
+    assert_eq!((&stats["total_executions"], &stats["success_count"]), (&json!(4), &json!(4)));
     // What is broken in another way stays refused.
     for broken in
         [r#"{"status": "success", "execution_time": 1, "inputs": {"a": "\ud8"}}"#, r#"{"status": "\x"}"#]

@@ -188,4 +188,21 @@ mod tests {
         }
         assert_eq!(reader.feed(b"data: rest\n\ndata: next\n\n"), [data("next")]);
     }
+
+    #[test]
+    fn only_messages_of_the_protocol_are_messages() {
+        let message = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+        let batch = format!("[{message},{message}]");
+        let is_message = |kind: Option<&str>, data: &str| {
+            let kind = kind.map(str::to_owned);
+            Event { kind, data: data.to_owned(), ..Event::default() }.into_message().is_some()
+        };
+        assert!(is_message(None, message) && is_message(None, &batch));
+        for data in ["", "ping", "{}", "[]", "[1]", "7", "null", "\"text\"", &format!("[{message},7]"), "{"] {
+            assert!(!is_message(None, data), "{data}");
+        }
+        for kind in ["ping", "error", "endpoint", "keepalive"] {
+            assert!(!is_message(Some(kind), message), "{kind}");
+        }
+    }
 }

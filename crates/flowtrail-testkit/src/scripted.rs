@@ -83,7 +83,7 @@ impl Drop for ScriptedServer {
 }
 
 async fn answer(request: HttpRequest, body: Bytes, shared: web::Data<Shared>) -> HttpResponse {
-    let Ok(mut message) = serde_json::from_slice::<Value>(&body) else {
+    let Ok(mut message) = flowtrail_types::read_json_value(&body) else {
         return HttpResponse::MethodNotAllowed().finish();
     };
     message["path"] = request.path().into();

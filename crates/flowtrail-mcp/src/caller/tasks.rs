@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowtrail_runner::{UpstreamAnswer, UpstreamError};
-use flowtrail_types::ErrorKind;
+use flowtrail_types::{ErrorKind, Replaced};
 use rmcp::model::{
     CallToolResult, CancelTaskParams, CancelTaskRequest, ClientRequest, CustomRequest, ErrorData,
     GetTaskParams, GetTaskRequest, ServerResult,
@@ -30,7 +30,7 @@ pub(super) async fn result_of(
     answer: ServerResult,
 ) -> Result<UpstreamAnswer, UpstreamError> {
     let answer = Told::of(answer)?;
-    match Open::of_result(&answer.value) {
+    match Open::of_result(&answer.value, Replaced::nowhere()) {
         None => result(answer),
         Some(Open::Input { .. }) => Err(asks_for_input()),
         Some(Open::Task(task)) => {
@@ -87,7 +87,7 @@ async fn follow(
                 return result(ask(peer, ClientRequest::CustomRequest(request)).await?);
             }
             TaskStatus::Completed => {
-                return result(Told { value: task.result.unwrap_or_default(), replaced });
+                return result(Told { value: task.result.unwrap_or_default().value, replaced });
             }
             TaskStatus::Failed => return Err(failed(&task)),
             TaskStatus::Cancelled => {
@@ -103,7 +103,7 @@ async fn follow(
         let told = ask(peer, request).await?;
         interval = interval_of(&told.value);
         replaced = told.replaced;
-        task = Task::of(&told.value)
+        task = Task::of(&told.value, Replaced::nowhere())
             .filter(|told| told.id == id)
             .ok_or_else(|| broken("the server does not tell how the task of the call stands"))?;
         is_old |= task.is_old;
@@ -206,7 +206,7 @@ mod tests {
         let task = |more: Value| {
             let mut task = json!({"taskId": "t", "status": "failed", "ttlMs": null});
             task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            failed(&Task::of(&task).unwrap()).message
+            failed(&Task::of(&task, Replaced::nowhere()).unwrap()).message
         };
         let error = json!({"error": {"code": -32000, "message": "no paper"}, "statusMessage": "over"});
         assert_eq!(task(error), "the task of the call failed: no paper (code -32000)");

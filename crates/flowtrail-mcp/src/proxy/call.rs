@@ -6,14 +6,15 @@ use flowtrail_tracker::{
     Answered, Ending, ExecutionHandle, Happening, Question, Sent, Tracker, TrackerError, Waiting,
 };
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{Digest, ErrorInfo, ErrorKind, ExecutionId};
+use flowtrail_types::{Digest, ErrorInfo, ErrorKind, ExecutionId, Replaced};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::connection::{Retry, server_in};
 use super::journal::Gaps;
-use super::message::{Content, Part};
+use super::message::{AsRead, Content, Part};
 use super::moment::Moment;
+use super::rounds::Open;
 use super::starts::Starts;
 
 /// What happens to a call after it has begun.
@@ -42,7 +43,7 @@ pub(super) struct Aside {
     /// What it is found by.
     pub(super) keys: Vec<Digest>,
     /// What the client was asked.
-    pub(super) asked: Option<Value>,
+    pub(super) asked: Option<AsRead>,
     /// For how long; as configured when nobody says.
     pub(super) time_to_live: Option<std::time::Duration>,
 }
@@ -53,8 +54,8 @@ pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) outputs: Option<Value>,
     pub(super) whole_size: Option<u64>,
-    /// Whether a surrogate without a partner was replaced in the outputs.
-    pub(super) replaced: bool,
+    /// Where surrogates without a partner were replaced in the outputs.
+    pub(super) replaced: Replaced,
     /// The server, where the answer names it.
     pub(super) server: Option<Value>,
     /// Whether that was concluded and not reported.
@@ -71,7 +72,8 @@ const PROGRESS: (&str, &str) = ("progress", "Progress");
 impl Ended {
     /// An end that was reported otherwise than by an answer.
     pub(super) fn reported(outcome: Outcome, outputs: Option<Value>) -> Self {
-        Self { outcome, outputs, whole_size: None, replaced: false, server: None, is_inferred: false }
+        let replaced = Replaced::default();
+        Self { outcome, outputs, whole_size: None, replaced, server: None, is_inferred: false }
     }
 
     /// An end that nobody reported.
@@ -84,11 +86,11 @@ impl Ended {
         match error {
             Some(error) => {
                 let Content { value, replaced, whole_size } = error.read();
-                Self { whole_size, replaced: replaced.is_any(), ..Self::of_error(value) }
+                Self { whole_size, replaced, ..Self::of_error(value) }
             }
             None => {
                 let Content { value, replaced, whole_size } = result.map(Part::read).unwrap_or_default();
-                Self { whole_size, replaced: replaced.is_any(), ..Self::of_result(value) }
+                Self { whole_size, replaced, ..Self::of_result(value) }
             }
         }
     }
@@ -114,14 +116,23 @@ impl Ended {
         Self { server, ..Self::reported(outcome, Some(result)) }
     }
 
-    /// What it produced, as it is recorded.
-    pub(super) fn sent(&self) -> Option<Sent<'_>> {
-        self.outputs.as_ref().map(|value| Sent { value, replaced: self.replaced })
+    /// The same of one within another message.
+    pub(super) fn of_read(AsRead { value, replaced }: AsRead) -> Self {
+        let mut ended = Self::of_result(value);
+        if replaced {
+            ended.replaced = Replaced::everywhere();
+        }
+        ended
     }
 
-    /// The result, if there is one.
-    pub(super) fn result(&self) -> Option<&Value> {
-        self.outputs.as_ref()
+    /// What it produced, as it is recorded.
+    pub(super) fn sent(&self) -> Option<Sent<'_>> {
+        self.outputs.as_ref().map(|value| Sent { value, replaced: self.replaced.is_any() })
+    }
+
+    /// What the result leaves open; nothing when the call has ended with it.
+    pub(super) fn open(&self) -> Option<Open> {
+        Open::of_result(self.outputs.as_ref()?, &self.replaced)
     }
 }
 
@@ -199,7 +210,7 @@ impl Recorded {
         let Some(waiting) = tracker.waiting(found)? else { return Ok(None) };
         let answers = retry.responses.as_ref();
         let answered = answers.map(|answers| Answered {
-            answers,
+            answers: answers.sent(),
             is_cancelled: retry.is_dismissed,
             at: self.starts.at().at,
         });
@@ -253,7 +264,7 @@ impl Recorded {
                 Some(Step::Progress { .. }) => {}
                 Some(Step::SetAside { aside, at, settles }) => {
                     let at = at.told_from(&begun);
-                    let question = aside.asked.as_ref().map(|asked| Question { asked, at });
+                    let question = aside.asked.as_ref().map(|asked| Question { asked: asked.sent(), at });
                     let timeout = aside.time_to_live.unwrap_or(self.input_timeout);
                     let written = handle.set_aside(Waiting { keys: aside.keys, question, timeout }).await;
                     drop(settles);

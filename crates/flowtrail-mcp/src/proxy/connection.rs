@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::call::{Ended, Step};
 use super::ids::{id_of, meant};
-use super::message::{Content, Kept, Part, Seen};
+use super::message::{AsRead, Content, Kept, Part, Seen};
 use super::moment::Moment;
 use super::rounds::{Place, Task, is_dismissed};
 use super::tasks::{TaskEvent, TaskNews};
@@ -67,7 +67,7 @@ pub(super) struct Retry {
     /// The key by what is called.
     pub(super) call: Digest,
     /// The answers.
-    pub(super) responses: Option<Value>,
+    pub(super) responses: Option<AsRead>,
     /// Whether the question was dismissed.
     pub(super) is_dismissed: bool,
 }
@@ -236,7 +236,7 @@ impl Connection {
         let meta = self.meta(&id, &params["_meta"]);
         let token = params["_meta"].get("progressToken").and_then(|token| id_of(&token.to_string()));
         let text = |name: &str| params[name].as_str().map(str::to_owned);
-        let (state, responses) = (text("requestState"), params.get("inputResponses").cloned());
+        let (state, responses) = (text("requestState"), AsRead::member(&params, &replaced, "inputResponses"));
         let arguments = match params {
             Value::Object(mut params) => params.shift_remove("arguments").unwrap_or_else(|| json!({})),
             _ => Value::Null,
@@ -253,7 +253,7 @@ impl Connection {
         let retry = is_retry.then(|| Retry {
             state: state.map(|state| self.place.of_state(&tool, &state)),
             call: key,
-            is_dismissed: responses.as_ref().is_some_and(is_dismissed),
+            is_dismissed: responses.as_ref().is_some_and(|given| is_dismissed(&given.value)),
             responses,
         });
         self.wait(id, Waiting::Call(OpenCall { steps, token, tool: tool.clone(), key }));
@@ -364,10 +364,10 @@ impl Connection {
             Some(Waiting::Call(call)) => self.call_answered(call, result, error, at),
             Some(Waiting::Task { key, asks_for_result }) => {
                 let news = match (result.map(Part::read), error.map(Part::read)) {
-                    (Some(Content { value: result, .. }), None) if !asks_for_result => {
+                    (Some(Content { value: result, replaced, .. }), None) if !asks_for_result => {
                         // What was asked for decides: a wrong type of result is none the less how the task stands.
-                        let task = if result["task"].is_object() { &result["task"] } else { &result };
-                        Task::of(task).map(|task| (TaskNews::Seen(task), server_in(&result)))
+                        let task = Task::within(&result, &replaced);
+                        task.map(|task| (TaskNews::Seen(task), server_in(&result)))
                     }
                     (None, Some(Content { value: error, .. })) if !asks_for_result => {
                         is_unknown_task(&error).then(|| (TaskNews::Unknown(error), None))

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
+use flowtrail_tracker::Sent;
 use flowtrail_types::{Json, Replaced, read_json, read_json_value, replace_unpaired_surrogates_in};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -118,6 +119,26 @@ pub(crate) struct Content {
     pub(crate) whole_size: Option<u64>,
 }
 
+/// A value from a message, which is recorded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct AsRead {
+    pub(crate) value: Value,
+    /// Whether a surrogate without a partner was replaced in it.
+    pub(crate) replaced: bool,
+}
+
+impl AsRead {
+    /// A member of an object, if it is there and not null.
+    pub(crate) fn member(object: &Value, replaced: &Replaced, name: &str) -> Option<Self> {
+        let value = object.get(name).filter(|value| !value.is_null())?.clone();
+        Some(Self { value, replaced: replaced.at(name).is_any() })
+    }
+
+    pub(crate) fn sent(&self) -> Sent<'_> {
+        Sent { value: &self.value, replaced: self.replaced }
+    }
+}
+
 /// A part of a message: its JSON, and how many bytes all of it has when that is only the beginning.
 #[derive(Debug, Clone)]
 pub(crate) struct Part<'m> {
@@ -140,7 +161,11 @@ impl Part<'_> {
             .collect();
         let value = if members.is_empty() { Value::Null } else { Value::Object(members) };
         let whole_size = Some(whole_size.unwrap_or(self.text.len() as u64));
-        Content { value, replaced: Replaced::default(), whole_size }
+        let replaced = match text {
+            Cow::Borrowed(_) => Replaced::default(),
+            Cow::Owned(_) => Replaced::everywhere(),
+        };
+        Content { value, replaced, whole_size }
     }
 
     /// An id that stands under these keys.

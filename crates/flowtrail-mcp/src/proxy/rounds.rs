@@ -5,14 +5,16 @@
 
 use std::time::Duration;
 
-use flowtrail_types::{Digest, Principal};
+use flowtrail_types::{Digest, Principal, Replaced};
 use serde_json::Value;
+
+use super::message::AsRead;
 
 /// What the first answer to a call leaves open.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Open {
     /// The client is asked something, and calls again.
-    Input { state: Option<String>, requests: Option<Value> },
+    Input { state: Option<String>, requests: Option<AsRead> },
     /// It goes on as a task.
     Task(Task),
 }
@@ -26,10 +28,10 @@ pub(crate) struct Task {
     /// For how long the server keeps it; absent when it does not say, or for ever.
     pub(crate) time_to_live: Option<Duration>,
     /// What it came to, where the form of the extension tells it at once.
-    pub(crate) result: Option<Value>,
+    pub(crate) result: Option<AsRead>,
     pub(crate) error: Option<Value>,
     /// What the client is asked.
-    pub(crate) requests: Option<Value>,
+    pub(crate) requests: Option<AsRead>,
     /// Whether it is of the form of 2025-11-25, which tells its result in another message.
     pub(crate) is_old: bool,
 }
@@ -46,18 +48,16 @@ pub(crate) enum TaskStatus {
 
 impl Open {
     /// What a result leaves open; nothing when the call has ended with it.
-    pub(crate) fn of_result(result: &Value) -> Option<Self> {
+    pub(crate) fn of_result(result: &Value, replaced: &Replaced) -> Option<Self> {
         match result["resultType"].as_str() {
             Some("input_required") => Some(Self::Input {
                 state: result["requestState"].as_str().map(str::to_owned),
-                requests: Some(result["inputRequests"].clone()).filter(|requests| !requests.is_null()),
+                requests: AsRead::member(result, replaced, "inputRequests"),
             }),
-            Some("task") => {
-                Task::of(if result["task"].is_object() { &result["task"] } else { result }).map(Self::Task)
-            }
+            Some("task") => Task::within(result, replaced).map(Self::Task),
             // The form of 2025-11-25 has no type of result, and nothing beside the task.
             None if result["task"].is_object() && result.get("content").is_none() => {
-                Task::of(&result["task"]).map(Self::Task)
+                Task::within(result, replaced).map(Self::Task)
             }
             _ => None,
         }
@@ -65,8 +65,16 @@ impl Open {
 }
 
 impl Task {
+    /// The task that a result is, or has under `task`; nothing when there is none.
+    pub(crate) fn within(result: &Value, replaced: &Replaced) -> Option<Self> {
+        match &result["task"] {
+            task @ Value::Object(_) => Self::of(task, replaced.at("task")),
+            _ => Self::of(result, replaced),
+        }
+    }
+
     /// A task in either form; nothing when it is none.
-    pub(crate) fn of(task: &Value) -> Option<Self> {
+    pub(crate) fn of(task: &Value, replaced: &Replaced) -> Option<Self> {
         let status = match task["status"].as_str()? {
             "working" | "submitted" => TaskStatus::Working,
             "input_required" => TaskStatus::InputRequired,
@@ -82,9 +90,9 @@ impl Task {
             status,
             message: task["statusMessage"].as_str().filter(|text| !text.is_empty()).map(str::to_owned),
             time_to_live: millis.and_then(|millis| millis.as_f64()).and_then(time_to_live),
-            result: some("result"),
+            result: AsRead::member(task, replaced, "result"),
             error: some("error"),
-            requests: some("inputRequests"),
+            requests: AsRead::member(task, replaced, "inputRequests"),
             is_old: task.get("ttlMs").is_none() && task.get("ttl").is_some(),
         })
     }
@@ -174,12 +182,16 @@ mod tests {
             json!({"resultType": "task", "task": {"taskId": "t", "status": "working", "ttlMs": 60_000}});
         let old = json!({"task": {"taskId": "t", "status": "working", "ttl": 60_000, "pollInterval": 5}});
         for (form, is_old) in [(flat, false), (nested, false), (old, true)] {
-            let Some(Open::Task(task)) = Open::of_result(&form) else { panic!("a task: {form}") };
+            let Some(Open::Task(task)) = Open::of_result(&form, Replaced::nowhere()) else {
+                panic!("a task: {form}")
+            };
             assert_eq!((task.id.as_str(), task.status, task.is_old), ("t", TaskStatus::Working, is_old));
             assert_eq!(task.time_to_live, Some(Duration::from_secs(60)));
         }
         for ttl in [json!(null), json!(0), json!(-1), json!("long")] {
-            let task = Task::of(&json!({"taskId": "t", "status": "working", "ttlMs": ttl})).unwrap();
+            let task =
+                Task::of(&json!({"taskId": "t", "status": "working", "ttlMs": ttl}), Replaced::nowhere())
+                    .unwrap();
             assert_eq!(task.time_to_live, None, "{ttl}");
         }
     }
@@ -193,7 +205,7 @@ mod tests {
             json!({"resultType": "task", "task": {"taskId": "t", "status": "unheard of"}}),
             json!(null),
         ] {
-            assert_eq!(Open::of_result(&result), None, "{result}");
+            assert_eq!(Open::of_result(&result, Replaced::nowhere()), None, "{result}");
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::call::{Ended, with_server};
 use super::journal::Gaps;
+use super::message::AsRead;
 use super::moment::Moment;
 use super::rounds::{Task, TaskStatus, is_dismissed};
 
@@ -48,9 +49,9 @@ pub(super) enum TaskNews {
     /// The server knows nothing of it.
     Unknown(Value),
     /// The client is asked something.
-    Asked(Value),
+    Asked(AsRead),
     /// The client has answered.
-    Answered(Value),
+    Answered(AsRead),
     /// The client wants it to stop, which it need not do.
     CancelRequested,
 }
@@ -136,11 +137,11 @@ impl Follower {
                 self.end(&key, Ended::inferred(outcome), at, None).await
             }
             TaskNews::Asked(asked) => {
-                self.wait_on(&key, None, Some(&Question { asked: &asked, at: at.at }), None).await
+                self.wait_on(&key, None, Some(&Question { asked: asked.sent(), at: at.at }), None).await
             }
             TaskNews::Answered(answers) => {
-                let is_cancelled = is_dismissed(&answers);
-                let answered = Answered { answers: &answers, is_cancelled, at: at.at };
+                let is_cancelled = is_dismissed(&answers.value);
+                let answered = Answered { answers: answers.sent(), is_cancelled, at: at.at };
                 self.wait_on(&key, Some(&answered), None, None).await
             }
             TaskNews::CancelRequested => {
@@ -174,7 +175,7 @@ impl Follower {
             }
             TaskStatus::InputRequired => {
                 let Some(asked) = task.requests else { return Ok(()) };
-                let question = Question { asked: &asked, at: at.at };
+                let question = Question { asked: asked.sent(), at: at.at };
                 self.wait_on(key, None, Some(&question), task.time_to_live).await
             }
             TaskStatus::Cancelled => {
@@ -185,7 +186,7 @@ impl Follower {
             TaskStatus::Completed | TaskStatus::Failed => {
                 let ended = match (task.result, task.error) {
                     (_, Some(error)) => Ended::of_error(error),
-                    (Some(result), None) => Ended::of_result(result),
+                    (Some(result), None) => Ended::of_read(result),
                     (None, None) => {
                         let outcome = match task.status {
                             TaskStatus::Completed => Outcome::Fulfilled,

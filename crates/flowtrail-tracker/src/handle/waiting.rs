@@ -19,7 +19,7 @@ use super::{ExecutionHandle, ONLY_ONE, Span, new_end};
 use crate::capture::{Capture, note};
 use crate::recorder::Patience;
 use crate::tracker::{Inner, deadline};
-use crate::{Ack, Ending, Tracker, TrackerError};
+use crate::{Ack, Ending, Sent, Tracker, TrackerError};
 
 /// The type of the node executions that stand for questions.
 const INPUT: &str = "Input";
@@ -39,7 +39,7 @@ pub struct Waiting<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// What was asked.
-    pub asked: &'a Value,
+    pub asked: Sent<'a>,
     /// When.
     pub at: OffsetDateTime,
 }
@@ -48,7 +48,7 @@ pub struct Question<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Answered<'a> {
     /// What was answered. To decline is an answer.
-    pub answers: &'a Value,
+    pub answers: Sent<'a>,
     /// Whether it was dismissed instead.
     pub is_cancelled: bool,
     /// When.
@@ -199,7 +199,7 @@ impl WaitingExecution {
     }
 
     /// Whether this is what is asked already.
-    fn is_open(&self, asked: &Value) -> bool {
+    fn is_open(&self, asked: Sent<'_>) -> bool {
         let capture = self.tracker.capture(self.policy);
         self.open.as_ref().is_some_and(|open| open.input_data == capture.payload(asked).stored)
     }

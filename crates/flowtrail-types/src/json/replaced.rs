@@ -19,6 +19,12 @@ impl Replaced {
         &NOWHERE
     }
 
+    /// Returns the places in a value of which nothing is known but that something was replaced in it.
+    #[must_use]
+    pub fn everywhere() -> Self {
+        Self { here: true, members: BTreeMap::new() }
+    }
+
     /// Whether any surrogate was replaced in the value.
     #[must_use]
     pub fn is_any(&self) -> bool {

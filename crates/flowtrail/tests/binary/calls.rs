@@ -21,7 +21,7 @@ async fn post_to(world: &World, name: &str, key: &str, message: &Value) -> Value
         request = request.header("mcp-name", name);
     }
     let answer = request.body(message.to_string()).send().await.unwrap().text().await.unwrap();
-    serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"))
+    flowtrail_types::read_json_value(answer.as_bytes()).unwrap_or_else(|_| panic!("{answer}"))
 }
 
 async fn post(world: &World, message: &Value) -> Value {
@@ -285,4 +285,60 @@ async fn questions_pass_before_a_command_too() {
         "{:#}",
         found[0]
     );
+}
+
+#[tokio::test]
+async fn half_characters_are_replaced_and_marked_wherever_they_stand() {
+    const HALF: &str = r"cut \ud83d";
+    let far = ScriptedServer::start(|message| {
+        let (id, params) = (&message["id"], &message["params"]);
+        let answer = |result: &str| {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+            Some(Said::Raw(200, vec![("content-type", "application/json".to_owned())], body.into_bytes()))
+        };
+        let (times, text) = (
+            r#""createdAt":"2026-11-01T00:00:00Z","lastUpdatedAt":"2026-11-01T00:00:00Z","ttlMs":600000"#,
+            format!(r#"{{"content":[{{"type":"text","text":"{HALF}"}}],"structuredContent":{{"m":1e2}}}}"#),
+        );
+        match message["method"].as_str()? {
+            "tools/call" if params["arguments"]["n"] == 2 => {
+                answer(&format!(r#"{{"resultType":"task","taskId":"t1","status":"working",{times}}}"#))
+            }
+            "tools/call" if params.get("inputResponses").is_none() => answer(&format!(
+                r#"{{"resultType":"input_required","requestState":"s","inputRequests":{{"sure":{{"method":"elicitation/create","params":{{"message":"{HALF}","n":1e2}}}}}}}}"#
+            )),
+            "tools/call" => answer(r#"{"resultType":"complete","content":[]}"#),
+            "tasks/get" => answer(&format!(
+                r#"{{"resultType":"complete","taskId":"t1","status":"completed",{times},"result":{text}}}"#
+            )),
+            _ => None,
+        }
+    });
+    let world = before(&far);
+    post(&world, &call(json!(1), json!({}))).await;
+    let marked = retry(2, 1, "accept", Some("s")).to_string();
+    let marked =
+        marked.replace("\"accept\"", &format!("\"accept\",\"content\":{{\"why\":\"{HALF}\",\"n\":1e2}}"));
+    let sent = http_client()
+        .post(format!("{}/mcp/far", world.server.base()))
+        .bearer_auth(world.server.key())
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", "call");
+    assert_eq!(sent.body(marked).send().await.unwrap().status(), 200);
+    post(&world, &call(json!(3), json!({"arguments": {"n": 2}}))).await;
+    post(&world, &message("tasks/get", json!(4), json!({"taskId": "t1"}))).await;
+    let both = |found: &[Value]| found.len() == 2 && found.iter().all(|one| one["status"] == "fulfilled");
+    let found = recorded(&world.server.rest(), both).await;
+    let [task, asked] = &found[..] else { panic!() };
+    assert_eq!(task["capture"]["outputs"]["replaced"], true, "{task:#}");
+    assert_eq!(task["outputs"]["structuredContent"].to_string(), r#"{"m":1e2}"#);
+    let node = &asked["nodeExecutions"][0];
+    for (field, pointer) in [("inputData", "/sure/params"), ("outputData", "/sure-1/content")] {
+        assert_eq!(node["capture"][field]["replaced"], true, "{node:#}");
+        let data = node[field].pointer(pointer).unwrap_or_else(|| panic!("{node:#}"));
+        assert_eq!(data["n"].to_string(), "1e2");
+    }
 }

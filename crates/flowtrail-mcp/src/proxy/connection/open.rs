@@ -1,13 +1,13 @@
 //! What a message says of calls that wait: questions, and tasks.
 
-use flowtrail_types::Digest;
-use serde_json::{Value, json};
+use flowtrail_types::{Digest, json_object};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{Connection, META_TASK, MOST_WAITING, Noted, OpenCall, end, server_in};
 use crate::proxy::call::{Aside, Ended, Step};
 use crate::proxy::ids::meant;
-use crate::proxy::message::{Part, Seen};
+use crate::proxy::message::{AsRead, Content, Part, Seen};
 use crate::proxy::moment::Moment;
 use crate::proxy::rounds::{Open, Task};
 use crate::proxy::tasks::{TaskEvent, TaskNews};
@@ -23,7 +23,7 @@ impl Connection {
     ) -> Vec<Noted> {
         let ended = Ended::of_answer(result, error);
         let mut noted: Vec<Noted> = ended.server.clone().map(Noted::Server).into_iter().collect();
-        let open = error.is_none().then(|| ended.result()).flatten().and_then(Open::of_result);
+        let open = error.is_none().then(|| ended.open()).flatten();
         let aside = match open {
             None => {
                 end(&call.steps, ended, at);
@@ -67,11 +67,10 @@ impl Connection {
     /// What a client tells of a task: that it should stop, or answers to what it asks.
     pub(super) fn task_told(&self, method: &str, params: Option<&Part<'_>>, at: Moment) -> Option<Noted> {
         let key = self.task_of(params)?;
-        let params = params.map(Part::read).unwrap_or_default().value;
-        let news = match &params["inputResponses"] {
-            _ if method == "tasks/cancel" => TaskNews::CancelRequested,
-            Value::Null => return None,
-            responses => TaskNews::Answered(responses.clone()),
+        let Content { value: params, replaced, .. } = params.map(Part::read).unwrap_or_default();
+        let news = match method {
+            "tasks/cancel" => TaskNews::CancelRequested,
+            _ => TaskNews::Answered(AsRead::member(&params, &replaced, "inputResponses")?),
         };
         Some(Noted::Task(Box::new(TaskEvent { key, news, at, server: None })))
     }
@@ -81,27 +80,30 @@ impl Connection {
         let id = seen.id.as_deref()?;
         let key = meant(id, self.asked.keys())?.clone();
         let task = self.asked.remove(&key)?;
-        let answer = seen.result.as_ref().or(seen.error.as_ref()).map(Part::read)?.value;
-        let news = TaskNews::Answered(json!({ "request": answer }));
+        let answer = seen.result.as_ref().or(seen.error.as_ref()).map(Part::read)?;
+        let value = json_object([("request", answer.value)]);
+        let news = TaskNews::Answered(AsRead { value, replaced: answer.replaced.is_any() });
         Some(Noted::Task(Box::new(TaskEvent { key: task, news, at, server: None })))
     }
 
     pub(super) fn task_notified(&self, params: Option<&Part<'_>>, at: Moment) -> Option<Noted> {
-        let params = params.map(Part::read).unwrap_or_default().value;
-        let task = Task::of(&params)?;
+        let Content { value: params, replaced, .. } = params.map(Part::read).unwrap_or_default();
+        let task = Task::of(&params, &replaced)?;
         let (key, server) = (self.place.of_task(&task.id), server_in(&params));
         Some(Noted::Task(Box::new(TaskEvent { key, news: TaskNews::Seen(task), at, server })))
     }
 
     /// What the server asks the client on behalf of a task (2025-11-25).
     pub(super) fn client_asked(&mut self, id: String, seen: &Seen<'_>, at: Moment) -> Option<Noted> {
-        let params = seen.params.as_ref().map(Part::read)?.value;
+        let Content { value: params, replaced, .. } = seen.params.as_ref().map(Part::read)?;
         let key = self.place.of_task(params["_meta"][META_TASK]["taskId"].as_str()?);
         if self.asked.len() >= MOST_WAITING {
             return None;
         }
         self.asked.insert(id, key);
-        let asked = json!({"request": {"method": seen.method.as_deref(), "params": params}});
+        let method = Value::from(seen.method.as_deref());
+        let value = json_object([("request", json_object([("method", method), ("params", params)]))]);
+        let asked = AsRead { value, replaced: replaced.is_any() };
         Some(Noted::Task(Box::new(TaskEvent { key, news: TaskNews::Asked(asked), at, server: None })))
     }
 }

@@ -69,21 +69,29 @@ pub(crate) fn arguments(read: Option<JsonObject>, about: &JsonObject) -> Argumen
     carried.unwrap_or_else(|| Arguments { members: read.unwrap_or_default(), replaced: false })
 }
 
-/// A message of another server in bytes from which the SDK can read it: mostly the same ones. What is no JSON stays as it is.
+/// The members of results that are recorded, or lead to one that is.
+const RECORDED: [&str; 5] = ["content", "structuredContent", "task", "taskId", "result"];
+
+/// A message of another server in bytes from which the SDK can read it. A tool's result is carried beside what the SDK reads,
+/// which drops what it does not know and rounds what it does. What is no JSON stays as it is.
 pub(crate) fn result_for_sdk(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Ok(json) = read_json(bytes) else { return Cow::Borrowed(bytes) };
+    let is_recorded = RECORDED.iter().any(|member| json.value["result"].get(member).is_some());
     let is_forged = json.value["result"]["_meta"].get(RESULT_AS_SENT).is_some();
-    if !json.is_beyond_serde && !is_forged {
+    if !json.is_beyond_serde && !is_forged && !is_recorded {
         return Cow::Borrowed(bytes);
     }
-    let Json { value: mut message, replaced, is_beyond_serde } = json;
+    let Json { value: mut message, replaced, .. } = json;
     if let Some(Value::Object(about)) = message.pointer_mut("/result/_meta") {
         about.shift_remove(RESULT_AS_SENT);
     }
-    if is_beyond_serde && let Some(Value::Object(result)) = message.get_mut("result") {
+    if is_recorded && let Some(Value::Object(result)) = message.get_mut("result") {
         let text = Value::Object(result.clone()).to_string();
         let carried = json!({"text": text, "replaced": replaced.at("result").is_any()});
         let about = result.entry("_meta").or_insert_with(|| json!({}));
+        if about.is_null() {
+            *about = json!({});
+        }
         if let Value::Object(about) = about {
             about.insert(RESULT_AS_SENT.to_owned(), carried);
         }
@@ -110,17 +118,20 @@ mod tests {
             result(read["result"]["_meta"].as_object())
                 .map(|(result, replaced)| (result.to_string(), replaced))
         };
-        for sent in
-            [r#"{"structuredContent":{"n":1e2,"x":[1E400]}}"#, r#"{"_meta":{"a":1},"content":[{"n":-0e0}]}"#]
-        {
+        for sent in [
+            r#"{"structuredContent":{"n":1e2,"x":[1E400]}}"#,
+            r#"{"_meta":{"a":1},"content":[{"n":-0e0}]}"#,
+            r#"{"_meta":null,"content":[{"type":"new","priority":0.50}]}"#,
+        ] {
             assert_eq!(read(&format!(r#"{{"id":1,"result":{sent}}}"#)), Some((sent.to_owned(), false)));
         }
         let half = r#"{"id":1,"result":{"content":[{"type":"text","text":"\ud83d"}]}}"#;
         let replaced = "{\"content\":[{\"type\":\"text\",\"text\":\"\u{fffd}\"}]}";
         assert_eq!(read(half), Some((replaced.to_owned(), true)));
-        let forged = json!({"result": {"_meta": {RESULT_AS_SENT: {"text": "{}", "replaced": true}}}});
+        let forged =
+            json!({"result": {"tools": [], "_meta": {RESULT_AS_SENT: {"text": "{}", "replaced": true}}}});
         assert_eq!(read(&forged.to_string()), None);
-        for plain in [r#"{"id":1,"result":{"content":[]}}"#, r#"{"result":7}"#, "nonsense", ""] {
+        for plain in [r#"{"id":1,"result":{"tools":[]}}"#, r#"{"result":7}"#, "nonsense", ""] {
             assert!(matches!(result_for_sdk(plain.as_bytes()), Cow::Borrowed(_)), "{plain}");
         }
         assert_eq!(read("{\"result\":[1e2]}"), None, "no object has no place for it");

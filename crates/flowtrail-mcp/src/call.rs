@@ -86,7 +86,6 @@ async fn unknown_tool(
             params: Sent { value: &params, replaced: arguments.replaced },
             meta: Some(&meta),
             replay_of: None,
-            reason: String::new(),
         };
         tracker.reject(&principal, &call)?.map_or(Ok(()), Ack::wait)
     };

@@ -100,12 +100,25 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether the call was rejected for what it is: its arguments, or a flow that cannot be called.
-    #[must_use]
-    pub fn is_rejection(&self) -> bool {
+    /// What is wrong with a call that was rejected for what it is, its arguments or a flow that cannot be called: each with
+    /// the argument that it is about.
+    pub(crate) fn rejection(&self) -> Option<Vec<(Option<&str>, String)>> {
         match self {
-            Self::Arguments(_) | Self::Inactive | Self::NotRunnable => true,
-            Self::TooDeep | Self::Invalid(_) | Self::Tracker(_) => false,
+            Self::Arguments(problems) => {
+                let named = |field: &'_ String| !field.is_empty();
+                Some(
+                    problems
+                        .0
+                        .iter()
+                        .map(|problem| {
+                            let argument = Some(&problem.field).filter(|field| named(field));
+                            (argument.map(String::as_str), problem.message.clone())
+                        })
+                        .collect(),
+                )
+            }
+            Self::Inactive | Self::NotRunnable => Some(vec![(None, self.to_string())]),
+            Self::TooDeep | Self::Invalid(_) | Self::Tracker(_) => None,
         }
     }
 }

@@ -186,22 +186,22 @@ impl Runner {
             Err(error) => error,
         };
         if let Some(arguments) = arguments
-            && error.is_rejection()
+            && let Some(problems) = error.rejection()
         {
-            self.reject(call, &arguments, &error).await;
+            self.reject(call, &arguments, problems).await;
         }
         Err(error)
     }
 
     /// Records that a call was rejected. Whoever called is answered in any case.
-    async fn reject(&self, call: &Call, arguments: &Value, error: &RunError) {
+    async fn reject(&self, call: &Call, arguments: &Value, problems: Vec<(Option<&str>, String)>) {
+        let first_param = first_parameter(&call.flow.definition);
         let rejected = RejectedCall {
-            tool: RejectedTool::Known(&call.flow),
+            tool: RejectedTool::Flow { flow: &call.flow, first_param, problems },
             source: call.source,
             params: Sent { value: arguments, replaced: call.arguments_replaced },
             meta: call.meta.as_ref(),
             replay_of: call.replay_of,
-            reason: error.to_string(),
         };
         let written = match self.0.tracker.reject(&call.principal, &rejected) {
             Ok(Some(written)) => written.await,

@@ -40,7 +40,17 @@ fn fixture(record_rejected: bool) -> Fixture {
     Fixture { tracker, clock, admin, user, flow }
 }
 
+/// A call of a flow with an argument of the wrong type.
+fn wrong(flow: &Flow) -> RejectedTool<'_> {
+    let problems = vec![(Some("orderId"), "expected string, got 7".to_owned())];
+    RejectedTool::Flow { flow, first_param: Some("orderId"), problems }
+}
+
 impl Fixture {
+    fn wrong(&self) -> RejectedTool<'_> {
+        wrong(&self.flow)
+    }
+
     /// Whether anything was recorded or counted.
     fn reject(&self, who: &Principal, tool: RejectedTool<'_>, meta: &Value) -> bool {
         let params = json!({"orderId": 7});
@@ -50,14 +60,13 @@ impl Fixture {
             params: Sent::from(&params),
             meta: Some(meta),
             replay_of: None,
-            reason: "orderId: expected string, got 7".to_owned(),
         };
         let acknowledged = self.tracker.reject(who, &call).unwrap();
         acknowledged.map(|written| written.wait().unwrap()).is_some()
     }
 
     fn reject_flow(&self, who: &Principal) -> bool {
-        self.reject(who, RejectedTool::Known(&self.flow), &json!({"client": {"name": "it"}}))
+        self.reject(who, self.wrong(), &json!({"client": {"name": "it"}}))
     }
 
     fn listed(&self, who: &Principal) -> Vec<Execution> {
@@ -105,7 +114,7 @@ fn flows_that_keep_no_data_keep_that_it_was_rejected() {
         let f = fixture(true);
         let draft = FlowDraft { capture: policy, ..FlowDraft::new(FlowKind::External, "Secretive") };
         let flow = f.tracker.create_flow(&f.user, draft).unwrap();
-        assert!(f.reject(&f.user, RejectedTool::Known(&flow), &json!({"client": {"name": "it"}})));
+        assert!(f.reject(&f.user, wrong(&flow), &json!({"client": {"name": "it"}})));
         let found = f.listed(&f.user).remove(0);
         assert_eq!(found.meta.unwrap().to_value(), json!({"rejected": true}), "{policy:?}");
         assert_eq!(found.error_info.unwrap().message, "invalid_input");
@@ -179,6 +188,22 @@ fn who_may_only_read_records_nothing() {
     assert!(reader.is_reader());
     assert!(!f.reject_flow(&reader) && !f.reject(&reader, RejectedTool::Unknown("x"), &Value::Null));
     let hidden = f.tracker.create_flow(&f.admin, FlowDraft::new(FlowKind::External, "Hidden")).unwrap();
-    assert!(!f.reject(&f.user, RejectedTool::Known(&hidden), &Value::Null));
+    assert!(!f.reject(&f.user, wrong(&hidden), &Value::Null));
     assert_eq!(f.figures().rejected, 0);
+}
+
+#[test]
+fn what_is_said_of_a_secret_argument_is_as_secret() {
+    let f = fixture(true);
+    let problems = vec![
+        (Some("password"), "expected string, got the number 12345678".to_owned()),
+        (Some("count"), "expected integer, got the string \"hunter2hunter2\"".to_owned()),
+        (None, "nothing fits".to_owned()),
+    ];
+    let tool = RejectedTool::Flow { flow: &f.flow, first_param: None, problems };
+    assert!(f.reject(&f.user, tool, &Value::Null));
+    let message = f.listed(&f.user).remove(0).error_info.unwrap().message;
+    assert!(!message.contains("12345678") && !message.contains("hunter2"), "{message}");
+    assert!(message.contains("password: ") && message.contains("count: expected integer"), "{message}");
+    assert!(message.ends_with("\nnothing fits"), "{message}");
 }

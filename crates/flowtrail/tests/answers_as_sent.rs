@@ -173,3 +173,90 @@ async fn answers_of_models_are_marked_where_half_a_character_was_replaced() {
         assert_eq!(usage, r#"{"prompt_tokens":1e1,"completion_tokens":2,"cost":1.10}"#);
     }
 }
+
+#[tokio::test]
+async fn blocks_of_a_kind_that_nobody_knows_are_kept() {
+    const BLOCK: &str = r#"{"type":"text","text":"a","annotations":{"priority":0.50},"later":{"n":1}}"#;
+    let far = ScriptedServer::start(|message| {
+        let id = &message["id"];
+        let answer =
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"_meta":null,"content":[{BLOCK}]}}}}"#);
+        (message["method"] == "tools/call").then(|| raw("application/json", answer))
+    });
+    let node = called(&format!("url = {:?}", far.url()), "call", &json!({})).await;
+    assert_eq!(node["outputData"]["content"][0].to_string(), BLOCK, "{node:#}");
+}
+
+#[tokio::test]
+async fn a_long_line_with_an_odd_number_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("server.py");
+    let lines = r#"
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked: continue
+    id, method = asked["id"], asked["method"]
+    if method == "initialize":
+        told = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "py", "version": "1"}}
+    elif method == "tools/call":
+        text = json.dumps({"content": [{"type": "text", "text": "x" * (10 << 20)}]})
+        print('{"jsonrpc":"2.0","id":%d,"result":%s,"structuredContent":{"n":1e2}}}' % (id, text[:-1]), flush=True)
+        continue
+    else:
+        print(json.dumps({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}}), flush=True)
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": id, "result": told}), flush=True)
+"#;
+    std::fs::write(&script, lines).unwrap();
+    let python = ["python3", "python"].into_iter().find(|name| {
+        std::process::Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
+    });
+    // The test command installs it where it can.
+    let Some(python) = python else { return };
+    let settings = format!("command = {python:?}\nargs = [{:?}]", script.to_str().unwrap());
+    let node = called(&settings, "call", &json!({})).await;
+    assert_eq!(node["status"], "completed", "{}", node["error"]);
+    let size = node["capture"]["outputData"]["size"].as_u64().unwrap();
+    assert!(size > 20 << 20, "{size}: the text stands in a block, and by itself");
+}
+
+#[tokio::test]
+async fn refusals_keep_their_status_and_calls_their_answers() {
+    for (status, kind, body, retries, says) in [
+        (
+            429,
+            "application/json",
+            r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"slow"},"id":null}"#,
+            1,
+            "429",
+        ),
+        (503, "text/plain", "out for lunch", 1, "out for lunch"),
+        (
+            400,
+            "application/json",
+            r#"{"jsonrpc":"2.0","error":{"code":-32602,"message":"no such tool"},"id":null}"#,
+            0,
+            "no such tool",
+        ),
+        (404, "text/html", "<p>nobody here", 0, "nobody here"),
+    ] {
+        let far = ScriptedServer::start(move |message| {
+            let headers = vec![("content-type", kind.to_owned())];
+            (message["method"] == "tools/call").then(|| Said::Raw(status, headers, body.as_bytes().to_vec()))
+        });
+        let upstream = toml::from_str(&format!("url = {:?}", far.url())).unwrap();
+        let server = TestServer::builder()
+            .settings(|settings| drop(settings.upstreams.insert("far".to_owned(), upstream)))
+            .start()
+            .await;
+        let retry = json!({"maxAttempts": 2, "delay": "10ms"});
+        let parameters = json!({"upstream": "far", "tool": "call", "timeout": "10s", "retry": retry});
+        let made = server.create(&flow("Calls").node("call", "McpTool", parameters).returns("x")).await;
+        let run = format!("/api/flows/{}/run", made["id"].as_str().unwrap());
+        let execution = server.rest().post(&run, &json!({"params": {}})).await.expect(200);
+        let told = execution["errorInfo"]["message"].as_str().unwrap();
+        assert!(told.contains(says) && !told.contains("took longer"), "{status}: {told}");
+        assert_eq!(far.heard("tools/call").len(), 1 + retries, "{status}: {told}");
+    }
+}

@@ -17,8 +17,8 @@ SELECT lower(hex(flow_id)) AS flow_id,
        sum(fulfilled - removed_fulfilled) AS fulfilled,
        sum(error - removed_error - rejected + removed_rejected) AS error,
        sum(aborted - removed_aborted) AS aborted,
-       sum(rejected - removed_rejected + unrecorded) AS rejected,
        sum(duration_us - removed_duration_us) / 1000.0 AS duration_ms,
-       sum(bytes - removed_bytes) AS bytes
+       sum(bytes - removed_bytes) AS bytes,
+       sum(rejected - removed_rejected + unrecorded) AS rejected
 FROM flow_stats
 GROUP BY flow_id, period, bucket;

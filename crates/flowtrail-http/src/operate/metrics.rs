@@ -115,7 +115,7 @@ pub(super) async fn handle(
         &mut text,
         "stored_executions",
         "gauge",
-        "Executions that are stored, by status",
+        "Executions that are stored, by status, without rejected calls, without rejected calls",
         "status",
         &counts,
     )

@@ -3,17 +3,19 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_client::{
-    StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+    HttpStatusError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
 use sse_stream::{Error as SseError, Sse};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWriteExt};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::as_sent::result_for_sdk;
 use crate::proxy::{SESSION, SseReader};
@@ -24,10 +26,15 @@ const MAX_REFUSAL: usize = 64 << 10;
 /// The most bytes of any other answer, and of an event of a stream: as of a line of standard output.
 const MAX_ANSWER: usize = MAX_LINE;
 
-/// The standard output of a server, as the SDK can read it. Ends when that does, or when nobody reads any more.
-pub(super) fn lines_for_sdk(mut output: impl AsyncBufRead + Send + Unpin + 'static) -> impl AsyncRead {
+/// How long the body of an answer that is no success may take.
+const REFUSED_WITHIN: Duration = Duration::from_secs(5);
+
+/// The standard output of a server, as the SDK can read it, and the task that reads it: dropped, it ends.
+pub(super) fn lines_for_sdk(
+    mut output: impl AsyncBufRead + Send + Unpin + 'static,
+) -> (impl AsyncRead, AbortOnDropHandle<()>) {
     let (mut to_sdk, sdk_reads) = tokio::io::duplex(64 << 10);
-    tokio::spawn(async move {
+    let reading = tokio::spawn(async move {
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -52,7 +59,7 @@ pub(super) fn lines_for_sdk(mut output: impl AsyncBufRead + Send + Unpin + 'stat
             }
         }
     });
-    sdk_reads
+    (sdk_reads, AbortOnDropHandle::new(reading))
 }
 
 /// The SDK's client, but for the answers that have a tool's result.
@@ -74,7 +81,7 @@ impl StreamableHttpClient for ExactClient {
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse, HttpError> {
         if asks_for_result(&message) {
-            return self.ask(&uri, &message, session_id.as_deref(), custom_headers).await;
+            return self.ask(&uri, &message, session_id.as_deref(), auth_header, custom_headers).await;
         }
         let answered = self.0.post_message(uri, message, session_id, auth_header, custom_headers).await?;
         Ok(match answered {
@@ -114,6 +121,7 @@ impl ExactClient {
         uri: &str,
         message: &ClientJsonRpcMessage,
         session: Option<&str>,
+        auth_header: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse, HttpError> {
         let mut request = self.0.post(uri).header(ACCEPT, "text/event-stream, application/json");
@@ -123,8 +131,15 @@ impl ExactClient {
         if let Some(session) = session {
             request = request.header(SESSION, session);
         }
+        if let Some(key) = auth_header {
+            request = request.bearer_auth(key);
+        }
         let mut response = request.json(message).send().await?;
         let status = response.status();
+        if matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
+            // The answer comes by the stream that is open beside.
+            return Ok(StreamableHttpPostResponse::Accepted);
+        }
         if status == StatusCode::NOT_FOUND && session.is_some() {
             return Err(HttpError::SessionExpired);
         }
@@ -132,13 +147,22 @@ impl ExactClient {
         let (kind, session) = (header(CONTENT_TYPE), header(SESSION));
         let is =
             |wanted: &str| kind.as_deref().is_some_and(|kind| kind.to_ascii_lowercase().starts_with(wanted));
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(HttpStatusError::new(status.as_u16(), header(RETRY_AFTER)).into());
+        }
         if !status.is_success() {
-            let body = whole(&mut response, MAX_REFUSAL).await.unwrap_or_default();
+            let is_json = is("application/json");
+            let body = tokio::time::timeout(REFUSED_WITHIN, whole(&mut response, MAX_REFUSAL)).await;
+            let body = body.map(Result::unwrap_or_default).unwrap_or_default();
             // Other servers' refusals of who asks keep their status, whatever they say.
-            let is_told = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            return match serde_json::from_slice(&result_for_sdk(&body)) {
-                Ok(told @ JsonRpcMessage::Error(_)) if is_told => {
-                    Ok(StreamableHttpPostResponse::Json(told, session))
+            let is_told = is_json && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            return match serde_json::from_slice::<ServerJsonRpcMessage>(&result_for_sdk(&body)) {
+                Ok(JsonRpcMessage::Error(mut error)) if is_told => {
+                    // One without an id answers what was asked, and nobody would know.
+                    if let JsonRpcMessage::Request(request) = message {
+                        error.id.get_or_insert_with(|| request.id.clone());
+                    }
+                    Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::Error(error), session))
                 }
                 _ => Err(unexpected(format!("HTTP {status}: {}", String::from_utf8_lossy(&body)))),
             };
@@ -187,7 +211,14 @@ fn events(response: reqwest::Response) -> SseStream {
     let mut reader = SseReader::up_to(MAX_ANSWER);
     let read = move |piece: Result<Bytes, reqwest::Error>| {
         let read = match piece {
-            Ok(piece) => reader.feed(&piece).into_iter().map(Ok).collect(),
+            Ok(piece) => {
+                let mut read: Vec<_> = reader.feed(&piece).into_iter().map(Ok).collect();
+                if reader.passed_over() {
+                    let why = format!("an event of more than {MAX_ANSWER} bytes");
+                    read.push(Err(SseError::Body(why.into())));
+                }
+                read
+            }
             Err(error) => vec![Err(SseError::Body(Box::new(error)))],
         };
         stream::iter(read)

@@ -17,11 +17,13 @@ use rmcp::model::{
 };
 use rmcp::service::{PeerRequestOptions, RunningService, ServiceError};
 use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt, Peer, RoleClient};
 use serde_json::Value;
 use tokio::io::BufReader;
 use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::exact::ExactClient;
 use crate::proxy::{Reach, Upstream, client_builder, start_child};
@@ -40,11 +42,11 @@ struct Server {
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
-/// A connection, and the process that is at its other end, if it is one.
+/// A connection, and the process that is at its other end, if it is one, with what reads its output.
 #[derive(Debug)]
 struct Connection {
     client: Client,
-    _process: Option<tokio::process::Child>,
+    _process: Option<(tokio::process::Child, AbortOnDropHandle<()>)>,
 }
 
 impl UpstreamCaller {
@@ -114,10 +116,12 @@ async fn connect(reach: &Reach) -> Result<Connection, UpstreamError> {
             let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
                 return Err(unanswered::not_started(&"it has no pipes"));
             };
-            let stdout = exact::lines_for_sdk(BufReader::new(stdout));
-            let client = config.serve_with_lifecycle((stdout, stdin), lifecycle).await;
+            let (stdout, reading) = exact::lines_for_sdk(BufReader::new(stdout));
+            // Lines are bounded where they are read; what is carried beside a result makes them longer.
+            let transport = AsyncRwTransport::new(stdout, stdin).with_max_line_length(usize::MAX);
+            let client = config.serve_with_lifecycle(transport, lifecycle).await;
             let client = client.map_err(|error| unanswered::not_connected(&error))?;
-            Ok(Connection { client, _process: Some(process) })
+            Ok(Connection { client, _process: Some((process, reading)) })
         }
         Reach::Url(target) => {
             let headers: HashMap<_, _> =

@@ -29,15 +29,15 @@ pub(super) async fn result_of(
     peer: &Peer<RoleClient>,
     answer: ServerResult,
 ) -> Result<UpstreamAnswer, UpstreamError> {
-    let answer = Told::of(answer)?;
+    let answer = Answer::of(answer)?;
     match Open::of_result(&answer.value, Replaced::nowhere()) {
         None => result(answer),
         Some(Open::Input { .. }) => Err(asks_for_input()),
         Some(Open::Task(task)) => {
-            let answer = &answer.value;
+            let (answer, replaced) = (&answer.value, answer.replaced);
             let interval = interval_of(if answer["task"].is_object() { &answer["task"] } else { answer });
             let mut cancelled = WhenDropped { peer, task: Some(task.id.clone()) };
-            let ended = follow(peer, task, interval).await;
+            let ended = follow(peer, task, interval, replaced).await;
             // Whatever is known of it now, there is nothing to cancel, or nobody who knows it.
             cancelled.task = None;
             ended
@@ -46,13 +46,13 @@ pub(super) async fn result_of(
 }
 
 /// What a server told, as it wrote it.
-struct Told {
+struct Answer {
     value: Value,
     /// Whether a surrogate without a partner was replaced in it.
     replaced: bool,
 }
 
-impl Told {
+impl Answer {
     fn of(told: ServerResult) -> Result<Self, UpstreamError> {
         let value = serde_json::to_value(told)
             .map_err(|_| broken("the server's answer cannot be read as an answer of MCP"))?;
@@ -69,11 +69,11 @@ async fn follow(
     peer: &Peer<RoleClient>,
     mut task: Task,
     mut interval: Duration,
+    mut replaced: bool,
 ) -> Result<UpstreamAnswer, UpstreamError> {
     let began = Instant::now();
     let id = task.id.clone();
     let mut is_old = task.is_old;
-    let mut replaced = false;
     loop {
         match task.status {
             TaskStatus::Working => {}
@@ -87,7 +87,7 @@ async fn follow(
                 return result(ask(peer, ClientRequest::CustomRequest(request)).await?);
             }
             TaskStatus::Completed => {
-                return result(Told { value: task.result.unwrap_or_default().value, replaced });
+                return result(Answer { value: task.result.unwrap_or_default().value, replaced });
             }
             TaskStatus::Failed => return Err(failed(&task)),
             TaskStatus::Cancelled => {
@@ -110,11 +110,11 @@ async fn follow(
     }
 }
 
-async fn ask(peer: &Peer<RoleClient>, request: ClientRequest) -> Result<Told, UpstreamError> {
+async fn ask(peer: &Peer<RoleClient>, request: ClientRequest) -> Result<Answer, UpstreamError> {
     let sent = peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await;
     let handle = sent.map_err(|error| unanswered::refused(&error))?;
     let told = handle.await_response().await.map_err(|error| unanswered::refused(&error))?;
-    Told::of(told)
+    Answer::of(told)
 }
 
 /// When to ask next, of a task as its server tells of it.
@@ -125,7 +125,7 @@ fn interval_of(task: &Value) -> Duration {
 }
 
 /// A tool's result.
-fn result(Told { value: result, replaced }: Told) -> Result<UpstreamAnswer, UpstreamError> {
+fn result(Answer { value: result, replaced }: Answer) -> Result<UpstreamAnswer, UpstreamError> {
     let is_one = result.get("content").is_some() || result.get("structuredContent").is_some();
     // The SDK knows what a result must be. It would write numbers anew, so that nothing is taken from its reading.
     if !is_one || CallToolResult::deserialize(&result).is_err() {
@@ -141,7 +141,7 @@ fn result(Told { value: result, replaced }: Told) -> Result<UpstreamAnswer, Upst
 }
 
 fn failed(task: &Task) -> UpstreamError {
-    let error = task.error.clone().and_then(|error| serde_json::from_value::<ErrorData>(error).ok());
+    let error = task.error.as_ref().and_then(|error| ErrorData::deserialize(&error.value).ok());
     match (error, &task.message) {
         (Some(error), _) => unanswered::by_server(&error, "the task of the call failed"),
         (None, Some(message)) => broken(format!("the task of the call failed: {message}")),

@@ -116,13 +116,10 @@ impl Ended {
         Self { server, ..Self::reported(outcome, Some(result)) }
     }
 
-    /// The same of one within another message.
-    pub(super) fn of_read(AsRead { value, replaced }: AsRead) -> Self {
-        let mut ended = Self::of_result(value);
-        if replaced {
-            ended.replaced = Replaced::everywhere();
-        }
-        ended
+    /// The same, with a mark if anything was replaced in it.
+    pub(super) fn marked(self, replaced: bool) -> Self {
+        let replaced = if replaced { Replaced::everywhere() } else { self.replaced };
+        Self { replaced, ..self }
     }
 
     /// What it produced, as it is recorded.

@@ -29,7 +29,7 @@ pub(crate) struct Task {
     pub(crate) time_to_live: Option<Duration>,
     /// What it came to, where the form of the extension tells it at once.
     pub(crate) result: Option<AsRead>,
-    pub(crate) error: Option<Value>,
+    pub(crate) error: Option<AsRead>,
     /// What the client is asked.
     pub(crate) requests: Option<AsRead>,
     /// Whether it is of the form of 2025-11-25, which tells its result in another message.
@@ -91,7 +91,7 @@ impl Task {
             message: task["statusMessage"].as_str().filter(|text| !text.is_empty()).map(str::to_owned),
             time_to_live: millis.and_then(|millis| millis.as_f64()).and_then(time_to_live),
             result: AsRead::member(task, replaced, "result"),
-            error: some("error"),
+            error: AsRead::member(task, replaced, "error"),
             requests: AsRead::member(task, replaced, "inputRequests"),
             is_old: task.get("ttlMs").is_none() && task.get("ttl").is_some(),
         })

@@ -46,6 +46,8 @@ pub(crate) struct SseReader {
     is_too_long: bool,
     /// What comes up to the next empty line is the rest of that.
     is_skipping: bool,
+    /// Whether an event was passed over since that was last asked.
+    has_passed_over: bool,
 }
 
 impl Default for SseReader {
@@ -69,6 +71,7 @@ impl SseReader {
             is_begun: false,
             is_too_long: false,
             is_skipping: false,
+            has_passed_over: false,
         }
     }
 
@@ -91,6 +94,11 @@ impl SseReader {
         events
     }
 
+    /// Whether an event has been passed over because it is too long, since this was last asked.
+    pub(crate) fn passed_over(&mut self) -> bool {
+        std::mem::take(&mut self.has_passed_over)
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         self.is_too_long |= self.line.len() + self.data.len() + bytes.len() > self.longest;
         if !self.is_too_long {
@@ -108,6 +116,7 @@ impl SseReader {
             *self = Self {
                 is_begun: true,
                 is_skipping: true,
+                has_passed_over: true,
                 after_return: self.after_return,
                 ..Self::up_to(self.longest)
             };

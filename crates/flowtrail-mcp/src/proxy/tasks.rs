@@ -185,8 +185,8 @@ impl Follower {
             }
             TaskStatus::Completed | TaskStatus::Failed => {
                 let ended = match (task.result, task.error) {
-                    (_, Some(error)) => Ended::of_error(error),
-                    (Some(result), None) => Ended::of_read(result),
+                    (_, Some(error)) => Ended::of_error(error.value).marked(error.replaced),
+                    (Some(result), None) => Ended::of_result(result.value).marked(result.replaced),
                     (None, None) => {
                         let outcome = match task.status {
                             TaskStatus::Completed => Outcome::Fulfilled,

@@ -160,8 +160,9 @@ impl WebClient {
         }
         let mut answer = Answer { response, body: Body::Coded(decoder, 0), first: None };
         // While it can still be said that the answer is none. The first event of a stream may take its time.
-        if !answer.is("text/event-stream") {
-            answer.first = answer.piece().await?;
+        if answer.status().is_success() && !answer.is("text/event-stream") {
+            let first = answer.piece().await;
+            answer.first = first.map_err(|error| WebError { was_reached: true, ..error })?;
         }
         Ok(answer)
     }

@@ -14,6 +14,7 @@ use uuid::Builder;
 
 use super::audit::Act;
 use super::record::check_time;
+use super::rejected::{UNKNOWN_TOOL, unknown_tool_flow};
 use super::reported_node::{FinishedNode, check, new_nodes};
 use crate::capture::{Capture, Captured};
 use crate::recorder::Patience;
@@ -182,6 +183,10 @@ impl Tracker {
     fn flow_of(&self, principal: &Principal, restored: &Restored<'_>) -> Result<FlowId, TrackerError> {
         let id = restored.flow_id.unwrap_or_else(|| unknown_flow(restored));
         if self.any_flow(id)?.is_some() {
+            return Ok(id);
+        }
+        if id == UNKNOWN_TOOL {
+            self.remember_flow(unknown_tool_flow(self.inner.clock.now()))?;
             return Ok(id);
         }
         let kind = if restored.source == Source::Proxy { FlowKind::Upstream } else { FlowKind::External };
@@ -367,7 +372,8 @@ pub(super) fn deleted_flow(id: FlowId, name: &str, owner: UserId, now: OffsetDat
 
 /// Whether it was recorded as a call that was rejected.
 fn is_rejected(restored: &Restored<'_>) -> bool {
-    restored.meta.is_some_and(|meta| meta["rejected"] == true)
+    (restored.status, restored.inferred) == (ExecutionStatus::Error, false)
+        && restored.meta.is_some_and(|meta| meta["rejected"] == true)
         && restored.error.as_ref().is_some_and(|error| error.kind == ErrorKind::InvalidInput)
         && restored.nodes.is_empty()
 }

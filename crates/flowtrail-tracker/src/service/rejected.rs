@@ -22,7 +22,8 @@ use crate::{Ack, Ending, Sent, StartExecution, Tracker, TrackerError};
 
 /// The flow of calls of tools that do not exist: deleted from the beginning, so that it is shown nowhere, and public, so that
 /// everybody sees their own calls. Always the same id, so that processes that share a database have one.
-const UNKNOWN_TOOL: FlowId = FlowId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0003));
+pub(super) const UNKNOWN_TOOL: FlowId =
+    FlowId::from_uuid(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0003));
 /// Its name.
 const UNKNOWN_TOOL_NAME: &str = "(unknown tool)";
 /// How many characters are kept of the name of a tool that does not exist.
@@ -34,11 +35,18 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// How many users are remembered before those are forgotten whose calls lie further back than [`WINDOW`].
 const REMEMBERED_USERS: usize = 1_000;
 
-/// What a rejected call was of.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a rejected call was of, and why it was rejected.
+#[derive(Debug, Clone, PartialEq)]
 pub enum RejectedTool<'a> {
     /// A flow.
-    Known(&'a Flow),
+    Flow {
+        /// The flow.
+        flow: &'a Flow,
+        /// The parameter that it declares first, which lists show.
+        first_param: Option<&'a str>,
+        /// What is wrong with the call, each with the argument that it is about, if it is about one. It may name values.
+        problems: Vec<(Option<&'a str>, String)>,
+    },
     /// A tool of this name, which does not exist, or which the principal may not see.
     Unknown(&'a str),
 }
@@ -56,8 +64,6 @@ pub struct RejectedCall<'a> {
     pub meta: Option<&'a Value>,
     /// The execution that was to be run again.
     pub replay_of: Option<ExecutionId>,
-    /// Why a call of a flow was rejected.
-    pub reason: String,
 }
 
 /// When each user's last recorded calls were rejected.
@@ -105,10 +111,10 @@ impl Tracker {
     ) -> Result<Option<Ack<()>>, TrackerError> {
         let Some(rejections) = &self.inner.rejections else { return Ok(None) };
         let unknown;
-        let flow = match call.tool {
-            RejectedTool::Known(flow) => flow,
+        let flow = match &call.tool {
+            RejectedTool::Flow { flow, .. } => *flow,
             RejectedTool::Unknown(_) => {
-                unknown = unknown_tool(self.inner.clock.now());
+                unknown = unknown_tool_flow(self.inner.clock.now());
                 &unknown
             }
         };
@@ -137,8 +143,18 @@ impl Tracker {
         let now = inner.clock.now();
         let mut meta = Map::new();
         meta.insert("rejected".to_owned(), Value::Bool(true));
-        let reason = match call.tool {
-            RejectedTool::Known(_) => call.reason.clone(),
+        let mut start = StartExecution::of(flow, call.source).params(call.params);
+        start.replay_of = call.replay_of;
+        let reason = match &call.tool {
+            RejectedTool::Flow { first_param, problems, .. } => {
+                start.first_param = *first_param;
+                // What is said of an argument may hold its value, and is as secret as that.
+                let told = problems.iter().map(|(argument, problem)| match argument {
+                    Some(name) => format!("{name}: {}", inner.redactor.redact_under(name, problem)),
+                    None => problem.clone(),
+                });
+                told.collect::<Vec<_>>().join("\n")
+            }
             RejectedTool::Unknown(name) => {
                 // Cut after redaction: of a secret not even a part is kept.
                 let name = inner.redactor.redact_under("tool", name);
@@ -155,8 +171,6 @@ impl Tracker {
                 meta.entry(name).or_insert_with(|| value.clone());
             }
         }
-        let mut start = StartExecution::of(flow, call.source).params(call.params);
-        start.replay_of = call.replay_of;
         let mut new = inner.new_execution(principal, &start, now, None)?;
         new.is_rejected = true;
         // That it was rejected is kept by whatever policy.
@@ -172,7 +186,7 @@ impl Tracker {
 }
 
 /// The flow of calls of tools that do not exist.
-fn unknown_tool(now: OffsetDateTime) -> Flow {
+pub(super) fn unknown_tool_flow(now: OffsetDateTime) -> Flow {
     let access = Access { public: true, ..Access::default() };
     Flow { access, ..deleted_flow(UNKNOWN_TOOL, UNKNOWN_TOOL_NAME, ADMINISTRATOR, now) }
 }

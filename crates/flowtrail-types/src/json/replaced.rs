@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replaced {
     here: bool,
+    /// Whether nothing is known of where: everywhere, then.
+    everywhere: bool,
     members: BTreeMap<String, Replaced>,
 }
 
-static NOWHERE: Replaced = Replaced { here: false, members: BTreeMap::new() };
+static NOWHERE: Replaced = Replaced { here: false, everywhere: false, members: BTreeMap::new() };
+static EVERYWHERE: Replaced = Replaced { here: true, everywhere: true, members: BTreeMap::new() };
 
 impl Replaced {
     /// Returns the places in a value in which nothing was replaced.
@@ -22,7 +25,7 @@ impl Replaced {
     /// Returns the places in a value of which nothing is known but that something was replaced in it.
     #[must_use]
     pub fn everywhere() -> Self {
-        Self { here: true, members: BTreeMap::new() }
+        EVERYWHERE.clone()
     }
 
     /// Whether any surrogate was replaced in the value.
@@ -34,7 +37,8 @@ impl Replaced {
     /// The places within a member of an object, or an item of an array by its index.
     #[must_use]
     pub fn at(&self, member: &str) -> &Self {
-        self.members.get(member).unwrap_or(&NOWHERE)
+        let unnamed = if self.everywhere { &EVERYWHERE } else { &NOWHERE };
+        self.members.get(member).unwrap_or(unnamed)
     }
 
     /// Records that the value itself, a string or the key of a member, had one.

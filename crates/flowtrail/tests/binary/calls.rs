@@ -163,7 +163,8 @@ async fn tasks_that_nobody_hears_of_end_by_their_time() {
     );
     assert_eq!(found[0]["errorInfo"]["kind"], "timeout", "{:#}", found[0]);
     let took = found[0]["duration"].as_u64().unwrap();
-    assert!((1_000..1_300).contains(&took), "{took} ms");
+    // From its start, which the answer with the time to live follows.
+    assert!((1_000..3_000).contains(&took), "{took} ms");
 }
 
 /// A server that asks before it does anything, so many times, with a state or without.

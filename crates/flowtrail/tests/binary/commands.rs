@@ -219,7 +219,8 @@ async fn an_export_goes_back_in_through_a_file_and_a_pipe() {
     let again = run(other.path(), &["executions", "import", marked.to_str().unwrap(), "--json"]);
     let counts: Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!(counts, json!({"created": 0, "exists": 3, "invalid": 0, "conflict": 0}));
-    let served = TestProcess::start(binary(), tempfile::tempdir().unwrap().path(), &[]);
+    let third = tempfile::tempdir().unwrap();
+    let served = TestProcess::start(binary(), third.path(), &[]);
     let lines = std::fs::read(&marked).unwrap();
     let became = served.rest().post_bytes("/api/executions/import", lines).await.expect(200);
     assert_eq!(became.as_str().unwrap().matches("\"created\"").count(), 3, "{became}");

@@ -81,7 +81,8 @@ fn touched(writes: &Writes<'_>) -> Vec<ExecutionId> {
 }
 
 fn ended_tallies(changes: &Changes) -> Tallies {
-    changes.iter().map(|(key, change)| (*key, ended_part(change.tally.clone()))).collect()
+    let ended = changes.iter().map(|(key, change)| (*key, ended_part(change.tally.clone())));
+    ended.filter(|(_, tally)| *tally != Tally::default()).collect()
 }
 
 type KnownRow = (

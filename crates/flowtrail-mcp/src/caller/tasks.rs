@@ -37,7 +37,7 @@ pub(super) async fn result_of(
             let (answer, replaced) = (&answer.value, answer.replaced);
             let interval = interval_of(if answer["task"].is_object() { &answer["task"] } else { answer });
             let mut cancelled = WhenDropped { peer, task: Some(task.id.clone()) };
-            let ended = follow(peer, task, interval, replaced).await;
+            let ended = follow(peer, *task, interval, replaced).await;
             // Whatever is known of it now, there is nothing to cancel, or nobody who knows it.
             cancelled.task = None;
             ended

@@ -16,7 +16,7 @@ pub(crate) enum Open {
     /// The client is asked something, and calls again.
     Input { state: Option<String>, requests: Option<AsRead> },
     /// It goes on as a task.
-    Task(Task),
+    Task(Box<Task>),
 }
 
 /// A task as a message tells of it.
@@ -54,10 +54,10 @@ impl Open {
                 state: result["requestState"].as_str().map(str::to_owned),
                 requests: AsRead::member(result, replaced, "inputRequests"),
             }),
-            Some("task") => Task::within(result, replaced).map(Self::Task),
+            Some("task") => Task::within(result, replaced).map(Box::new).map(Self::Task),
             // The form of 2025-11-25 has no type of result, and nothing beside the task.
             None if result["task"].is_object() && result.get("content").is_none() => {
-                Task::within(result, replaced).map(Self::Task)
+                Task::within(result, replaced).map(Box::new).map(Self::Task)
             }
             _ => None,
         }

@@ -42,7 +42,7 @@ impl Connection {
                     let server = ended.server;
                     noted.push(Noted::Task(Box::new(TaskEvent {
                         key,
-                        news: TaskNews::Seen(task),
+                        news: TaskNews::Seen(*task),
                         at,
                         server,
                     })));

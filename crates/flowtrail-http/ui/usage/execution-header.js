@@ -10,6 +10,7 @@ import { ask } from '../parts/ask.js';
 import '../parts/copy-button.js';
 import '../parts/problem.js';
 import { meaningOf } from '../parts/status-mark.js';
+import { isRejected } from './telling.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Execution']} Execution */
 
@@ -196,7 +197,7 @@ export class ExecutionHeader extends Connected {
       <span>${shown.source}</span>
       ${shown.userName === null ? nothing : html`<span dir="auto">${shown.userName}</span>`}
       <span class="mono">${shown.id}<ft-copy .text=${shown.id} label="Copy the id"></ft-copy></span>
-      ${shown.flowId === null ? html`<span>the flow was deleted</span>` : nothing}
+      ${isRejected(shown) ? html`<span>rejected before it ran</span>` : shown.flowId === null ? html`<span>the flow was deleted</span>` : nothing}
       ${shown.replayOf === null ? nothing : html`<span>replay of ${this.#other(shown.replayOf)}</span>`}
       ${shown.parentExecutionId === null ? nothing : html`<span>called by ${this.#other(shown.parentExecutionId)}</span>`}
       ${Object.entries(shown.tags ?? {}).map(([key, value]) => html`<span dir="auto">${key}: ${value}</span>`)}

@@ -16,7 +16,7 @@ import { blamed } from './compare.js';
 import { ExecutionData } from './execution-data.js';
 import './execution-header.js';
 import './node-data.js';
-import { executionParts, firstOf, nodeParts, telling } from './telling.js';
+import { executionParts, firstOf, isRejected, nodeParts, telling } from './telling.js';
 import './waterfall.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Execution']} Execution */
@@ -261,7 +261,8 @@ export class FlowtrailExecution extends Connected {
   /** @param {Execution} shown */
   #waterfall(shown) {
     if (shown.nodeExecutions.length === 0) {
-      const why = shown.status === 'pending' ? 'No node has begun yet.' : 'No nodes were recorded.';
+      const why =
+        shown.status === 'pending' ? 'No node has begun yet.' : isRejected(shown) ? 'The call was rejected before any node ran.' : 'No nodes were recorded.';
       return html`<p class="none">${why}</p>`;
     }
     const end = shown.endedAt === null ? () => this.server.now() : new Date(shown.endedAt).getTime();

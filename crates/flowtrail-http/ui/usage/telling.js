@@ -24,6 +24,15 @@ export function telling({ nodeExecutions, errorInfo }) {
 }
 
 /**
+ * Whether it is a call that was rejected before it ran. Its reporter may say so of any execution; without a node it does no harm.
+ *
+ * @param {Execution} execution
+ */
+export function isRejected({ meta, errorInfo, nodeExecutions }) {
+  return /** @type {any} */ (meta)?.rejected === true && errorInfo?.kind === 'invalid_input' && nodeExecutions.length === 0;
+}
+
+/**
  * The name of a part, if it is there.
  *
  * @param {Part[]} parts

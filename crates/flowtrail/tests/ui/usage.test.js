@@ -11,7 +11,7 @@ let server;
 let flow;
 
 before(async () => {
-  server = await Server.start();
+  server = await Server.start({ FLOWTRAIL_RECORD_REJECTED: 'true' });
   flow = await server.example('order_summary');
 });
 after(async () => {
@@ -109,6 +109,26 @@ test('after its flow is deleted an execution is still there, with the flow’s n
   await detail.getByRole('heading', { name: gone.name }).waitFor();
   await detail.getByText('the flow was deleted').waitFor();
   await shown.locator('ft-executions li', { hasText: gone.name }).first().waitFor();
+});
+
+test('a rejected call says that it never ran, and is counted by itself', async (t) => {
+  const { total, error } = await server.api('GET', '/api/executions/stats');
+  await server.call('order_summary', {});
+  await server.call('no_such_tool', { a: 1 });
+  const after = await server.api('GET', '/api/executions/stats');
+  assert.deepEqual([after.total, after.error, after.rejected], [total, error, 2]);
+  const { items } = await server.api('GET', '/api/executions?limit=2');
+  const shown = await page(t, server, { path: `/executions?selected=${items[0].id}` });
+  const detail = shown.locator('flowtrail-execution');
+  await detail.getByRole('heading', { name: '(unknown tool)' }).waitFor();
+  await detail.getByText('Unknown tool: no_such_tool').waitFor();
+  await detail.getByText('rejected before it ran').waitFor();
+  await detail.getByText('The call was rejected before any node ran.').waitFor();
+  assert.equal(await detail.getByText('the flow was deleted').count(), 0);
+  await shown.goto(`${server.url}/executions?selected=${items[1].id}`);
+  await detail.getByText('rejected before it ran').waitFor();
+  await shown.goto(`${server.url}/statistics`);
+  await shown.getByText('Rejected calls').waitFor();
 });
 
 test('keys move, open, search and close', async (t) => {

@@ -2,6 +2,7 @@
 //! here shares a process with the server, so nothing that a test sets up can hide that a command does not.
 
 mod answers;
+mod before;
 mod calls;
 mod commands;
 mod outgoing;

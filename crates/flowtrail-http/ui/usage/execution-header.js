@@ -10,7 +10,6 @@ import { ask } from '../parts/ask.js';
 import '../parts/copy-button.js';
 import '../parts/problem.js';
 import { meaningOf } from '../parts/status-mark.js';
-import { isRejected } from './telling.js';
 
 /** @typedef {import('../../client/index.js').Schemas['Execution']} Execution */
 
@@ -19,6 +18,7 @@ export class ExecutionHeader extends Connected {
     ...Connected.properties,
     execution: { attribute: false },
     isClosable: { type: Boolean },
+    isRejected: { type: Boolean },
   };
 
   static styles = css`
@@ -92,6 +92,8 @@ export class ExecutionHeader extends Connected {
     this.execution = undefined;
     /** Whether there is something behind it, to which it can be closed. */
     this.isClosable = false;
+    /** Whether it is a call that was rejected before it ran. */
+    this.isRejected = false;
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -197,7 +199,7 @@ export class ExecutionHeader extends Connected {
       <span>${shown.source}</span>
       ${shown.userName === null ? nothing : html`<span dir="auto">${shown.userName}</span>`}
       <span class="mono">${shown.id}<ft-copy .text=${shown.id} label="Copy the id"></ft-copy></span>
-      ${isRejected(shown) ? html`<span>rejected before it ran</span>` : shown.flowId === null ? html`<span>the flow was deleted</span>` : nothing}
+      ${this.isRejected ? html`<span>rejected before it ran</span>` : shown.flowId === null ? html`<span>the flow was deleted</span>` : nothing}
       ${shown.replayOf === null ? nothing : html`<span>replay of ${this.#other(shown.replayOf)}</span>`}
       ${shown.parentExecutionId === null ? nothing : html`<span>called by ${this.#other(shown.parentExecutionId)}</span>`}
       ${Object.entries(shown.tags ?? {}).map(([key, value]) => html`<span dir="auto">${key}: ${value}</span>`)}

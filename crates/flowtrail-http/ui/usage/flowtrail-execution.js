@@ -203,6 +203,7 @@ export class FlowtrailExecution extends Connected {
         .connection=${this.server}
         .execution=${shown}
         .isClosable=${this.isClosable}
+        .isRejected=${this.#isRejected(shown)}
         @ft-changed=${() => this.#data.fetch()}
         @ft-deleting=${() => this.#data.rest()}
         @ft-deleted=${this.#deleted}
@@ -258,11 +259,21 @@ export class FlowtrailExecution extends Connected {
     </div>`;
   }
 
+  /**
+   * Known once its own data is there.
+   *
+   * @param {Execution} shown
+   */
+  #isRejected(shown) {
+    const own = this.#data.own.value;
+    return own?.id === shown.id && isRejected(own);
+  }
+
   /** @param {Execution} shown */
   #waterfall(shown) {
     if (shown.nodeExecutions.length === 0) {
       const why =
-        shown.status === 'pending' ? 'No node has begun yet.' : isRejected(shown) ? 'The call was rejected before any node ran.' : 'No nodes were recorded.';
+        shown.status === 'pending' ? 'No node has begun yet.' : this.#isRejected(shown) ? 'The call was rejected before any node ran.' : 'No nodes were recorded.';
       return html`<p class="none">${why}</p>`;
     }
     const end = shown.endedAt === null ? () => this.server.now() : new Date(shown.endedAt).getTime();

@@ -11,6 +11,7 @@ mod bodies;
 mod echo;
 mod listeners;
 mod options;
+mod pairs;
 mod steady;
 #[path = "../storage/table.rs"]
 mod table;
@@ -35,8 +36,13 @@ fn main() {
 }
 
 fn run(options: &Options) -> Result<(), String> {
+    let binary = Path::new(env!("CARGO_BIN_EXE_flowtrail"));
+    if let Some(before) = &options.before {
+        table::begin();
+        return pairs::measure(binary, before, options);
+    }
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let server = TestProcess::start(Path::new(env!("CARGO_BIN_EXE_flowtrail")), folder.path(), &[]);
+    let server = TestProcess::start(binary, folder.path(), &[]);
     let bench = workloads::Bench::new(&server, options)?;
     table::begin();
     bench.record()?;

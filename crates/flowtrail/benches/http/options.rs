@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: cargo xtask bench http [--executions N] [--seconds S] [--connections N]";
+const USAGE: &str = "usage: cargo xtask bench http [--executions N] [--seconds S] [--connections N] [--before BINARY [--pairs N]]";
 
 /// What is to be done.
 pub(crate) enum Action {
@@ -23,6 +23,17 @@ pub(crate) struct Options {
     pub(crate) seconds: u32,
     /// How many clients ask at once.
     pub(crate) connections: usize,
+    /// The version before, when that alone is what is compared with.
+    pub(crate) before: Option<Before>,
+}
+
+/// The version before.
+#[derive(Debug, Clone)]
+pub(crate) struct Before {
+    /// Its binary, built in release.
+    pub(crate) binary: PathBuf,
+    /// How many pairs are measured.
+    pub(crate) pairs: u32,
 }
 
 /// A steady load.
@@ -62,14 +73,22 @@ fn parse(words: &[String]) -> Result<Action, String> {
             _ => Err("steady: expected an address, a request, connections, a rate and seconds".to_owned()),
         },
         _ => {
-            let mut options = Options { executions: 1_000_000, seconds: 10, connections: 64 };
+            let mut options = Options { executions: 1_000_000, seconds: 10, connections: 64, before: None };
+            let mut pairs = 7;
             for pair in words.chunks(2) {
                 match pair {
                     [name, value] if name == "--executions" => options.executions = number(value)?,
                     [name, value] if name == "--seconds" => options.seconds = number(value)?,
                     [name, value] if name == "--connections" => options.connections = number(value)?,
+                    [name, value] if name == "--pairs" => pairs = number(value)?,
+                    [name, value] if name == "--before" => {
+                        options.before = Some(Before { binary: PathBuf::from(value), pairs });
+                    }
                     other => return Err(format!("unknown: {}", other.join(" "))),
                 }
+            }
+            if let Some(before) = &mut options.before {
+                before.pairs = pairs;
             }
             Ok(Action::Run(options))
         }

@@ -34,7 +34,7 @@ test('a click on an execution shows what it was given and what each node did', a
   await shown.getByText('Select an execution').waitFor();
   await shown.locator('ft-executions a').first().click();
   const detail = shown.locator('flowtrail-execution');
-  await detail.getByRole('heading', { name: 'Order summary' }).waitFor();
+  await detail.getByRole('heading', { name: 'Order summary', level: 2 }).waitFor();
   for (const node of ['Ask', 'Total', 'Ships for free?']) await detail.getByRole('button', { name: node }).first().waitFor();
   await detail.getByRole('button', { name: 'Parameters and outputs' }).click();
   await detail.getByText('"A-1"').waitFor();
@@ -106,7 +106,7 @@ test('after its flow is deleted an execution is still there, with the flow’s n
   await server.api('DELETE', `/api/flows/${gone.id}`);
   const shown = await page(t, server, { path: `/executions?selected=${items[0].id}` });
   const detail = shown.locator('flowtrail-execution');
-  await detail.getByRole('heading', { name: gone.name }).waitFor();
+  await detail.getByRole('heading', { name: gone.name, level: 2 }).waitFor();
   await detail.getByText('the flow was deleted').waitFor();
   await shown.locator('ft-executions li', { hasText: gone.name }).first().waitFor();
 });
@@ -120,7 +120,7 @@ test('a rejected call says that it never ran, and is counted by itself', async (
   const { items } = await server.api('GET', '/api/executions?limit=2');
   const shown = await page(t, server, { path: `/executions?selected=${items[0].id}` });
   const detail = shown.locator('flowtrail-execution');
-  await detail.getByRole('heading', { name: '(unknown tool)' }).waitFor();
+  await detail.getByRole('heading', { name: '(unknown tool)', level: 2 }).waitFor();
   await detail.getByText('Unknown tool: no_such_tool').waitFor();
   await detail.getByText('rejected before it ran').waitFor();
   await detail.getByText('The call was rejected before any node ran.').waitFor();

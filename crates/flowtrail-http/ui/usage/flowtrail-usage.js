@@ -11,7 +11,6 @@ import { keyed } from '../../vendor/lit-html/directives/keyed.js';
 import { Connected } from '../base/connection.js';
 import { css, define, html, nothing } from '../base/element.js';
 import { count, plural } from '../base/format.js';
-import { keyOf } from '../base/keys.js';
 import { Later } from '../base/later.js';
 import { Lazy, prefetch } from '../base/lazy.js';
 import { Loading } from '../base/loading.js';
@@ -22,8 +21,10 @@ import '../parts/status-mark.js';
 import './execution-list.js';
 import { FILTERS } from './filters.js';
 import { merged } from './merge.js';
+import { loadingRows, placeholderStyles, selectHint } from './placeholders.js';
 import { fromOf } from './time-range.js';
 import './usage-empty.js';
+import { UsageKeys } from './usage-keys.js';
 
 /** @typedef {import('../../client/index.js').Schemas['ExecutionPage']} ExecutionPage */
 /** @typedef {import('./filters.js').Filters} Filters */
@@ -56,88 +57,54 @@ export class FlowtrailUsage extends Connected {
     announced: { state: true },
   };
 
-  static styles = css`
-    :host {
-      height: 100%;
-      min-height: 20rem;
-      background: var(--ft-background);
-    }
-    .list {
-      display: flex;
-      flex-direction: column;
-      height: 100%;
-    }
-    .rows {
-      flex: 1;
-      min-height: 0;
-      overflow: auto;
-      overflow-anchor: none;
-    }
-    .news {
-      display: flex;
-      align-items: center;
-      justify-content: space-between;
-      min-height: 1.75rem;
-      padding: 0 0.25rem 0 0.625rem;
-      border-bottom: 1px solid var(--ft-line);
-      color: var(--ft-muted);
-    }
-    .foot {
-      display: flex;
-      flex-wrap: wrap;
-      align-items: center;
-      justify-content: space-between;
-      gap: 0 0.75rem;
-      padding: 0.125rem 0.75rem 0.125rem 0.25rem;
-      border-top: 1px solid var(--ft-line);
-      color: var(--ft-muted);
-    }
-    .placeholder {
-      display: grid;
-      place-content: center;
-      gap: 0.5rem;
-      height: 100%;
-      padding: 1rem;
-      color: var(--ft-muted);
-      text-align: center;
-    }
-    kbd {
-      padding: 0 0.25rem;
-      border: 1px solid var(--ft-line);
-      border-radius: 3px;
-    }
-    .loading {
-      display: grid;
-      gap: 1px;
-    }
-    .loading div {
-      display: flex;
-      gap: 0.75rem;
-      align-items: center;
-      height: var(--ft-row);
-      padding-inline: 0.75rem;
-    }
-    .loading span {
-      height: 0.75rem;
-      width: 5rem;
-    }
-    .loading span:first-child {
-      width: 1rem;
-      border-radius: 50%;
-      height: 1rem;
-    }
-    .loading span:last-child {
-      flex: 1;
-    }
-    @media (max-width: 899px) {
-      .selected [slot='first'] {
-        display: none;
+  static styles = [
+    placeholderStyles,
+    css`
+      :host {
+        height: 100%;
+        min-height: 20rem;
+        background: var(--ft-background);
       }
-      :not(.selected) > [slot='second'] {
-        display: none;
+      .list {
+        display: flex;
+        flex-direction: column;
+        height: 100%;
       }
-    }
-  `;
+      .rows {
+        flex: 1;
+        min-height: 0;
+        overflow: auto;
+        overflow-anchor: none;
+      }
+      .news {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+        min-height: 1.75rem;
+        padding: 0 0.25rem 0 0.625rem;
+        border-bottom: 1px solid var(--ft-line);
+        color: var(--ft-muted);
+      }
+      .foot {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 0 0.75rem;
+        padding: 0.125rem 0.75rem 0.125rem 0.25rem;
+        border-top: 1px solid var(--ft-line);
+        color: var(--ft-muted);
+      }
+      @media (max-width: 899px) {
+        .selected [slot='first'] {
+          display: none;
+        }
+        :not(.selected) > [slot='second'] {
+          display: none;
+        }
+      }
+    `,
+  ];
 
   /** @type {Loading<ExecutionPage>} */
   #page = new Loading(this);
@@ -172,16 +139,7 @@ export class FlowtrailUsage extends Connected {
     this.announced = 0;
     /** The ids of what has come and is not shown. @type {Set<string>} */
     this.waiting = new Set();
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    document.addEventListener('keydown', this.#key);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    document.removeEventListener('keydown', this.#key);
+    new UsageKeys(this, () => this.#actions);
   }
 
   /** @param {Map<PropertyKey, unknown>} changed */
@@ -351,27 +309,17 @@ export class FlowtrailUsage extends Connected {
     }
   }
 
-  /** @param {KeyboardEvent} event */
-  #key = (event) => {
-    const path = event.composedPath();
-    if (!this.hotkeys && !path.includes(this)) return;
-    // What lies above the page has the keys.
-    if (path.some((target) => target instanceof HTMLElement && (target.localName === 'dialog' || target.localName === 'flowtrail-history'))) return;
-    const key = keyOf(event);
-    /** @type {Record<string, () => void>} */
-    const keys = {
+  /** @returns {Record<string, (event: KeyboardEvent) => void>} */
+  get #actions() {
+    return {
       j: () => this.#list?.move(1),
       k: () => this.#list?.move(-1),
       '.': () => this.#pause(),
       '/': () => /** @type {any} */ (this.$('ft-filters'))?.focusSearch(),
       ...(this.state.selected === undefined ? {} : { Escape: () => this.#change({ selected: undefined }) }),
-      Enter: () => this.#enter(event),
+      Enter: (event) => this.#enter(event),
     };
-    const act = key === undefined ? undefined : keys[key];
-    if (act === undefined) return;
-    if (key !== 'Enter') event.preventDefault();
-    act();
-  };
+  }
 
   /** @param {KeyboardEvent} event */
   #enter(event) {
@@ -405,7 +353,7 @@ export class FlowtrailUsage extends Connected {
         <div class="rows">${this.#rows()}</div>
         ${this.#foot()}
       </section>
-      <section slot="second" aria-label="The selected execution">${isSelected ? this.#detail(selected) : this.#placeholder()}</section>
+      <section slot="second" aria-label="The selected execution">${isSelected ? this.#detail(selected) : this.#hint()}</section>
     </ft-split>`;
   }
 
@@ -449,7 +397,7 @@ export class FlowtrailUsage extends Connected {
     const { value, error } = this.#page;
     const problem =
       error === undefined ? nothing : html`<ft-problem .error=${error} what="The executions cannot be listed" @ft-retry=${() => this.#fetch()}></ft-problem>`;
-    if (value === undefined) return error === undefined ? this.#loading() : problem;
+    if (value === undefined) return error === undefined ? loadingRows() : problem;
     if (value.items.length === 0) return html`${problem}${this.#empty(value)}`;
     return html`${problem}<ft-executions
         .items=${value.items}
@@ -459,12 +407,6 @@ export class FlowtrailUsage extends Connected {
         .now=${() => this.server.now()}
         @ft-select=${(/** @type {CustomEvent<string>} */ event) => this.#change({ selected: event.detail })}
       ></ft-executions>`;
-  }
-
-  #loading() {
-    return html`<div class="loading" aria-busy="true" aria-label="Loading the executions">
-      ${Array.from({ length: 12 }, () => html`<div><span class="shape"></span><span class="shape"></span><span class="shape"></span></div>`)}
-    </div>`;
   }
 
   /** @param {ExecutionPage} page */
@@ -528,13 +470,9 @@ export class FlowtrailUsage extends Connected {
     this.#change(change);
   }
 
-  #placeholder() {
-    // There is nothing that could be selected.
-    if ((this.#page.value?.items.length ?? 0) === 0) return nothing;
-    return html`<div class="placeholder">
-      <p>Select an execution to see what it was given, what each node did, and why it ended as it did.</p>
-      <p><kbd>j</kbd> <kbd>k</kbd> move · <kbd>Enter</kbd> opens · <kbd>/</kbd> searches · <kbd>?</kbd> lists the keys</p>
-    </div>`;
+  #hint() {
+    const isEmpty = (this.#page.value?.items.length ?? 0) === 0;
+    return isEmpty ? nothing : selectHint();
   }
 }
 

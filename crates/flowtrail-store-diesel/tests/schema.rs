@@ -186,6 +186,8 @@ fn counting_anew_keeps_what_no_row_tells_of_in_postgres() {
     assert_eq!(told, 3_000 + before[1].error - 1);
     raw.batch_execute("INSERT INTO recount_wanted (id) VALUES (1)").unwrap();
     let store = PostgresStore::open(&url).unwrap();
+    let wanted = diesel::sql_query("SELECT count(*) AS value FROM recount_wanted");
+    assert_eq!(wanted.get_result::<Number>(&mut raw).unwrap().value, 0, "it was counted");
     assert_eq!(rejected_and_all(&store, support::start(2_000).flow_id), before);
 }
 

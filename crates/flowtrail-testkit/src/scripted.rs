@@ -41,7 +41,7 @@ impl Debug for ScriptedServer {
 }
 
 impl ScriptedServer {
-    /// Starts it. The script is given each message, with the `path` that it was sent to. What the script does not answer is answered as a server of 2026-07-28 does that has one tool, `call`.
+    /// Starts it. The script receives each message, with the `path` that it was sent to and the request's `headers`. What the script does not answer is answered as a server of 2026-07-28 does that has one tool, `call`.
     ///
     /// # Panics
     ///
@@ -87,14 +87,14 @@ async fn answer(request: HttpRequest, body: Bytes, shared: web::Data<Shared>) ->
         return HttpResponse::MethodNotAllowed().finish();
     };
     message["path"] = request.path().into();
-    let said = (shared.script)(&message);
     let headers: Map<String, Value> = request
         .headers()
         .iter()
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().into()))
         .collect();
-    let id = message["id"].clone();
     message["headers"] = Value::Object(headers);
+    let said = (shared.script)(&message);
+    let id = message["id"].clone();
     let method = message["method"].as_str().unwrap_or_default().to_owned();
     shared.heard.lock().unwrap_or_else(PoisonError::into_inner).push(message);
     if id.is_null() && said.is_none() {

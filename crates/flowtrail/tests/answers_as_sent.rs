@@ -98,23 +98,28 @@ async fn results_of_tools_are_kept_as_they_were_sent() {
     }
 }
 
-#[tokio::test]
-async fn servers_over_standard_output_are_read_as_they_write() {
-    let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("server.sh");
-    // A server of 2025-11-25 in a shell: it answers each line by its id, with a byte order mark before the first.
+/// Settings of an upstream of 2025-11-25 in a shell, which answers each line by its id, with a byte order mark before the first. The commands print the members of the result of a call.
+fn shell_server(folder: &Path, result: &str) -> String {
     let lines = r#"mark=$(printf '\357\273\277')
 while read -r line; do
   id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
   case "$line" in
     *'"initialize"'*) printf '%s{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"sh","version":"1"}}}\n' "$mark" "$id" ;;
-    *'"tools/call"'*) printf '{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"cut \\ud83d"}],"structuredContent":NUMBERS}}\n' "$id" ;;
+    *'"tools/call"'*) printf '{"jsonrpc":"2.0","id":%s,"result":{' "$id"; RESULT; printf '}}\n' ;;
     *'"server/discover"'*) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}\n' "$id" ;;
   esac
 done
 "#;
-    std::fs::write(&script, lines.replace("NUMBERS", NUMBERS)).unwrap();
-    let settings = format!("command = \"sh\"\nargs = [{:?}]", script.to_str().unwrap());
+    let script = folder.join("server.sh");
+    std::fs::write(&script, lines.replace("RESULT", result)).unwrap();
+    format!("command = \"sh\"\nargs = [{:?}]", script.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn servers_over_standard_output_are_read_as_they_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = r#"printf '"content":[{"type":"text","text":"cut \\ud83d"}],"structuredContent":NUMBERS'"#;
+    let settings = shell_server(folder.path(), &result.replace("NUMBERS", NUMBERS));
     let node = called(&settings, "call", &json!({})).await;
     assert_eq!(node["outputData"]["structured"].to_string(), NUMBERS, "{node:#}");
     assert_eq!(node["outputData"]["text"], "cut \u{fffd}");
@@ -190,31 +195,8 @@ async fn blocks_of_a_kind_that_nobody_knows_are_kept() {
 #[tokio::test]
 async fn a_long_line_with_an_odd_number_arrives() {
     let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("server.py");
-    let lines = r#"
-import json, sys
-for line in sys.stdin:
-    asked = json.loads(line)
-    if "id" not in asked: continue
-    id, method = asked["id"], asked["method"]
-    if method == "initialize":
-        told = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "py", "version": "1"}}
-    elif method == "tools/call":
-        text = json.dumps({"content": [{"type": "text", "text": "x" * (10 << 20)}]})
-        print('{"jsonrpc":"2.0","id":%d,"result":%s,"structuredContent":{"n":1e2}}}' % (id, text[:-1]), flush=True)
-        continue
-    else:
-        print(json.dumps({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}}), flush=True)
-        continue
-    print(json.dumps({"jsonrpc": "2.0", "id": id, "result": told}), flush=True)
-"#;
-    std::fs::write(&script, lines).unwrap();
-    let python = ["python3", "python"].into_iter().find(|name| {
-        std::process::Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
-    });
-    // The test command installs it where it can.
-    let Some(python) = python else { return };
-    let settings = format!("command = {python:?}\nargs = [{:?}]", script.to_str().unwrap());
+    let result = r#"printf '"content":[{"type":"text","text":"'; head -c 10485760 /dev/zero | tr '\0' x; printf '"}],"structuredContent":{"n":1e2}'"#;
+    let settings = shell_server(folder.path(), result);
     let node = called(&settings, "call", &json!({})).await;
     assert_eq!(node["status"], "completed", "{}", node["error"]);
     let size = node["capture"]["outputData"]["size"].as_u64().unwrap();

@@ -126,22 +126,22 @@ fn standard_input_gets_an_answer_to_ids_that_are_none() {
 async fn the_demo_serves_what_it_has_called() {
     let demo = TestProcess::start_as(binary(), &["demo"]);
     let rest = demo.rest();
+    let has_all = |counts: &Value| {
+        let has_any = |status: &&str| counts[*status].as_u64() > Some(0);
+        ["pending", "fulfilled", "error", "aborted"].iter().all(|status| has_any(&status))
+            && counts["total"].as_u64() >= Some(30)
+    };
     let mut looks = tokio::time::interval(Duration::from_millis(100));
     // It calls its flows while it serves already.
     let mut counts = Value::Null;
     for _ in 0..600 {
         looks.tick().await;
         counts = rest.get("/api/executions/stats").await.expect(200);
-        let has_all = ["pending", "fulfilled", "error", "aborted"].iter().all(|status| counts[*status] != 0);
-        if has_all && counts["total"].as_u64() >= Some(30) {
+        if has_all(&counts) {
             break;
         }
     }
-    assert!(counts["total"].as_u64() >= Some(30), "{counts}");
-    assert!(
-        ["pending", "fulfilled", "error", "aborted"].iter().all(|status| counts[*status] != 0),
-        "{counts}"
-    );
+    assert!(has_all(&counts), "{counts}");
     let flows = rest.get("/api/flows").await.expect(200);
     assert!(flows["total"].as_u64() >= Some(5), "{flows}");
     let client = demo.mcp(Era::Stateless).await;

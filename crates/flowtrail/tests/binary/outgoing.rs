@@ -321,7 +321,7 @@ async fn a_flow_of_another_system_sends_its_body() {
     std::fs::write(&path, file.to_string()).unwrap();
     let made = super::run(tempfile::tempdir().unwrap().path(), &["flow", "import", path.to_str().unwrap()]);
     assert!(made.status.success(), "{made:?}");
-    assert!(!String::from_utf8_lossy(&made.stdout).contains("body"), "{made:?}");
+    assert!(!String::from_utf8_lossy(&made.stderr).contains("body"), "notes go to stderr: {made:?}");
 }
 
 #[tokio::test]

@@ -155,18 +155,18 @@ async fn redirects_on_the_same_host_are_followed_with_the_message() {
     for url in [far.url().to_owned(), format!("{}/", far.url())] {
         let folder = tempfile::tempdir().unwrap();
         let mut relay = Relay::to_url(folder.path(), &url);
-        for id in 1..=2 {
+        for id in 1..=3 {
             let answer = relay.ask(&call(json!(id), json!({})));
             assert_eq!(answer["result"]["content"][0]["text"], "done", "{answer}");
         }
         relay.end();
-        for execution in recorded(folder.path(), have_ended(2)) {
+        for execution in recorded(folder.path(), have_ended(3)) {
             assert_eq!(execution["status"], "fulfilled");
         }
     }
     let arrived = far.heard("tools/call");
     let in_place = arrived.iter().filter(|message| message["path"] == "/mcp/");
-    assert_eq!(in_place.filter(|message| message["params"]["arguments"]["n"] == 1).count(), 4);
+    assert_eq!(in_place.filter(|message| message["params"]["arguments"]["n"] == 1).count(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -177,7 +177,9 @@ async fn an_answer_that_breaks_off_ends_its_call() {
         found.first().is_some_and(|newest| newest["status"] != "pending")
     })
     .await;
-    assert_ne!(found[0]["status"], "fulfilled", "{found:?}");
+    assert_eq!(found[0]["status"], "error", "{found:?}");
+    let message = found[0]["errorInfo"]["message"].as_str().unwrap();
+    assert!(message.contains("ended before"), "{message}");
 }
 
 #[tokio::test]

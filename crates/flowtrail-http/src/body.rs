@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use crate::incoming::{Incoming, PATIENCE};
-use crate::{ApiError, App, ErrorCode};
+use crate::{ApiError, App, ErrorCode, auth};
 
 /// The body of a request, no larger than the configured limit.
 #[derive(Debug)]
@@ -21,9 +21,31 @@ impl FromRequest for Body {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request.app_data::<web::Data<App>>().map_or(0, |app| app.max_body());
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let app = request.app_data::<web::Data<App>>();
+            let app = app.ok_or_else(|| ApiError::internal("a handler without an application"))?;
+            // Extractors run concurrently. Without this check, the body of an unauthorized request would be read and decompressed.
+            auth::require(app, &request).await?;
+            read(Incoming::new(&request, payload)?, app.max_body()).await.map(Self)
+        })
+    }
+}
+
+/// The body of a login, which needs no key and therefore has a small limit.
+#[derive(Debug)]
+pub(crate) struct LoginBody(pub(crate) Body);
+
+/// Maximum size of a login's body in bytes, compressed and decompressed.
+const MAX_LOGIN: usize = 16 << 10;
+
+impl FromRequest for LoginBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let incoming = Incoming::new(request, payload.take());
-        Box::pin(async move { read(incoming?, limit).await.map(Self) })
+        Box::pin(async move { read(incoming?, MAX_LOGIN).await.map(|body| Self(Body(body))) })
     }
 }
 

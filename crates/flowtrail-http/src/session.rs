@@ -12,7 +12,7 @@ use flowtrail_types::timestamp;
 use serde_json::{Value, json};
 
 use crate::blocking::blocking;
-use crate::body::Body;
+use crate::body::LoginBody;
 use crate::fields::Fields;
 use crate::openapi::{Answer, Asker, Operation};
 use crate::routes::Route;
@@ -78,7 +78,11 @@ pub(crate) fn check_csrf(request: &HttpRequest, session: &Session) -> Result<(),
     Err(ApiError::new(ErrorCode::Csrf, message))
 }
 
-async fn log_in(app: web::Data<App>, request: HttpRequest, body: Body) -> Result<HttpResponse, ApiError> {
+async fn log_in(
+    app: web::Data<App>,
+    request: HttpRequest,
+    LoginBody(body): LoginBody,
+) -> Result<HttpResponse, ApiError> {
     check_origin(&request)?;
     let value = body.json()?;
     let fields = Fields::of_body(&value)?;

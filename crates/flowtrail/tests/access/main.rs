@@ -43,6 +43,28 @@ async fn every_route_answers_every_kind_of_caller_as_the_table_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[tokio::test]
+async fn the_body_of_an_unauthorized_request_is_not_read() {
+    let world = World::new().await;
+    let mut wrong = Vec::new();
+    let table = table();
+    let rows = table.iter().filter(|row| row.method != "GET" && row.statuses.is_some());
+    for (number, row) in rows.enumerate() {
+        for kind in WITHOUT_RIGHTS {
+            let address = world.address(row, kind, number * 100 + kind as usize).await;
+            // Whoever reads this finds that it cannot be unpacked, or that it is no JSON.
+            for coding in ["gzip", "identity"] {
+                let request = world.request(row, kind, &address).header("content-encoding", coding);
+                let answer = request.body("neither gzip nor JSON").send().await.unwrap();
+                if answer.status() != 401 {
+                    wrong.push(format!("{} {} by {kind:?}, {coding}: {}", row.method, row.path, answer.status()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_route_is_in_the_table() {
     let normal = |path: &str| path.replace("{pending_id}", "{execution_id}");

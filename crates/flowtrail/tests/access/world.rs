@@ -171,10 +171,14 @@ impl World {
         }
     }
 
-    pub(crate) async fn send(&self, row: &Row, kind: Kind, address: &str) -> (u16, String) {
+    /// A request to a route, without a body.
+    pub(crate) fn request(&self, row: &Row, kind: Kind, address: &str) -> RequestBuilder {
         let method: Method = row.method.parse().unwrap();
-        let address = format!("{}{address}", self.server.base());
-        let mut request = self.proven(kind, self.client.request(method, address));
+        self.proven(kind, self.client.request(method, format!("{}{address}", self.server.base())))
+    }
+
+    pub(crate) async fn send(&self, row: &Row, kind: Kind, address: &str) -> (u16, String) {
+        let mut request = self.request(row, kind, address);
         let body = (row.body)();
         if !body.is_null() {
             let flow = if kind == Kind::Public { &self.public_flow } else { &self.flow };

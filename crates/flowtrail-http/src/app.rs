@@ -33,6 +33,8 @@ pub struct AppOptions {
     pub rate_limit: Option<NonZeroU32>,
     /// Other MCP servers, to stand in front of at `/mcp/{name}`.
     pub upstreams: Vec<Upstream>,
+    /// How long an MCP session may be idle before it ends: without a request in flight and without an open stream.
+    pub mcp_session_idle: Duration,
     /// For how long a call of a tool of theirs may wait for an answer to what it asks.
     pub input_timeout: Duration,
     /// On which runtime their processes are looked after; on that of a worker when absent.
@@ -47,6 +49,7 @@ impl Default for AppOptions {
             allowed_origins: Vec::new(),
             rate_limit: None,
             upstreams: Vec::new(),
+            mcp_session_idle: Duration::from_secs(15 * 60),
             input_timeout: Duration::from_secs(24 * 3600),
             runtime: None,
         }
@@ -97,12 +100,13 @@ impl App {
             limits: options.rate_limit.map(Limits::new),
             answers: Answers::default(),
         };
+        let (mcp, doors) = mcp::service(server.clone(), &options, hang_up.clone());
         Self {
             upstreams: Arc::new(upstreams),
             around: Arc::new(around),
-            mcp: mcp::service(server.clone(), &options, hang_up.clone()),
+            mcp,
             flow_server: server,
-            doors: web::Data::new(Doors::new(&options)),
+            doors: web::Data::new(doors),
             runner,
             options,
             shutdown,

@@ -40,6 +40,10 @@ pub struct Settings {
     /// to live [default: 24h]
     #[arg(long, env = "FLOWTRAIL_INPUT_TIMEOUT", value_name = "DURATION", global = true)]
     pub input_timeout: Option<Span>,
+    /// How long an MCP session may be idle before it ends: without a request in flight and without an open stream
+    /// [default: 15m]
+    #[arg(long, env = "FLOWTRAIL_MCP_SESSION_IDLE", value_name = "DURATION", global = true)]
+    pub mcp_session_idle: Option<Span>,
     /// The largest request body [default: 16MiB]
     #[arg(long, env = "FLOWTRAIL_MAX_BODY", value_name = "SIZE", global = true)]
     pub max_body: Option<Size>,
@@ -223,6 +227,8 @@ pub struct Config {
     pub execution_timeout: Duration,
     /// How long a call of another server's tool may wait for an answer to what it asks.
     pub input_timeout: Duration,
+    /// How long an MCP session may be idle before it ends.
+    pub mcp_session_idle: Duration,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// The most bytes of one payload that are stored.
@@ -315,6 +321,10 @@ impl Config {
                 .input_timeout
                 .or(written.input_timeout)
                 .map_or(defaults.input_timeout, |span| span.0),
+            mcp_session_idle: given
+                .mcp_session_idle
+                .or(written.mcp_session_idle)
+                .map_or(defaults.mcp_session_idle, |span| span.0),
             max_body: bytes(given.max_body.or(written.max_body), defaults.max_body),
             max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
             allowed_hosts: given

@@ -99,6 +99,7 @@ impl Wiring {
                 allowed_origins: config.allowed_origins.clone(),
                 rate_limit: config.rate_limit,
                 upstreams: config.upstreams.clone(),
+                mcp_session_idle: config.mcp_session_idle,
                 input_timeout: config.input_timeout,
                 runtime: self.runtime.clone(),
             },

@@ -5,14 +5,14 @@
 //! that a client could read.
 
 mod headers;
+mod sessions;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{HttpServiceFactory, Payload, ServiceRequest, ServiceResponse};
@@ -22,34 +22,38 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use flowtrail_mcp::{FlowServer, PlainCall, malformed, read_for_sdk};
-use flowtrail_types::{Json, Principal, UserId, read_json};
+use flowtrail_types::{Json, Principal, read_json};
 use rmcp_actix_web::transport::{Extensions, LocalSessionManager, StreamableHttpService};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use headers::trace_of;
 use headers::{accepts_all, call_headers, header_text, is_json};
+use sessions::{InUse, SessionLimits, Sessions};
 
 use crate::app::AppOptions;
 use crate::incoming::Incoming;
 use crate::{ApiError, App, Caller, ErrorCode, auth, body, protected};
 
-/// How long a session may be silent before it is forgotten. Calls of flows may be silent for minutes.
-const SESSION_IDLE: Duration = Duration::from_secs(3600);
-/// How many sessions are remembered with their users.
-const SESSIONS: usize = 10_000;
 const SESSION_HEADER: &str = "mcp-session-id";
 
 /// The MCP service.
 pub(crate) type McpService = StreamableHttpService<FlowServer, LocalSessionManager>;
 
-/// Builds the service. `hang_up` ends every stream that is open.
-pub(crate) fn service(server: FlowServer, options: &AppOptions, hang_up: CancellationToken) -> McpService {
-    let mut sessions = LocalSessionManager::default();
-    sessions.session_config.keep_alive = Some(SESSION_IDLE);
-    StreamableHttpService::builder()
+/// Builds the service with the checks before it. `hang_up` ends every stream that is open.
+pub(crate) fn service(
+    server: FlowServer,
+    options: &AppOptions,
+    hang_up: CancellationToken,
+) -> (McpService, Doors) {
+    let mut manager = LocalSessionManager::default();
+    // The doors end sessions.
+    manager.session_config.keep_alive = None;
+    let manager = Arc::new(manager);
+    let doors = Doors::new(options, Arc::clone(&manager));
+    let service = StreamableHttpService::builder()
         .service_factory(Arc::new(move || Ok(server.clone())))
-        .session_manager(Arc::new(sessions))
+        .session_manager(manager)
         // An answer before which nothing was told needs no stream.
         .json_response(true)
         .max_request_body_bytes(options.max_body)
@@ -60,7 +64,8 @@ pub(crate) fn service(server: FlowServer, options: &AppOptions, hang_up: Cancell
                 extensions.insert(principal.clone());
             }
         })
-        .build()
+        .build();
+    (service, doors)
 }
 
 /// The service at its address, with its doors.
@@ -73,37 +78,17 @@ pub(crate) fn scope(service: McpService) -> impl HttpServiceFactory {
 pub(crate) struct Doors {
     hosts: Vec<String>,
     origins: Vec<String>,
-    sessions: Mutex<Sessions>,
+    sessions: Arc<Sessions>,
     in_flight: Arc<Mutex<HashSet<(String, String)>>>,
 }
 
-/// Whose a session is: a user's, and not that of a token that only reads for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Holder {
-    user: UserId,
-    is_reader: bool,
-}
-
-impl Holder {
-    fn of(principal: &Principal) -> Self {
-        Self { user: principal.id, is_reader: principal.is_reader() }
-    }
-}
-
-/// Whose session is whose. Ids are secret, but a leaked one must not be of use to anyone else.
-#[derive(Debug, Default)]
-struct Sessions {
-    users: HashMap<String, Holder>,
-    /// In the order in which they began, to forget the oldest.
-    order: VecDeque<String>,
-}
-
 impl Doors {
-    pub(crate) fn new(options: &AppOptions) -> Self {
+    fn new(options: &AppOptions, manager: Arc<LocalSessionManager>) -> Self {
+        let limits = SessionLimits::with_idle(options.mcp_session_idle);
         Self {
             hosts: options.allowed_hosts.clone(),
             origins: options.allowed_origins.clone(),
-            sessions: Mutex::default(),
+            sessions: Sessions::new(limits, manager, options.runtime.clone()),
             in_flight: Arc::default(),
         }
     }
@@ -134,30 +119,6 @@ impl Doors {
         } else {
             refused("this origin is not allowed; FLOWTRAIL_ALLOWED_ORIGINS lists those that are")
         }
-    }
-
-    fn check_session(&self, session: &str, principal: &Principal) -> Result<(), ApiError> {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        match sessions.users.get(session) {
-            Some(owner) if *owner != Holder::of(principal) => {
-                Err(ApiError::new(ErrorCode::NotFound, "there is no such session"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn remember(&self, session: &str, principal: &Principal) {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.users.contains_key(session) {
-            return;
-        }
-        if sessions.order.len() >= SESSIONS
-            && let Some(oldest) = sessions.order.pop_front()
-        {
-            sessions.users.remove(&oldest);
-        }
-        sessions.users.insert(session.to_owned(), Holder::of(principal));
-        sessions.order.push_back(session.to_owned());
     }
 }
 
@@ -260,7 +221,7 @@ async fn pass_if(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     match admit(&mut request, rules).await {
-        Ok(Admitted { doors, principal, message }) => {
+        Ok(Admitted { doors, principal, message, in_use }) => {
             if rules.is_own
                 && let Some(answer) = answered(&request, &principal, &message).await
             {
@@ -271,6 +232,7 @@ async fn pass_if(
                 Ok(in_flight) => in_flight,
                 Err(refusal) => return Ok(request.into_response(*refusal)),
             };
+            let opening = rules.is_own && in_use.is_none() && message.value["method"] == "initialize";
             if rules.is_own {
                 // It may take many times the memory of what it was read from, and the answer may take its time.
                 drop(message);
@@ -278,17 +240,29 @@ async fn pass_if(
                 request.extensions_mut().insert(Message(message.value));
             }
             let is_json = is_json(request.headers());
+            let ended = ended_session(&request).filter(|_| in_use.is_some());
+            let opening = match opening {
+                true => Some(doors.sessions.reserve(&principal)),
+                false => None,
+            };
+            let opening = match opening.transpose() {
+                Ok(opening) => opening,
+                Err(refusal) => return Ok(request.into_response(refusal.error_response())),
+            };
             let response = next.call(request).await?;
+            if let Some(ended) = ended.filter(|_| response.status().is_success()) {
+                doors.sessions.remove(&ended);
+            }
             if rules.is_own && is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
                 // What the SDK says of a message that it cannot read, in the words of no protocol.
                 let text = "Invalid Request: this is no message of MCP; check the types of `params`";
                 let refusal = json_rpc_error(-32600, &id, text);
                 return Ok(response.into_response(refusal));
             }
-            if let Some(session) =
-                header_text(response.headers().get(SESSION_HEADER)).filter(|_| rules.is_own)
+            if let (Some(opening), Some(session)) =
+                (opening, header_text(response.headers().get(SESSION_HEADER)))
             {
-                doors.remember(session, &principal);
+                opening.opened(session);
             }
             let kind = header_text(response.headers().get(header::CONTENT_TYPE)).unwrap_or_default();
             if !kind.starts_with("text/event-stream") {
@@ -296,22 +270,27 @@ async fn pass_if(
             }
             // A stream ends with the key by which it was opened.
             let asked = response.request().clone();
-            Ok(response.map_body(|_, body| AsLongAs::new(body, asked, in_flight)).map_into_boxed_body())
+            Ok(response
+                .map_body(|_, body| AsLongAs::new(body, asked, (in_flight, in_use)))
+                .map_into_boxed_body())
         }
         Err(refusal) => Ok(request.into_response(refusal).map_into_boxed_body()),
     }
 }
 
+/// Guards of a request: its id in the session, and its use of the session.
+type Guards = (Option<InFlight>, Option<InUse>);
+
 /// A body that ends when whoever asked for it may not ask any more.
 struct AsLongAs<B> {
     body: Pin<Box<B>>,
     until: Pin<Box<dyn Future<Output = ()>>>,
-    /// The request is answered when it ends.
-    _in_flight: Option<InFlight>,
+    /// The request is answered, and its session no longer in use, when it ends.
+    _guards: Guards,
 }
 
 impl<B> AsLongAs<B> {
-    fn new(body: B, request: HttpRequest, in_flight: Option<InFlight>) -> Self {
+    fn new(body: B, request: HttpRequest, guards: Guards) -> Self {
         let app = request.app_data::<web::Data<App>>().cloned();
         let until = async move {
             // A server that stops does not wait for those who listen.
@@ -321,7 +300,7 @@ impl<B> AsLongAs<B> {
                 () = hang_up.cancelled() => {}
             }
         };
-        Self { body: Box::pin(body), until: Box::pin(until), _in_flight: in_flight }
+        Self { body: Box::pin(body), until: Box::pin(until), _guards: guards }
     }
 }
 
@@ -354,12 +333,20 @@ async fn answered(request: &ServiceRequest, principal: &Principal, message: &Jso
     Some(HttpResponse::Ok().content_type("application/json").body(answer))
 }
 
+/// The session that a request asks to end.
+fn ended_session(request: &ServiceRequest) -> Option<String> {
+    let session = header_text(request.headers().get(SESSION_HEADER))?;
+    (request.method() == Method::DELETE).then(|| session.to_owned())
+}
+
 /// A request that was let in.
 struct Admitted {
     doors: web::Data<Doors>,
     principal: Principal,
     /// What was posted; null when nothing was.
     message: Json,
+    /// The session of which it is.
+    in_use: Option<InUse>,
 }
 
 async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, HttpResponse> {
@@ -380,9 +367,9 @@ async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, H
         }
         refused
     })?;
-    if let Some(session) = header_text(request.headers().get(SESSION_HEADER)).filter(|_| rules.is_own) {
-        doors.check_session(session, &principal).map_err(refuse)?;
-    }
+    let session = header_text(request.headers().get(SESSION_HEADER)).filter(|_| rules.is_own);
+    let in_use =
+        session.map(|session| doors.sessions.enter(session, &principal)).transpose().map_err(refuse)?;
     let mut message = Json::default();
     if request.method() == Method::POST {
         let payload = request.take_payload();
@@ -409,7 +396,7 @@ async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, H
         request.set_payload(payload_of(bytes));
     }
     request.extensions_mut().insert(principal.clone());
-    Ok(Admitted { doors, principal, message })
+    Ok(Admitted { doors, principal, message, in_use })
 }
 
 /// A body that is no message that is taken, answered as JSON-RPC 2.0 (section 5.1) wants.

@@ -57,7 +57,12 @@ async fn the_body_of_an_unauthorized_request_is_not_read() {
                 let request = world.request(row, kind, &address).header("content-encoding", coding);
                 let answer = request.body("neither gzip nor JSON").send().await.unwrap();
                 if answer.status() != 401 {
-                    wrong.push(format!("{} {} by {kind:?}, {coding}: {}", row.method, row.path, answer.status()));
+                    wrong.push(format!(
+                        "{} {} by {kind:?}, {coding}: {}",
+                        row.method,
+                        row.path,
+                        answer.status()
+                    ));
                 }
             }
         }

@@ -719,7 +719,7 @@ export interface components {
          * @description What kind of error it is: a stable word for programs.
          * @enum {string}
          */
-        ErrorCode: "invalid_json" | "invalid" | "invalid_flow" | "invalid_arguments" | "unauthenticated" | "forbidden" | "csrf" | "not_found" | "method_not_allowed" | "taken" | "changed" | "conflict" | "already_ended" | "still_running" | "runs_here" | "flow_inactive" | "incomplete" | "flow_not_runnable" | "request_timeout" | "unsupported_media_type" | "rate_limited" | "too_large" | "busy" | "unavailable" | "internal";
+        ErrorCode: "invalid_json" | "invalid" | "invalid_flow" | "invalid_arguments" | "unauthenticated" | "forbidden" | "csrf" | "not_found" | "method_not_allowed" | "taken" | "changed" | "conflict" | "already_ended" | "still_running" | "runs_here" | "flow_inactive" | "incomplete" | "flow_not_runnable" | "request_timeout" | "unsupported_media_type" | "rate_limited" | "share_used" | "too_large" | "busy" | "unavailable" | "internal";
         /**
          * @description One of several things that are wrong.
          * @example {
@@ -3584,7 +3584,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3602,7 +3602,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -4222,7 +4225,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4240,7 +4243,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5207,7 +5213,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5225,7 +5231,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5349,7 +5358,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5367,7 +5376,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5861,7 +5873,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5879,7 +5891,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5898,7 +5913,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5985,7 +6003,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6003,7 +6021,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -6022,7 +6043,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -6297,7 +6321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6315,7 +6339,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -6334,7 +6361,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -6529,7 +6559,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6547,7 +6577,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -6821,7 +6854,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6851,7 +6884,10 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -7330,7 +7366,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7348,7 +7384,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -7367,7 +7406,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -7636,7 +7678,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7654,7 +7696,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -7673,7 +7718,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -7926,7 +7974,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7944,7 +7992,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -7963,7 +8014,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -8139,7 +8193,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `too_large`: The body is larger than the configured limit. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8157,7 +8211,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -8176,7 +8233,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

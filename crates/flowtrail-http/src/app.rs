@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
 use crate::mcp::{Doors, McpService};
+use crate::memory::Memory;
 use crate::operate::{Limits, Metrics, RequestIds};
 use crate::upstreams::Upstreams;
 use crate::{ApiError, ErrorCode, mcp, openapi, operate, protected, routes, ui, upstreams};
@@ -25,6 +26,10 @@ use crate::{ApiError, ErrorCode, mcp, openapi, operate, protected, routes, ui, u
 pub struct AppOptions {
     /// The largest body, in bytes.
     pub max_body: usize,
+    /// Memory budget for requests, in bytes.
+    pub memory: usize,
+    /// Percentage of the budget that one user may have.
+    pub user_share: u8,
     /// The host names that MCP answers to; with a port, only on that port.
     pub allowed_hosts: Vec<String>,
     /// The origins of web pages that may call the API and MCP.
@@ -45,6 +50,8 @@ impl Default for AppOptions {
     fn default() -> Self {
         Self {
             max_body: 16 << 20,
+            memory: 512 << 20,
+            user_share: 50,
             allowed_hosts: ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec(),
             allowed_origins: Vec::new(),
             rate_limit: None,
@@ -62,6 +69,7 @@ struct Around {
     request_ids: RequestIds,
     limits: Option<Limits>,
     answers: Answers,
+    memory: Arc<Memory>,
 }
 
 /// The application. Build it once, outside of the workers, and let each of them configure itself from it.
@@ -99,6 +107,7 @@ impl App {
             request_ids: RequestIds::new(*runner.tracker().instance().as_uuid()),
             limits: options.rate_limit.map(Limits::new),
             answers: Answers::default(),
+            memory: Memory::new(options.memory, options.user_share),
         };
         let (mcp, doors) = mcp::service(server.clone(), &options, hang_up.clone());
         Self {
@@ -182,6 +191,10 @@ impl App {
             self.around.metrics.limited();
             ApiError::too_often(wait)
         })
+    }
+
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.around.memory
     }
 
     pub(crate) fn max_body(&self) -> usize {

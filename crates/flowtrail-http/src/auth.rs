@@ -46,14 +46,14 @@ impl FromRequest for Caller {
 /// # Errors
 ///
 /// Those of [`recognise`].
-pub(crate) async fn require(app: &App, request: &HttpRequest) -> Result<(), ApiError> {
+pub(crate) async fn require(app: &App, request: &HttpRequest) -> Result<Principal, ApiError> {
     if let Ok(key) = bearer(request)
         && let Some(rules) = app.tracker().rules_mark()
-        && app.tracker().recall(rules, key).is_some()
+        && let Some(principal) = app.tracker().recall(rules, key)
     {
-        return Ok(());
+        return Ok(principal);
     }
-    recognise(app, request).await.map(drop)
+    recognise(app, request).await
 }
 
 /// Who asks: by a key or a page's token in a header, or else by the cookie of a session.

@@ -1,20 +1,27 @@
 //! Bodies: bounded, and JSON.
 
+use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::web::{self, Bytes, BytesMut};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::web::{self, Bytes};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use flowtrail_types::{Json, Replaced, read_json, without_byte_order_mark};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
-use crate::incoming::{Incoming, PATIENCE};
+use crate::blocking::blocking;
+use crate::incoming::{Incoming, PATIENCE, broken};
+use crate::memory::{Holder, Reserved, tree_size};
 use crate::{ApiError, App, ErrorCode, auth};
 
-/// The body of a request, no larger than the configured limit.
+/// The body of a request, no larger than the configured limit, with the memory that it and its tree take.
 #[derive(Debug)]
-pub(crate) struct Body(pub(crate) Bytes);
+pub(crate) struct Body {
+    pub(crate) bytes: Bytes,
+    _reserved: Arc<Reserved>,
+}
 
 impl FromRequest for Body {
     type Error = ApiError;
@@ -26,8 +33,9 @@ impl FromRequest for Body {
             let app = request.app_data::<web::Data<App>>();
             let app = app.ok_or_else(|| ApiError::internal("a handler without an application"))?;
             // Extractors run concurrently. Without this check, the body of an unauthorized request would be read and decompressed.
-            auth::require(app, &request).await?;
-            read(Incoming::new(&request, payload)?, app.max_body()).await.map(Self)
+            let principal = auth::require(app, &request).await?;
+            let reserved = app.memory().reservation(Holder::from(&principal));
+            Self::receive(&request, payload, app.max_body(), reserved).await
         })
     }
 }
@@ -44,61 +52,143 @@ impl FromRequest for LoginBody {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let incoming = Incoming::new(request, payload.take());
-        Box::pin(async move { read(incoming?, MAX_LOGIN).await.map(|body| Self(Body(body))) })
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let app = request.app_data::<web::Data<App>>();
+            let app = app.ok_or_else(|| ApiError::internal("a handler without an application"))?;
+            let reserved = app.memory().reservation(Holder::Anonymous);
+            Body::receive(&request, payload, MAX_LOGIN, reserved).await.map(Self)
+        })
     }
 }
 
-/// The least that a client must send of a body, in bytes a second, once it has had some time.
+/// Minimum rate at which a client must send a body, in bytes a second, after a grace period.
 const LEAST_RATE: usize = 64 << 10;
 
-/// Reads a body and stops at the limit.
-pub(crate) async fn read(mut incoming: Incoming, limit: usize) -> Result<Bytes, ApiError> {
-    let whole = async {
-        let mut body = BytesMut::new();
-        while let Some(chunk) = incoming.next().await {
-            let chunk = chunk?;
-            // Of what is packed neither side may be larger: nothing may come out of very much.
-            if body.len() + chunk.len() > limit || incoming.came > limit {
-                let message = format!("the body is larger than {limit} bytes");
-                return Err(ApiError::new(ErrorCode::TooLarge, message));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
-    };
+/// Size up to which a compressed body is decompressed on the worker: it takes a millisecond or two at most.
+const SHORT_PACKED: usize = 1 << 10;
+
+/// Size up to which a body is parsed on the worker, in bytes.
+pub(crate) const SHORT: usize = 64 << 10;
+
+/// Reads a body and stops at the limit. The memory for it and for the tree that may be parsed from it is reserved.
+pub(crate) async fn read(
+    mut incoming: Incoming,
+    limit: usize,
+    reserved: Reserved,
+) -> Result<(Bytes, Reserved), ApiError> {
     let seconds = PATIENCE + Duration::from_secs((limit / LEAST_RATE) as u64);
-    tokio::time::timeout(seconds, whole).await.unwrap_or_else(|_| {
+    let whole = tokio::time::timeout(seconds, receive(&mut incoming, limit, reserved));
+    let (body, mut reserved) = whole.await.unwrap_or_else(|_| {
         let message = format!("the body was not there within {} s", seconds.as_secs());
         Err(ApiError::new(ErrorCode::RequestTimeout, message))
-    })
+    })?;
+    let is_packed = incoming.is_packed();
+    let finish = move || {
+        let body = if is_packed { unpack(&body, limit, &mut reserved)? } else { body };
+        reserved.try_grow(tree_size(&body))?;
+        Ok::<_, ApiError>((Bytes::from(body), reserved))
+    };
+    let (packed, plain) = if is_packed { (incoming.came, 0) } else { (0, incoming.came) };
+    if packed <= SHORT_PACKED && plain <= SHORT { finish() } else { blocking(finish).await }
+}
+
+async fn receive(
+    incoming: &mut Incoming,
+    limit: usize,
+    mut reserved: Reserved,
+) -> Result<(Vec<u8>, Reserved), ApiError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = incoming.next_as_sent().await {
+        let chunk = chunk?;
+        if body.len() + chunk.len() > limit {
+            return Err(too_large(limit));
+        }
+        let more = growth(&body, chunk.len(), limit);
+        reserved.grow(more).await?;
+        body.reserve_exact(more + body.capacity() - body.len());
+        body.extend_from_slice(&chunk);
+    }
+    Ok((body, reserved))
+}
+
+/// Number of bytes by which a buffer must grow to hold so many more: it doubles up to the limit.
+fn growth(buffer: &Vec<u8>, more: usize, limit: usize) -> usize {
+    let needed = buffer.len() + more;
+    let capacity = buffer.capacity();
+    if needed <= capacity { 0 } else { needed.max((2 * capacity).min(limit)) - capacity }
+}
+
+/// Decompresses a body, and stops at the limit.
+fn unpack(packed: &[u8], limit: usize, reserved: &mut Reserved) -> Result<Vec<u8>, ApiError> {
+    let mut body = Vec::new();
+    let mut decoder = flate2::read::MultiGzDecoder::new(packed);
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let read =
+            decoder.read(&mut piece).map_err(|error| broken(&format!("it cannot be unpacked: {error}")))?;
+        if read == 0 {
+            break;
+        }
+        if body.len() + read > limit {
+            return Err(too_large(limit));
+        }
+        let more = growth(&body, read, limit);
+        reserved.try_grow(more)?;
+        body.reserve_exact(more + body.capacity() - body.len());
+        body.extend_from_slice(&piece[..read]);
+    }
+    // The caller drops it.
+    reserved.shrink(packed.len());
+    Ok(body)
+}
+
+fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes"))
 }
 
 impl Body {
-    /// The body as JSON; an empty one is an empty object.
-    pub(crate) fn json(&self) -> Result<Value, ApiError> {
-        self.read().map(|json| json.value)
+    async fn receive(
+        request: &HttpRequest,
+        payload: Payload,
+        limit: usize,
+        reserved: Reserved,
+    ) -> Result<Self, ApiError> {
+        let (bytes, reserved) = read(Incoming::new(request, payload)?, limit, reserved).await?;
+        let reserved = Arc::new(reserved);
+        // The tree lives as long as the request, and so does its reservation.
+        request.extensions_mut().insert(Arc::clone(&reserved));
+        Ok(Self { bytes, _reserved: reserved })
     }
 
-    /// The body as JSON, and where surrogates were replaced in it; an empty one is an empty object.
+    /// The body as JSON, parsed on the pool for blocking work if it is large; an empty one is an empty object.
+    pub(crate) async fn json(self) -> Result<Value, ApiError> {
+        self.parse().await.map(|json| json.value)
+    }
+
+    async fn parse(self) -> Result<Json, ApiError> {
+        if self.bytes.len() <= SHORT { self.read() } else { blocking(move || self.read()).await }
+    }
+
+    /// The body as JSON, parsed here, and where surrogates were replaced in it; an empty one is an empty object.
     pub(crate) fn read(&self) -> Result<Json, ApiError> {
-        if without_byte_order_mark(&self.0).trim_ascii().is_empty() {
+        if without_byte_order_mark(&self.bytes).trim_ascii().is_empty() {
             return Ok(Json { value: Value::Object(serde_json::Map::new()), ..Json::default() });
         }
-        read_json(&self.0).map_err(|error| invalid_json(&error))
+        read_json(&self.bytes).map_err(|error| invalid_json(&error))
     }
 
     /// The body as a JSON object whose fields are all among these; null is an empty one.
-    pub(crate) fn object(&self, known: &[&str]) -> Result<serde_json::Map<String, Value>, ApiError> {
-        self.object_read(known).map(|(object, _)| object)
+    pub(crate) async fn object(self, known: &[&str]) -> Result<serde_json::Map<String, Value>, ApiError> {
+        self.object_read(known).await.map(|(object, _)| object)
     }
 
     /// The same, and where surrogates were replaced in it.
-    pub(crate) fn object_read(
-        &self,
+    pub(crate) async fn object_read(
+        self,
         known: &[&str],
     ) -> Result<(serde_json::Map<String, Value>, Replaced), ApiError> {
-        let Json { value, replaced, .. } = self.read()?;
+        let Json { value, replaced, .. } = self.parse().await?;
         let object = match value {
             Value::Object(object) => object,
             Value::Null => serde_json::Map::new(),

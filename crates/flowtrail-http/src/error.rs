@@ -60,7 +60,8 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body was not sent in time: for 30 seconds nothing came, or all of it took too long.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's `Content-Type` or `Content-Encoding` is none that this address takes.";
     TooOften = "rate_limited", TOO_MANY_REQUESTS, "The key sends more requests a second than it may; `Retry-After` tells when it may again.";
-    TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit.";
+    ShareUsed = "share_used", TOO_MANY_REQUESTS, "Your share of something that all users have together is used up; the message says of what.";
+    TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit, or the request needs more memory than one may have.";
     Busy = "busy", SERVICE_UNAVAILABLE, "More is waiting to be written than the database takes. Nothing was written; try again.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached, or the server is shutting down.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Flowtrail went wrong. The id stands in the log, too.";
@@ -196,7 +197,7 @@ impl ResponseError for ApiError {
             ErrorCode::Unauthenticated => {
                 response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"flowtrail\""));
             }
-            ErrorCode::Busy | ErrorCode::Unavailable => {
+            ErrorCode::Busy | ErrorCode::ShareUsed | ErrorCode::Unavailable => {
                 response.insert_header((header::RETRY_AFTER, "1"));
             }
             _ => {}

@@ -76,30 +76,38 @@ impl Incoming {
         if self.is_over {
             return None;
         }
+        match self.next_as_sent().await {
+            None => self.finish().transpose(),
+            Some(Ok(chunk)) if self.gzip.is_some() => {
+                self.packed.extend_from_slice(&chunk);
+                // It is unpacked when the next piece is asked for.
+                Some(Ok(Bytes::new()))
+            }
+            came => came,
+        }
+    }
+
+    /// The next piece as it was sent, compressed or not; none when the body is over.
+    ///
+    /// # Errors
+    ///
+    /// When it breaks off, or nothing comes in time.
+    pub(crate) async fn next_as_sent(&mut self) -> Option<Result<Bytes, ApiError>> {
         let Ok(came) = tokio::time::timeout(PATIENCE, self.payload.next()).await else {
             self.is_over = true;
             let message = format!("nothing came for {} s in the middle of the body", PATIENCE.as_secs());
             return Some(Err(ApiError::new(ErrorCode::RequestTimeout, message)));
         };
-        match came {
-            None => {
-                self.is_over = true;
-                self.finish().transpose()
-            }
-            Some(Err(error)) => {
-                self.is_over = true;
-                Some(Err(broken(&error.to_string())))
-            }
-            Some(Ok(chunk)) => {
-                self.came += chunk.len();
-                if self.gzip.is_none() {
-                    return Some(Ok(chunk));
-                }
-                self.packed.extend_from_slice(&chunk);
-                // It is unpacked when the next piece is asked for.
-                Some(Ok(Bytes::new()))
-            }
+        match &came {
+            Some(Ok(chunk)) => self.came += chunk.len(),
+            None | Some(Err(_)) => self.is_over = true,
         }
+        came.map(|came| came.map_err(|error| broken(&error.to_string())))
+    }
+
+    /// Whether what is sent is compressed.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.gzip.is_some()
     }
 
     /// Some of what is packed, unpacked; nothing when there is nothing to unpack.
@@ -129,7 +137,7 @@ impl Incoming {
     }
 }
 
-fn broken(why: &str) -> ApiError {
+pub(crate) fn broken(why: &str) -> ApiError {
     ApiError::new(ErrorCode::Invalid, format!("the body broke off: {why}"))
 }
 

@@ -26,6 +26,7 @@ mod import;
 mod incoming;
 mod lines;
 mod mcp;
+mod memory;
 mod openapi;
 mod openwebui;
 mod operate;

@@ -84,7 +84,7 @@ async fn log_in(
     LoginBody(body): LoginBody,
 ) -> Result<HttpResponse, ApiError> {
     check_origin(&request)?;
-    let value = body.json()?;
+    let value = body.json().await?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["key", "code"], &[])?;
     let (key, code) = (fields.text("key")?.map(str::to_owned), fields.text("code")?.map(str::to_owned));

@@ -15,7 +15,7 @@ use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
 use flowtrail_types::{Age, Retention};
 use serde::{Deserialize, Deserializer};
 
-use crate::UpstreamSettings;
+use crate::{UpstreamSettings, memory};
 
 /// What flags and environment say, and in the same words the file.
 #[derive(Clone, Default, Args, Deserialize)]
@@ -44,6 +44,12 @@ pub struct Settings {
     /// [default: 15m]
     #[arg(long, env = "FLOWTRAIL_MCP_SESSION_IDLE", value_name = "DURATION", global = true)]
     pub mcp_session_idle: Option<Span>,
+    /// The memory for requests and answers in progress [default: a quarter of the machine's, 512MiB at most]
+    #[arg(long, env = "FLOWTRAIL_MEMORY", value_name = "SIZE", global = true)]
+    pub memory: Option<Size>,
+    /// How much of everything that is limited one user may have [default: 50%]
+    #[arg(long, env = "FLOWTRAIL_USER_SHARE", value_name = "PERCENT", global = true)]
+    pub user_share: Option<Percent>,
     /// The largest request body [default: 16MiB]
     #[arg(long, env = "FLOWTRAIL_MAX_BODY", value_name = "SIZE", global = true)]
     pub max_body: Option<Size>,
@@ -137,6 +143,22 @@ impl FromStr for Size {
 /// The longest that an execution may take.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// A percentage, written like `50%`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(pub u8);
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim().parse();
+        match number {
+            Ok(percent @ 1..=100) => Ok(Self(percent)),
+            _ => Err(format!("expected a percentage like 50%, from 1% to 100%, got {text:?}")),
+        }
+    }
+}
+
 /// A length of time, written like `5m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -162,7 +184,7 @@ macro_rules! from_file {
     };
 }
 
-from_file!(Size, Span);
+from_file!(Percent, Size, Span);
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -190,6 +212,17 @@ pub enum ConfigError {
     /// An origin that no browser would name so.
     #[error("FLOWTRAIL_ALLOWED_ORIGINS: expected origins like https://app.example, got {0:?}")]
     NoOrigin(String),
+    /// A memory budget that leaves no room for a few bodies.
+    #[error(
+        "FLOWTRAIL_MEMORY: {memory} bytes are less than four times FLOWTRAIL_MAX_BODY, which is {max_body} bytes: give it more, \
+         or lower the other"
+    )]
+    MemoryTooSmall {
+        /// The budget, in bytes.
+        memory: usize,
+        /// The largest body, in bytes.
+        max_body: usize,
+    },
     /// A ceiling of the disk that leaves no room to work.
     #[error("FLOWTRAIL_MAX_DISK: expected at least 32MiB: less has no room for a batch and the log")]
     DiskTooSmall,
@@ -229,6 +262,10 @@ pub struct Config {
     pub input_timeout: Duration,
     /// How long an MCP session may be idle before it ends.
     pub mcp_session_idle: Duration,
+    /// Memory budget for requests and answers in progress, in bytes.
+    pub memory: usize,
+    /// Percentage of everything limited that one user may have.
+    pub user_share: u8,
     /// The largest request body, in bytes.
     pub max_body: usize,
     /// The most bytes of one payload that are stored.
@@ -266,6 +303,8 @@ impl Debug for Config {
 const SECRET: &str = "FLOWTRAIL_SECRET_";
 /// Below this there is no room for a batch and the log.
 const LEAST_DISK: u64 = 32 << 20;
+/// Number of the largest bodies that the memory budget must have room for.
+const LEAST_BODIES: usize = 4;
 
 impl Config {
     /// Decides, from what flags and environment say and from the file.
@@ -308,6 +347,12 @@ impl Config {
         }
         let listen = given.listen.or(written.listen);
         let defaults = AppOptions::default();
+        let max_body = bytes(given.max_body.or(written.max_body), defaults.max_body);
+        let memory =
+            given.memory.or(written.memory).map_or_else(memory::default_budget, |size| bytes(Some(size), 0));
+        if memory / LEAST_BODIES < max_body {
+            return Err(ConfigError::MemoryTooSmall { memory, max_body });
+        }
         Ok(Self {
             listen_is_chosen: listen.is_some(),
             listen: listen.unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
@@ -325,7 +370,9 @@ impl Config {
                 .mcp_session_idle
                 .or(written.mcp_session_idle)
                 .map_or(defaults.mcp_session_idle, |span| span.0),
-            max_body: bytes(given.max_body.or(written.max_body), defaults.max_body),
+            memory,
+            user_share: given.user_share.or(written.user_share).map_or(defaults.user_share, |share| share.0),
+            max_body,
             max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
             allowed_hosts: given
                 .allowed_hosts

@@ -112,6 +112,7 @@ impl From<ConfigError> for Failure {
         match error {
             ConfigError::Database(_)
             | ConfigError::NoOrigin(_)
+            | ConfigError::MemoryTooSmall { .. }
             | ConfigError::DiskTooSmall
             | ConfigError::DiskOnPostgres => Self::bad_argument(error),
             ConfigError::Read { .. }

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod failure;
 mod login;
+mod memory;
 mod terminal;
 mod tls;
 mod upstreams;

@@ -95,6 +95,8 @@ impl Wiring {
             self.runner.clone(),
             AppOptions {
                 max_body: config.max_body,
+                memory: config.memory,
+                user_share: config.user_share,
                 allowed_hosts: config.allowed_hosts.clone(),
                 allowed_origins: config.allowed_origins.clone(),
                 rate_limit: config.rate_limit,

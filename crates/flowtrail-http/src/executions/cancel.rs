@@ -17,7 +17,7 @@ pub(super) async fn handle(
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
-    body.object(&[])?;
+    body.object(&[]).await?;
     let id = path_id(&request, "execution_id", "execution")?;
     let tracker = app.tracker().clone();
     let asked = blocking(move || tracker.cancel(&principal, id)).await?;

@@ -26,7 +26,7 @@ pub(super) async fn handle(
     let tracker = app.tracker().clone();
     let (submitted, json, flow) = {
         let (tracker, principal) = (tracker.clone(), principal.clone());
-        let known = tracker.recall_flow(&principal, flow_id).filter(|_| body.0.len() <= SHORT);
+        let known = tracker.recall_flow(&principal, flow_id).filter(|_| body.bytes.len() <= SHORT);
         blocking_unless(known.is_some(), move || -> Result<_, ApiError> {
             let flow = known.map_or_else(|| tracker.flow(&principal, flow_id), Ok)?;
             let json = body.read()?;

@@ -59,7 +59,7 @@ pub(super) async fn prune(
     let flow = path_id(&request, "flow_id", "flow")?;
     query.only(&["dryRun"])?;
     let is_dry = query.flag("dryRun")? == Some(true);
-    let value = body.json()?;
+    let value = body.json().await?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["keep", "before"], &[])?;
     let keep = match (fields.number("keep", 0, i32::MAX)?, fields.time("before")?) {

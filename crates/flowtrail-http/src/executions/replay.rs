@@ -19,7 +19,7 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let id = path_id(&request, "execution_id", "execution")?;
     query.only(&[])?;
-    body.object(&[])?;
+    body.object(&[]).await?;
     let tracker = app.tracker().clone();
     let (flow, params) = {
         let (tracker, principal) = (tracker.clone(), principal.clone());

@@ -37,7 +37,7 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
     let id = flow_id(&request)?;
-    let fields = body.object(FIELDS)?;
+    let fields = body.object(FIELDS).await?;
     if let Some((field, _)) =
         fields.iter().find(|(field, value)| value.is_null() && !MAY_BE_NULL.contains(&field.as_str()))
     {

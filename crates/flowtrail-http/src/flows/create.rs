@@ -16,7 +16,7 @@ pub(super) async fn handle(
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
-    let value = body.json()?;
+    let value = body.json().await?;
     let tracker = app.tracker().clone();
     // Checking compiles the flow's scripts, which takes a moment.
     let flow = blocking(move || -> Result<_, ApiError> {

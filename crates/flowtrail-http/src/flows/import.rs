@@ -20,7 +20,7 @@ pub(super) async fn handle(
     let tracker = app.tracker().clone();
     let (flows, notes) = blocking(move || -> Result<_, ApiError> {
         let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
-        let Imported { drafts, notes } = import_flow_file(&body.0).map_err(invalid)?;
+        let Imported { drafts, notes } = import_flow_file(&body.bytes).map_err(invalid)?;
         Ok((tracker.create_flows(&principal, drafts)?, notes))
     })
     .await?;

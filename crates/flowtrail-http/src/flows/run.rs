@@ -21,7 +21,7 @@ pub(super) async fn handle(
     let id = flow_id(&request)?;
     query.only(&["wait"])?;
     let waits = query.flag("wait")?.unwrap_or(true);
-    let (object, replaced) = body.object_read(&["params"])?;
+    let (object, replaced) = body.object_read(&["params"]).await?;
     let params = params(object)?;
     let tracker = app.tracker().clone();
     // Who may not call a flow learns nothing of it; whether it can run is the runner's to say.

@@ -32,7 +32,9 @@ use headers::{accepts_all, call_headers, header_text, is_json};
 use sessions::{InUse, SessionLimits, Sessions};
 
 use crate::app::AppOptions;
+use crate::blocking::blocking;
 use crate::incoming::Incoming;
+use crate::memory::Holder;
 use crate::{ApiError, App, Caller, ErrorCode, auth, body, protected};
 
 const SESSION_HEADER: &str = "mcp-session-id";
@@ -374,21 +376,28 @@ async fn admit(request: &mut ServiceRequest, rules: Rules) -> Result<Admitted, H
     if request.method() == Method::POST {
         let payload = request.take_payload();
         let incoming = Incoming::new(request.request(), payload).map_err(refuse)?;
-        let mut bytes = body::read(incoming, app.max_body()).await.map_err(refuse)?;
+        let reserved = app.memory().reservation(Holder::from(&principal));
+        let (bytes, reserved) = body::read(incoming, app.max_body(), reserved).await.map_err(refuse)?;
+        // Given back when the request has been answered.
+        request.extensions_mut().insert(reserved);
+        let is_short = bytes.len() <= body::SHORT;
         // What was packed is passed on unpacked.
         request.headers_mut().remove(header::CONTENT_ENCODING);
-        match (rules.read)(&bytes) {
-            Err(error) => {
-                return Err(json_rpc_error(-32700, &Value::Null, &format!("Parse error: {error}")));
-            }
-            Ok((read, passed_on)) => {
+        let read = move || -> Result<_, ApiError> {
+            let read = (rules.read)(&bytes).map(|(message, passed_on)| {
                 let rewritten = match passed_on {
                     Cow::Borrowed(_) => None,
-                    Cow::Owned(rewritten) => Some(rewritten),
+                    Cow::Owned(rewritten) => Some(Bytes::from(rewritten)),
                 };
-                (message, bytes) = (read, rewritten.map_or(bytes, Bytes::from));
-            }
-        }
+                (message, rewritten.unwrap_or_else(|| bytes.clone()))
+            });
+            Ok(read)
+        };
+        let read = if is_short { read() } else { blocking(read).await };
+        let (read, bytes) = read
+            .map_err(refuse)?
+            .map_err(|error| json_rpc_error(-32700, &Value::Null, &format!("Parse error: {error}")))?;
+        message = read;
         if let Some(reason) = (rules.why_not)(&message.value) {
             return Err(json_rpc_error(-32600, &Value::Null, &format!("Invalid Request: {reason}")));
         }

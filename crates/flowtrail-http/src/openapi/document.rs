@@ -197,6 +197,8 @@ fn failures(route: &Route) -> Vec<ErrorCode> {
             ErrorCode::InvalidJson,
             ErrorCode::Invalid,
             ErrorCode::TooLarge,
+            ErrorCode::Busy,
+            ErrorCode::ShareUsed,
             ErrorCode::RequestTimeout,
             ErrorCode::UnsupportedMediaType,
         ]),

@@ -115,7 +115,7 @@ pub(super) async fn handle(
         &mut text,
         "stored_executions",
         "gauge",
-        "Executions that are stored, by status, without rejected calls, without rejected calls",
+        "Executions that are stored, by status, without rejected calls",
         "status",
         &counts,
     )
@@ -135,6 +135,14 @@ pub(super) async fn handle(
         "counter",
         "Calls that passed to other servers without being recorded",
         app.upstreams().gaps(),
+    )
+    .map_err(ApiError::internal)?;
+    single(
+        &mut text,
+        "memory_reserved_bytes",
+        "gauge",
+        "Memory reserved for requests in progress",
+        app.memory().used() as u64,
     )
     .map_err(ApiError::internal)?;
     encode(&mut text, &app.metrics().registry).map_err(ApiError::internal)?;

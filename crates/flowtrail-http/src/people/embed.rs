@@ -22,7 +22,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
-    let value = body.json()?;
+    let value = body.json().await?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["flowIds", "ttlSeconds"], &[])?;
     let flows = flow_ids(&fields)?;

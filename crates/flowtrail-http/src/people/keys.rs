@@ -40,7 +40,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
-    let value = body.json()?;
+    let value = body.json().await?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["name", "userId", "expiresAt"], &[])?;
     let name = fields.required_text("name")?.to_owned();

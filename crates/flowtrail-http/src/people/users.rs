@@ -29,7 +29,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
-    let value = body.json()?;
+    let value = body.json().await?;
     let fields = Fields::of_body(&value)?;
     fields.only(&["name", "role"], &[])?;
     let name = fields.required_text("name")?.to_owned();

@@ -127,8 +127,8 @@ async fn the_demo_serves_what_it_has_called() {
     let demo = TestProcess::start_as(binary(), &["demo"]);
     let rest = demo.rest();
     let has_all = |counts: &Value| {
-        let has_any = |status: &&str| counts[*status].as_u64() > Some(0);
-        ["pending", "fulfilled", "error", "aborted"].iter().all(|status| has_any(&status))
+        let has_any = |status: &str| counts[status].as_u64() > Some(0);
+        ["pending", "fulfilled", "error", "aborted"].into_iter().all(has_any)
             && counts["total"].as_u64() >= Some(30)
     };
     let mut looks = tokio::time::interval(Duration::from_millis(100));

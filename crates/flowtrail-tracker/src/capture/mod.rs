@@ -4,6 +4,7 @@
 
 mod cap;
 mod cards;
+mod forms;
 mod patterns;
 mod redact;
 

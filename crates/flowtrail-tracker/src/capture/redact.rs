@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use flowtrail_types::{Payload, number_as_rounded};
 use serde_json::Value;
 
-use super::{cards, patterns};
+use super::{cards, forms, patterns};
 
 /// What stands where a secret stood.
 const REDACTED: &str = "[redacted]";
@@ -23,7 +23,7 @@ pub struct InvalidSecret {
 pub struct Redactor {
     /// What makes a payload worth a closer look, as it would stand in JSON.
     hints: AhoCorasick,
-    /// The values of configured secrets, as they are and as they stand in URLs.
+    /// The values of configured secrets in every form that is recognised.
     known: Option<AhoCorasick>,
 }
 
@@ -42,16 +42,7 @@ impl Redactor {
             if value.chars().count() < Self::MIN_SECRET {
                 return Err(InvalidSecret { name: name.to_owned() });
             }
-            known.push(value.to_owned());
-            let strict = percent_encoded(value, "-._~");
-            known.push(strict.replace("%20", "+"));
-            known.push(strict.to_lowercase());
-            known.push(strict);
-            // As addresses are written that somebody else has put together.
-            known.push(percent_encoded(value, "-._~!$&'()*+,;=:@/?"));
-            // As it stands in JSON that stands in a text.
-            let quoted = Value::String(value.to_owned()).to_string();
-            known.push(quoted[1..quoted.len() - 1].to_owned());
+            known.extend(forms::forms(value));
         }
         // The longest first: a secret may be the beginning of another.
         known.sort_by_key(|value| std::cmp::Reverse(value.len()));
@@ -216,18 +207,6 @@ fn without(text: &str, ranges: &[std::ops::Range<usize>]) -> String {
     out
 }
 
-fn percent_encoded(value: &str, kept: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -257,6 +236,8 @@ mod tests {
             redacted(json!({"url": "https://x/?q=s3cr3t%2Fv%C3%A4l%22ue&a=1"})),
             json!({"url": format!("https://x/?q={REDACTED}&a=1")})
         );
+        assert_eq!(redacted(json!("hex 3930323130373737")), json!(format!("hex {REDACTED}")));
+        assert_eq!(redacted(json!({"auth": "OTAyMTA3Nzc="})), json!({"auth": format!("{REDACTED}=")}));
         assert_eq!(redacted(json!({"90210777": 90_210_777})), json!({REDACTED: REDACTED}));
         assert_eq!(redacted(json!("Bearer abcdefghij")), json!(format!("Bearer {REDACTED}")));
         assert_eq!(

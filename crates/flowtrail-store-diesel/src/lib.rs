@@ -15,6 +15,7 @@ mod one_of;
 #[macro_use]
 mod statement;
 mod postgres;
+pub mod private;
 mod schema;
 mod sqlite;
 #[cfg(feature = "testing")]

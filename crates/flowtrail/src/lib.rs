@@ -3,6 +3,7 @@
 //! [`run`] carries out a [`Cli`]. [`Config`] is what flags, environment and file say, in this order.
 //! [`Wiring`] puts the store, the tracker and the runner together; it is the only place that knows all of them.
 
+mod admin_key;
 mod cli;
 mod commands;
 mod config;

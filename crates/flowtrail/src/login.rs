@@ -1,9 +1,12 @@
 //! The address of a running server, and links to log in to it once.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flowtrail_store_diesel::private;
 use flowtrail_tracker::Tracker;
 
 use crate::Failure;
@@ -19,7 +22,13 @@ impl AddressFile {
     /// Notes the address of a server that begins. Without the file links are made for the configured address.
     pub(crate) fn write(data_dir: &Path, address: SocketAddr) -> Option<Self> {
         let path = data_dir.join(FILE);
-        match std::fs::create_dir_all(data_dir).and_then(|()| std::fs::write(&path, format!("{address}\n"))) {
+        let write = || {
+            private::make_folder(data_dir)?;
+            let mut options = OpenOptions::new();
+            let mut file = private::open(options.create(true).truncate(true).write(true), &path)?;
+            file.write_all(format!("{address}\n").as_bytes())
+        };
+        match write() {
             Ok(()) => Some(Self(path)),
             Err(error) => {
                 log::debug!("the server's address cannot be noted in {}: {error}", path.display());

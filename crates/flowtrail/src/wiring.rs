@@ -1,7 +1,5 @@
 //! Store, tracker and runner, put together.
 
-use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use flowtrail_http::{App, AppOptions};
@@ -12,7 +10,7 @@ use flowtrail_tracker::{Options, Redactor, Tracker};
 use tokio::runtime::Handle;
 
 use crate::failure::Doing;
-use crate::{Config, Failure};
+use crate::{Config, Failure, admin_key};
 
 /// Store, tracker and runner over one configuration.
 #[derive(Debug, Clone)]
@@ -139,31 +137,14 @@ pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker,
 /// Makes sure that there is an administrator with a key. A new one is in `admin.key` before the database knows
 /// it: whatever happens in between, the next start finds it there.
 fn ensure_admin_key(tracker: &Tracker, config: &Config) -> Result<Option<String>, Failure> {
+    let path = config.data_dir.join(admin_key::FILE);
+    admin_key::check(&path).doing(format_args!("cannot use {}", path.display()))?;
     if config.admin_key.is_some() || tracker.has_admin_key()? {
         tracker.ensure_admin_key(config.admin_key.as_deref())?;
         return Ok(None);
     }
-    let path = config.data_dir.join("admin.key");
-    let key =
-        keep_key(&path, &Tracker::random_key()?).doing(format_args!("cannot write {}", path.display()))?;
+    let key = admin_key::keep(&path, &Tracker::random_key()?)
+        .doing(format_args!("cannot write {}", path.display()))?;
     tracker.ensure_admin_key(Some(&key))?;
     Ok(Some(key))
-}
-
-/// Writes a key for its owner's eyes only, or gives the one that is there already. The file appears whole or not at
-/// all, whenever the process dies and however many start at once.
-fn keep_key(path: &Path, key: &str) -> io::Result<String> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    // Temporary files are made with mode 0600.
-    let mut file = tempfile::Builder::new().prefix("admin.key.").tempfile_in(folder)?;
-    file.write_all(format!("{key}\n").as_bytes())?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(key.to_owned()),
-        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => {
-            Ok(std::fs::read_to_string(path)?.trim().to_owned())
-        }
-        Err(failed) => Err(failed.error),
-    }
 }

@@ -11,7 +11,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use flowtrail_store::StoreError;
 
-use crate::DatabaseUrl;
+use crate::{DatabaseUrl, private};
 
 pub(super) use super::counters::put_statistics;
 pub(super) use super::ends::update_ends;
@@ -191,7 +191,7 @@ impl diesel::RunQueryDsl<Conn> for NextMark {}
 /// Opens the connection that writes, making the file if there is none.
 pub(crate) fn open_writer(path: &Address) -> Result<Conn, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| cannot_open(path, &error.to_string(), error))?;
+        private::make_folder(folder).map_err(|error| cannot_open(path, &error.to_string(), error))?;
     }
     make_private(path).map_err(|error| cannot_open(path, &error.to_string(), error))?;
     let mut conn = Conn::establish(&path.to_string_lossy())
@@ -235,10 +235,7 @@ pub(crate) fn open_writer(path: &Address) -> Result<Conn, StoreError> {
 /// Makes the file for its owner's eyes only, if there is none; SQLite gives its other files the same mode.
 pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match private::open(options.create(true).truncate(false).write(true), path) {
         // One that may not be written is SQLite's to complain about.
         Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => Err(error),
         _ => Ok(()),

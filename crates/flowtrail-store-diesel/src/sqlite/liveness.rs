@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use flowtrail_store::StoreError;
 use flowtrail_types::InstanceId;
 
+use crate::private;
+
 /// The lock files beside a database.
 #[derive(Debug)]
 pub(crate) struct Liveness {
@@ -32,15 +34,21 @@ impl Liveness {
 
     /// Shows that a process lives. To be called before its row is written: a row without a lock is a dead one.
     pub(crate) fn show(&self, id: InstanceId) -> Result<(), StoreError> {
-        let file = std::fs::create_dir_all(&self.folder)
-            .and_then(|()| OpenOptions::new().create(true).truncate(false).write(true).open(self.file_of(id)))
-            .map_err(|error| self.failed(error))?;
+        let file = self.open_file(&format!("{id}.lock")).map_err(|error| self.failed(error))?;
         file.try_lock().map_err(|error| match error {
             TryLockError::Error(error) => self.failed(error),
             TryLockError::WouldBlock => self.failed(io::ErrorKind::AlreadyExists.into()),
         })?;
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(id, file);
         Ok(())
+    }
+
+    /// Opens a file of the folder to lock it. Nobody else's process can, or it could pass for a live instance.
+    pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
+        private::make_folder(&self.folder)?;
+        private::close_to_others(&self.folder);
+        let mut options = OpenOptions::new();
+        private::open(options.create(true).truncate(false).write(true), &self.folder.join(name))
     }
 
     /// Whether a process lives.

@@ -1,7 +1,7 @@
 //! What a process has of its own on a SQLite file: locks on files beside it, which the system frees when it ends.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -83,12 +83,7 @@ impl Own {
             reason: format!("cannot lock {name} in {}: {error}", folder.display()),
             source: Some(Box::new(error)),
         };
-        let file = std::fs::create_dir_all(folder)
-            .and_then(|()| {
-                let mut options = OpenOptions::new();
-                options.create(true).truncate(false).write(true).open(folder.join(format!("{name}.lock")))
-            })
-            .map_err(failed)?;
+        let file = self.liveness.open_file(&format!("{name}.lock")).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::own::Own;
+use crate::private;
 
 /// The file's name.
 const FILE: &str = "rules.mark";
@@ -35,8 +36,8 @@ fn is_there(about: &Metadata) -> bool {
 /// Leaves a mark. To be called when what was changed can be read.
 pub(crate) fn mark_rules(own: &Own) {
     let append = || -> io::Result<()> {
-        std::fs::create_dir_all(own.liveness.folder())?;
-        OpenOptions::new().create(true).append(true).open(path(own))?.write_all(b".")
+        private::make_folder(own.liveness.folder())?;
+        private::open(OpenOptions::new().create(true).append(true), &path(own))?.write_all(b".")
     };
     if let Err(error) = append() {
         // This process knows all the same. Others may trust what they know for no longer than a second.

@@ -6,6 +6,8 @@ mod before;
 mod calls;
 mod commands;
 mod outgoing;
+#[cfg(unix)]
+mod private;
 mod proxy;
 mod traces;
 mod upstreams;

@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     /// Why it was given up, worded when its time was over.
     timeout: OnceLock<ErrorInfo>,
     nodes: Mutex<Nodes>,
+    /// Held while an end is handed to the recorder.
+    ending: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +101,7 @@ impl ExecutionHandle {
             given_up: AtomicBool::new(false),
             timeout: OnceLock::new(),
             nodes: Mutex::default(),
+            ending: Mutex::default(),
         });
         shared.tracker.running.add(id, &shared);
         Self { shared }
@@ -330,6 +333,9 @@ impl Shared {
     }
 
     fn submit_end(&self, told: Told, ending: Ending<'_>) -> oneshot::Receiver<Reply> {
+        // An execution may be given up and end by itself at once. Whoever takes the running nodes must submit first: of two
+        // ends the recorder keeps the nodes of the first.
+        let _one_at_a_time = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         let capture = self.tracker.capture(self.policy);
         let now = self.span.at(self.tracker.clock.monotonic());
         let ended_at = ending.ended_at;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_mcp::proxy::Upstream;
 use flowtrail_mcp::{Caller as McpCaller, FlowServer};
 use flowtrail_runner::Runner;
@@ -38,7 +38,7 @@ pub struct AppOptions {
     pub rate_limit: Option<NonZeroU32>,
     /// Other MCP servers, to stand in front of at `/mcp/{name}`.
     pub upstreams: Vec<Upstream>,
-    /// How long an MCP session may be idle before it ends: without a request in flight and without an open stream.
+    /// Idle time after which an MCP session ends: without a request in flight and without an open stream.
     pub mcp_session_idle: Duration,
     /// For how long a call of a tool of theirs may wait for an answer to what it asks.
     pub input_timeout: Duration,
@@ -121,6 +121,15 @@ impl App {
             shutdown,
             hang_up,
         }
+    }
+
+    /// The application that a request came to.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::Internal`] when the request came to another application.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&web::Data<Self>, ApiError> {
+        request.app_data().ok_or_else(|| ApiError::internal("a handler without an application"))
     }
 
     /// Declares every address. Production and tests use this and nothing else.

@@ -21,8 +21,9 @@ impl FromRequest for Caller {
     type Future = Either<Ready<Result<Self, ApiError>>, LocalBoxFuture<'static, Result<Self, ApiError>>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let Some(app) = request.app_data::<web::Data<App>>() else {
-            return Either::Left(ready(Err(ApiError::internal("a handler without an application"))));
+        let app = match App::of(request) {
+            Ok(app) => app,
+            Err(error) => return Either::Left(ready(Err(error))),
         };
         // Most come again and again, and need no thread to be looked up on.
         if let Ok(key) = bearer(request)

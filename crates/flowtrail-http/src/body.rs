@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::web::{self, Bytes};
+use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use flowtrail_types::{Json, Replaced, read_json, without_byte_order_mark};
 use futures_util::future::LocalBoxFuture;
@@ -30,8 +30,7 @@ impl FromRequest for Body {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let app = request.app_data::<web::Data<App>>();
-            let app = app.ok_or_else(|| ApiError::internal("a handler without an application"))?;
+            let app = App::of(&request)?;
             // Extractors run concurrently. Without this check, the body of an unauthorized request would be read and decompressed.
             let principal = auth::require(app, &request).await?;
             let reserved = app.memory().reservation(Holder::from(&principal));
@@ -54,8 +53,7 @@ impl FromRequest for LoginBody {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let app = request.app_data::<web::Data<App>>();
-            let app = app.ok_or_else(|| ApiError::internal("a handler without an application"))?;
+            let app = App::of(&request)?;
             let reserved = app.memory().reservation(Holder::Anonymous);
             Body::receive(&request, payload, MAX_LOGIN, reserved).await.map(Self)
         })

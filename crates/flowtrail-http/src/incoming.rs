@@ -105,7 +105,7 @@ impl Incoming {
         came.map(|came| came.map_err(|error| broken(&error.to_string())))
     }
 
-    /// Whether what is sent is compressed.
+    /// Returns true if the body is compressed.
     pub(crate) fn is_packed(&self) -> bool {
         self.gzip.is_some()
     }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::{ApiError, ErrorCode};
 
-/// How long a request that holds nothing waits for memory.
+/// Maximum time that a request that holds nothing waits for memory.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// The party whose share a reservation counts against.
@@ -47,7 +47,7 @@ struct Used {
     by_holder: HashMap<Holder, usize>,
 }
 
-/// What a reservation ran into.
+/// Reason why a reservation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Full {
     /// It would not fit if nobody else held anything.

@@ -1,21 +1,22 @@
 //! Configuration: flags, then environment, then file, then defaults.
 
+mod values;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use clap::Args;
 use flowtrail_http::AppOptions;
 use flowtrail_mcp::proxy::Upstream;
 use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
 use flowtrail_types::{Age, Retention};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::{UpstreamSettings, memory};
+use values::{Percent, Size, Span};
 
 /// What flags and environment say, and in the same words the file.
 #[derive(Clone, Default, Args, Deserialize)]
@@ -40,14 +41,14 @@ pub struct Settings {
     /// to live [default: 24h]
     #[arg(long, env = "FLOWTRAIL_INPUT_TIMEOUT", value_name = "DURATION", global = true)]
     pub input_timeout: Option<Span>,
-    /// How long an MCP session may be idle before it ends: without a request in flight and without an open stream
+    /// Idle time after which an MCP session ends: without a request in flight and without an open stream
     /// [default: 15m]
     #[arg(long, env = "FLOWTRAIL_MCP_SESSION_IDLE", value_name = "DURATION", global = true)]
     pub mcp_session_idle: Option<Span>,
     /// The memory for requests and answers in progress [default: a quarter of the machine's, 512MiB at most]
     #[arg(long, env = "FLOWTRAIL_MEMORY", value_name = "SIZE", global = true)]
     pub memory: Option<Size>,
-    /// How much of everything that is limited one user may have [default: 50%]
+    /// Share of each limited resource that one user may have [default: 50%]
     #[arg(long, env = "FLOWTRAIL_USER_SHARE", value_name = "PERCENT", global = true)]
     pub user_share: Option<Percent>,
     /// The largest request body [default: 16MiB]
@@ -125,67 +126,6 @@ impl Debug for Settings {
     }
 }
 
-/// A number of bytes, written like `16MiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size(pub u64);
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse::<ByteSize>() {
-            Ok(size) if size.as_u64() > 0 => Ok(Self(size.as_u64())),
-            _ => Err(format!("expected a size like 16MiB, got {text:?}")),
-        }
-    }
-}
-
-/// The longest that an execution may take.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
-
-/// A percentage, written like `50%`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Percent(pub u8);
-
-impl FromStr for Percent {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.strip_suffix('%').unwrap_or(text).trim().parse();
-        match number {
-            Ok(percent @ 1..=100) => Ok(Self(percent)),
-            _ => Err(format!("expected a percentage like 50%, from 1% to 100%, got {text:?}")),
-        }
-    }
-}
-
-/// A length of time, written like `5m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match humantime::parse_duration(text) {
-            Ok(duration) if !duration.is_zero() && duration <= LONGEST => Ok(Self(duration)),
-            _ => Err(format!("expected a duration like 5m or 30s, at most 24h, got {text:?}")),
-        }
-    }
-}
-
-macro_rules! from_file {
-    ($($type:ty),+) => {
-        $(impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        })+
-    };
-}
-
-from_file!(Percent, Size, Span);
-
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -260,7 +200,7 @@ pub struct Config {
     pub execution_timeout: Duration,
     /// How long a call of another server's tool may wait for an answer to what it asks.
     pub input_timeout: Duration,
-    /// How long an MCP session may be idle before it ends.
+    /// Idle time after which an MCP session ends.
     pub mcp_session_idle: Duration,
     /// Memory budget for requests and answers in progress, in bytes.
     pub memory: usize,

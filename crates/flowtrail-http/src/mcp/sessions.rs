@@ -16,7 +16,7 @@ use crate::{ApiError, ErrorCode};
 /// Limits on sessions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SessionLimits {
-    /// How long a session may be idle: without a request in flight and without an open stream.
+    /// Maximum idle time of a session: without a request in flight and without an open stream.
     pub(super) idle: Duration,
     /// Maximum number of sessions of a user, and of the visitors of a user's pages.
     pub(super) per_user: usize,

@@ -202,6 +202,10 @@ impl App {
         })
     }
 
+    pub(crate) fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
     pub(crate) fn memory(&self) -> &Arc<Memory> {
         &self.around.memory
     }

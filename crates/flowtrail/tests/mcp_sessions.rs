@@ -2,6 +2,11 @@
 
 use flowtrail_testkit::{TestServer, http_client};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+const INITIALIZE: &str = r#"{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+    "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}}"#;
 
 /// A client of 2025-11-25 that writes its own requests.
 struct Client<'s> {
@@ -26,13 +31,7 @@ impl Client<'_> {
     }
 
     async fn initialize(&self) -> reqwest::Response {
-        self.post(
-            None,
-            &json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-                "protocolVersion": "2025-11-25", "capabilities": {},
-                "clientInfo": {"name": "raw", "version": "1"}}}),
-        )
-        .await
+        self.request(reqwest::Method::POST, None).body(INITIALIZE).send().await.unwrap()
     }
 
     async fn open(&self) -> String {
@@ -78,6 +77,38 @@ async fn a_session_belongs_to_its_user_however_many_follow() {
     let ended = ann.request(reqwest::Method::DELETE, Some(&kept)).send().await.unwrap();
     assert!(ended.status().is_success());
     assert_eq!(ann.status(&kept).await, 404);
+}
+
+#[tokio::test]
+async fn clients_that_hang_up_leave_no_more_sessions_than_the_limit() {
+    let server = TestServer::start().await;
+    let address = server.base().strip_prefix("http://").unwrap();
+    let body = INITIALIZE.to_string();
+    let request = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         accept: application/json, text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
+        server.key(),
+        body.len()
+    );
+    for _ in 0..300 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+    }
+    let sessions = async || {
+        let request = http_client().get(format!("{}/metrics", server.base())).bearer_auth(server.key());
+        let text = request.send().await.unwrap().text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("flowtrail_mcp_sessions "))?;
+        line.parse::<usize>().ok()
+    };
+    // All of the user's sessions may still be opening.
+    let client = Client { server: &server, key: server.key().to_owned() };
+    while client.initialize().await.status() != 200 {
+        tokio::task::yield_now().await;
+    }
+    // They end in the background.
+    while sessions().await.is_none_or(|sessions| sessions > 100) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use headers::trace_of;
 use headers::{accepts_all, call_headers, header_text, is_json};
-use sessions::{InUse, SessionLimits, Sessions};
+use sessions::{InUse, Opening, SessionLimits, Sessions};
 
 use crate::app::AppOptions;
 use crate::blocking::blocking;
@@ -93,6 +93,11 @@ impl Doors {
             sessions: Sessions::new(limits, manager, options.runtime.clone()),
             in_flight: Arc::default(),
         }
+    }
+
+    /// Number of sessions that the SDK holds; none while it changes.
+    pub(crate) fn sessions(&self) -> Option<usize> {
+        self.sessions.held()
     }
 
     /// The host name by which this server was asked, if it answers to it.
@@ -243,15 +248,14 @@ async fn pass_if(
             }
             let is_json = is_json(request.headers());
             let ended = ended_session(&request).filter(|_| in_use.is_some());
-            let opening = match opening {
-                true => Some(doors.sessions.reserve(&principal)),
-                false => None,
-            };
-            let opening = match opening.transpose() {
+            let opening = match opening.then(|| doors.sessions.reserve(&principal)).transpose() {
                 Ok(opening) => opening,
                 Err(refusal) => return Ok(request.into_response(refusal.error_response())),
             };
-            let response = next.call(request).await?;
+            let response = match opening {
+                None => next.call(request).await?,
+                Some(opening) => open(opening, next.call(request)).await?,
+            };
             if let Some(ended) = ended.filter(|_| response.status().is_success()) {
                 doors.sessions.remove(&ended);
             }
@@ -260,11 +264,6 @@ async fn pass_if(
                 let text = "Invalid Request: this is no message of MCP; check the types of `params`";
                 let refusal = json_rpc_error(-32600, &id, text);
                 return Ok(response.into_response(refusal));
-            }
-            if let (Some(opening), Some(session)) =
-                (opening, header_text(response.headers().get(SESSION_HEADER)))
-            {
-                opening.opened(session);
             }
             let kind = header_text(response.headers().get(header::CONTENT_TYPE)).unwrap_or_default();
             if !kind.starts_with("text/event-stream") {
@@ -278,6 +277,22 @@ async fn pass_if(
         }
         Err(refusal) => Ok(request.into_response(refusal).map_into_boxed_body()),
     }
+}
+
+/// Has the SDK open a session. A client that hangs up meanwhile does not cancel this: the SDK would keep a session that is in
+/// no table, and that nobody ends.
+async fn open<B: 'static>(
+    opening: Opening,
+    answering: impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + 'static,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let opened = actix_web::rt::spawn(async move {
+        let response = answering.await?;
+        if let Some(session) = header_text(response.headers().get(SESSION_HEADER)) {
+            opening.opened(session);
+        }
+        Ok(response)
+    });
+    opened.await.map_err(|error| actix_web::Error::from(ApiError::internal(error)))?
 }
 
 /// Guards of a request: its id in the session, and its use of the session.

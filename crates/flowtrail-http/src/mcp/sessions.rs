@@ -174,6 +174,11 @@ impl Sessions {
         }
     }
 
+    /// Number of sessions in the SDK; none while one is added or removed.
+    pub(super) fn held(&self) -> Option<usize> {
+        self.manager.sessions.try_read().ok().map(|sessions| sessions.len())
+    }
+
     /// Removes a session that its client has ended.
     pub(super) fn remove(&self, id: &str) {
         self.lock().remove(id);

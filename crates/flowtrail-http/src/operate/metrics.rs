@@ -145,6 +145,10 @@ pub(super) async fn handle(
         app.memory().used() as u64,
     )
     .map_err(ApiError::internal)?;
+    if let Some(sessions) = app.doors().sessions() {
+        single(&mut text, "mcp_sessions", "gauge", "Sessions of MCP clients at /mcp", sessions as u64)
+            .map_err(ApiError::internal)?;
+    }
     encode(&mut text, &app.metrics().registry).map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")

@@ -225,6 +225,13 @@ impl From<TrackerError> for ApiError {
             TrackerError::Pending => ErrorCode::Pending,
             TrackerError::Busy => ErrorCode::Busy,
             TrackerError::Closed => ErrorCode::Unavailable,
+            TrackerError::HoldsSecret { node, field } => {
+                let message = "holds the value of a configured secret: take it out; where a secret may stand, \
+                               write {{ secrets.NAME }}";
+                let problem =
+                    Problem { node: node.clone(), field: field.clone(), message: message.to_owned() };
+                return Self::problems(ErrorCode::InvalidFlow, Problems(vec![problem]));
+            }
             TrackerError::Store(store) if store.is_transient() => {
                 log::warn!("{error}");
                 return Self::new(ErrorCode::Unavailable, "the database cannot be reached just now");

@@ -113,7 +113,7 @@ fn refused(name: &str, error: &RunError) -> Result<CallToolResult, ErrorData> {
 /// A failure of the server, in the words of the protocol.
 pub(crate) fn failed(error: &TrackerError) -> ErrorData {
     match error {
-        TrackerError::Invalid { .. } | TrackerError::Conflict { .. } => {
+        TrackerError::Invalid { .. } | TrackerError::HoldsSecret { .. } | TrackerError::Conflict { .. } => {
             ErrorData::invalid_params(error.to_string(), None)
         }
         TrackerError::NotFound(_) | TrackerError::Forbidden(_) | TrackerError::Unauthenticated(_) => {

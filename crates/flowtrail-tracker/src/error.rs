@@ -57,6 +57,15 @@ pub enum TrackerError {
     /// The execution is still running.
     #[error("the execution is still running: cancel it, or wait for its end")]
     Pending,
+    /// A flow's definition holds the value of a configured secret. Nothing was written.
+    #[error("{}{field}: holds the value of a configured secret: take it out; where a secret may stand, write {{{{ secrets.NAME }}}}",
+        node.as_ref().map(|node| format!("node {node}, ")).unwrap_or_default())]
+    HoldsSecret {
+        /// The id of the node, when it is a node's.
+        node: Option<String>,
+        /// The field, as a path from the node or from the flow.
+        field: String,
+    },
     /// There is more to write than the database takes. Nothing was written; try again later.
     #[error("too much is waiting to be written, try again in a moment")]
     Busy,

@@ -154,12 +154,13 @@ impl ExecutionHandle {
     pub fn begin_node(&self, start: NodeStart<'_>) -> NodeHandle {
         let seq = self.shared.next_seq.fetch_add(1, Ordering::Relaxed);
         let mut capture = CaptureMarks::new();
-        let captured = self.shared.tracker.capture(self.shared.policy).payload(start.input);
+        let rules = self.shared.tracker.capture(self.shared.policy);
+        let captured = rules.payload(start.input);
         note(&mut capture, "inputData", &captured);
         let begun = BegunNode {
-            node_id: start.node_id.to_owned(),
-            node_name: start.node_name.to_owned(),
-            node_type: start.node_type.to_owned(),
+            node_id: rules.name(start.node_id),
+            node_name: rules.name(start.node_name),
+            node_type: rules.name(start.node_type),
             input: captured.stored,
             capture,
             parent_seq: start.parent_seq,

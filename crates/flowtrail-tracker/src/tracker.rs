@@ -276,6 +276,12 @@ impl Tracker {
         Ok(self.inner.store.upkeep().size()?)
     }
 
+    /// Whether a configured secret's value stands in a text.
+    #[must_use]
+    pub fn knows_secret(&self, text: &str) -> bool {
+        self.inner.redactor.knows(text)
+    }
+
     /// Tells all executions that run in this process to stop because it ends, also those that begin from now on.
     pub fn shut_down_running(&self) {
         self.inner.running.shut_down();
@@ -352,11 +358,7 @@ impl Inner {
             note(&mut marks, "meta", meta);
         }
         let tags: BTreeMap<String, String> = if flow.capture == CapturePolicy::Full {
-            start
-                .tags
-                .iter()
-                .map(|(key, value)| (key.clone(), self.redactor.redact_under(key, value)))
-                .collect()
+            start.tags.iter().map(|(key, value)| capture.tag(key, value)).collect()
         } else {
             BTreeMap::new()
         };
@@ -381,7 +383,7 @@ impl Inner {
             id,
             id_is_fresh: start.id.is_none(),
             flow_id: flow.id,
-            flow_name: flow.name.clone(),
+            flow_name: capture.name(&flow.name),
             flow_tool_name: flow.tool_name.as_ref().map(|name| name.as_str().to_owned()),
             flow_version: (!flow.definition.nodes.is_empty()).then_some(flow.version),
             user_id: Some(principal.id),

@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod config;
 mod failure;
+mod logging;
 mod login;
 mod memory;
 mod terminal;

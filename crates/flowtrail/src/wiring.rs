@@ -10,7 +10,7 @@ use flowtrail_tracker::{Options, Redactor, Tracker};
 use tokio::runtime::Handle;
 
 use crate::failure::Doing;
-use crate::{Config, Failure, admin_key};
+use crate::{Config, Failure, admin_key, logging};
 
 /// Store, tracker and runner over one configuration.
 #[derive(Debug, Clone)]
@@ -113,10 +113,14 @@ impl Wiring {
 ///
 /// When the database cannot be used, or a configured value cannot.
 pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker, Option<String>), Failure> {
+    let redactor = || {
+        let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Redactor::new(secrets).map_err(Failure::new)
+    };
+    logging::hide(redactor()?);
     let store = open_store(&config.database, access.migrates())?;
-    let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let options = Options {
-        redactor: Redactor::new(secrets).map_err(Failure::new)?,
+        redactor: redactor()?,
         max_payload: config.max_payload,
         execution_timeout: config.execution_timeout,
         housekeeping: match access {

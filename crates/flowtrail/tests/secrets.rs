@@ -113,3 +113,76 @@ async fn who_wants_no_values_kept_has_none_kept() {
     }
     assert!(!holds(&contents(server.data_dir()), VALUE));
 }
+
+#[tokio::test]
+async fn a_flow_that_holds_a_secret_s_value_is_refused_with_its_place() {
+    const CONFIGURED: &str = "planted-configured-value/1";
+    let server = TestServer::builder().secret("SHOP", CONFIGURED).secret("PIN", "90210777").start().await;
+    let sound = || flow("Sound").text("note").transform("shape", "return 1;").returns("x");
+    let transform = |code: &str| flow("Sound").transform("shape", code).build();
+    let with = |field: &str, value: serde_json::Value| sound().field(field, value).build();
+    let returning =
+        |data: serde_json::Value| flow("Sound").node("say", "Return", json!({"json": data})).build();
+    let cases = [
+        (transform(&format!("return '{CONFIGURED}';")), json!("shape"), "parameters.code"),
+        // The value in Base64.
+        (transform("return 'cGxhbnRlZC1jb25maWd1cmVkLXZhbHVlLzE=';"), json!("shape"), "parameters.code"),
+        (returning(json!({"list": [1, 90_210_777]})), json!("say"), "parameters.json.list[1]"),
+        (returning(json!({"90210777": true})), json!("say"), "parameters.json.[redacted]"),
+        (with("name", json!(format!("Key {CONFIGURED}"))), json!(null), "name"),
+        (with("toolName", json!("key-90210777")), json!(null), "toolName"),
+        (with("description", json!(format!("Uses {CONFIGURED}."))), json!(null), "description"),
+    ];
+    for (body, node, field) in cases {
+        for answer in [
+            server.rest().post("/api/flows", &body).await,
+            server.rest().post("/api/flows/import", &body).await,
+        ] {
+            let refused = answer.expect(400);
+            assert_eq!(refused["code"], "invalid_flow", "{refused}");
+            let problem = &refused["problems"][0];
+            assert_eq!((&problem["node"], &problem["field"]), (&node, &json!(field)), "{refused}");
+            assert!(!refused.to_string().contains(CONFIGURED) && !refused.to_string().contains("90210777"));
+        }
+    }
+    let made = server.create(&sound()).await;
+    let path = format!("/api/flows/{}", made["id"].as_str().unwrap());
+    let change = json!({"description": CONFIGURED});
+    server.rest().patch(&path, &change).await.expect_error(400, "invalid_flow");
+    server.rest().patch(&path, &json!({"description": "Says nothing."})).await.expect(200);
+    assert!(!holds(&contents(server.data_dir()), CONFIGURED));
+}
+
+#[tokio::test]
+async fn names_and_tags_that_hold_a_secret_are_redacted() {
+    const CONFIGURED: &str = "planted-configured-value/1";
+    let server = TestServer::builder().secret("SHOP", CONFIGURED).start().await;
+    let external = json!({"name": "Elsewhere", "kind": "external"});
+    let made = server.rest().post("/api/flows", &external).await.expect(201);
+    let flow_id = made["id"].as_str().unwrap();
+    let named = format!("a {CONFIGURED}");
+    let node = json!({"seq": 1, "nodeId": named, "nodeName": named, "nodeType": named});
+    let reports = [
+        json!({"status": "fulfilled", "tags": {named.clone(): "1"}}),
+        json!({"status": "fulfilled", "tags": {"key": named}}),
+        json!({"status": "fulfilled", "nodeExecutions": [node]}),
+        json!({"status": "error", "errorInfo":
+            {"message": named, "kind": "failed", "nodeId": named, "nodeName": named}}),
+    ];
+    let address = format!("/api/flows/{flow_id}/executions");
+    let mut ids = Vec::new();
+    for report in &reports {
+        let made = server.rest().post(&address, report).await.expect(201);
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    let line = json!({"flowId": flow_id, "status": "fulfilled", "tags": {named.clone(): "1"}}).to_string();
+    let batch = server.rest().post_bytes("/api/executions/batch", line.into_bytes()).await.expect(200);
+    ids.push(batch["id"].as_str().unwrap().to_owned());
+    for id in ids {
+        let shown = server.execution(&id).await.to_string();
+        assert!(shown.contains("a [redacted]") && !shown.contains(CONFIGURED), "{shown}");
+    }
+    let page = server.rest().get(&address).await.expect(200).to_string();
+    assert!(!page.contains(CONFIGURED), "{page}");
+    assert!(!holds(&contents(server.data_dir()), CONFIGURED));
+}

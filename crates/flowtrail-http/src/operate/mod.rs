@@ -57,7 +57,7 @@ pub(crate) async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let begun = Instant::now();
-    let id = app.request_ids().of(request.headers().get(REQUEST_ID));
+    let id = app.request_ids().of(request.headers().get(REQUEST_ID), |text| app.tracker().knows_secret(text));
     let method = request.method().clone();
     let is_logged = log::log_enabled!(target: "flowtrail::access", log::Level::Debug);
     // The path without the query, which may hold what somebody searched for.

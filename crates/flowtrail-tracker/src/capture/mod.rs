@@ -10,7 +10,7 @@ mod redact;
 
 pub use redact::{InvalidSecret, Redactor};
 
-use flowtrail_types::{CaptureMark, CaptureMarks, CapturePolicy, Payload, json_as_rounded};
+use flowtrail_types::{CaptureMark, CaptureMarks, CapturePolicy, ErrorInfo, Payload, json_as_rounded};
 use serde_json::Value;
 
 use crate::Sent;
@@ -94,6 +94,27 @@ impl Capture<'_> {
             cap::cut_text(&mut text, self.max_payload);
             text
         })
+    }
+
+    /// A name without the values of configured secrets.
+    pub(crate) fn name(&self, name: &str) -> String {
+        self.redactor.redact_name(name).into_owned()
+    }
+
+    /// An error as it is kept: with this message, and the names of its node without secrets.
+    pub(crate) fn error(&self, message: String, error: &ErrorInfo) -> ErrorInfo {
+        let name = |name: &Option<String>| name.as_deref().map(|name| self.name(name));
+        ErrorInfo {
+            message,
+            kind: error.kind,
+            node_id: name(&error.node_id),
+            node_name: name(&error.node_name),
+        }
+    }
+
+    /// A tag without secrets in its value or its name.
+    pub(crate) fn tag(&self, key: &str, value: &str) -> (String, String) {
+        (self.name(key), self.redactor.redact_under(key, value))
     }
 
     /// The value that a list shows: at most 50 characters, then "...".

@@ -96,20 +96,26 @@ impl Redactor {
         copy
     }
 
+    /// Whether the value of a configured secret stands in a text, in any form that is recognised.
+    #[must_use]
+    pub fn knows(&self, text: &str) -> bool {
+        self.known.as_ref().is_some_and(|known| known.is_match(text))
+    }
+
+    /// A name, such as a node's or a tag's, without the values of configured secrets. Other forms of credentials are left:
+    /// by a name things are told apart.
+    #[must_use]
+    pub fn redact_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match &self.known {
+            Some(known) if known.is_match(name) => Cow::Owned(without_known(known, name)),
+            _ => Cow::Borrowed(name),
+        }
+    }
+
     /// The text without its secrets.
     #[must_use]
     pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut clean = Cow::Borrowed(text);
-        if let Some(known) = &self.known
-            && known.is_match(text)
-        {
-            let mut out = String::with_capacity(text.len());
-            known.replace_all_with(text, &mut out, |_, _, out| {
-                out.push_str(REDACTED);
-                true
-            });
-            clean = Cow::Owned(out);
-        }
+        let mut clean = self.redact_name(text);
         for find in [patterns::credentials as fn(&str) -> Vec<_>, cards::card_numbers] {
             let found = find(&clean);
             if !found.is_empty() {
@@ -192,6 +198,16 @@ impl Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redactor").finish_non_exhaustive()
     }
+}
+
+/// The text with a mark in place of each known value.
+fn without_known(known: &AhoCorasick, text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    known.replace_all_with(text, &mut out, |_, _, out| {
+        out.push_str(REDACTED);
+        true
+    });
+    out
 }
 
 /// The text with a mark in place of each range.

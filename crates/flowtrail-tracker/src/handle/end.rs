@@ -33,7 +33,7 @@ pub(crate) fn new_end(
         let message = capture.text(&error.message).unwrap_or_else(|| error.kind.as_str().to_owned());
         match capture.policy {
             CapturePolicy::None => ErrorInfo::new(error.kind, message),
-            CapturePolicy::Metadata | CapturePolicy::Full => ErrorInfo { message, ..error },
+            CapturePolicy::Metadata | CapturePolicy::Full => capture.error(message, &error),
         }
     };
     let outcome = match outcome {

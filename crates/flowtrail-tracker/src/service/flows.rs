@@ -147,6 +147,7 @@ impl Tracker {
             deleted_at: None,
         };
         check(&flow)?;
+        self.inner.refuse_secrets(&flow, None)?;
         Ok(flow)
     }
 
@@ -197,6 +198,7 @@ impl Tracker {
     }
 
     fn changed(&self, flow: Flow, change: &FlowChange) -> Result<Flow, TrackerError> {
+        let before = flow.clone();
         let definition = change.definition.clone().unwrap_or_else(|| flow.definition.clone());
         let version = if definition == flow.definition { flow.version } else { flow.version + 1 };
         let tick = Duration::from_micros(1);
@@ -216,6 +218,7 @@ impl Tracker {
             ..flow
         };
         check(&changed)?;
+        self.inner.refuse_secrets(&changed, Some(&before))?;
         Ok(changed)
     }
 

@@ -194,7 +194,12 @@ impl Tracker {
             kind,
             tool_name: restored.flow_tool_name.and_then(|name| name.parse().ok()),
             version: restored.flow_version.unwrap_or(1),
-            ..deleted_flow(id, restored.flow_name, principal.id, self.inner.clock.now())
+            ..deleted_flow(
+                id,
+                &self.inner.redactor.redact_name(restored.flow_name),
+                principal.id,
+                self.inner.clock.now(),
+            )
         })?;
         Ok(id)
     }
@@ -236,7 +241,7 @@ impl Tracker {
         let end_capture = marks.kept;
         let clean = |error: &ErrorInfo| {
             let message = capture.text(&error.message).unwrap_or_default();
-            ErrorInfo { message, ..error.clone() }
+            capture.error(message, error)
         };
         let error = restored.error.as_ref().map(clean);
         let outcome = match restored.status {
@@ -246,11 +251,8 @@ impl Tracker {
             ),
             ExecutionStatus::Aborted => Outcome::Aborted(error),
         };
-        let tags: BTreeMap<String, String> = restored
-            .tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), inner.redactor.redact_under(key, value)))
-            .collect();
+        let tags: BTreeMap<String, String> =
+            restored.tags.iter().map(|(key, value)| capture.tag(key, value)).collect();
         check_tags(&tags)?;
         let is_kept = |marks: &CaptureMarks| marks.values().all(|mark| mark.captured);
         let is_full = is_kept(&restored.capture) && restored.nodes.iter().all(|node| is_kept(&node.capture));
@@ -258,8 +260,8 @@ impl Tracker {
             id: restored.id,
             id_is_fresh: false,
             flow_id: flow,
-            flow_name: restored.flow_name.to_owned(),
-            flow_tool_name: restored.flow_tool_name.map(str::to_owned),
+            flow_name: capture.name(restored.flow_name),
+            flow_tool_name: restored.flow_tool_name.map(|name| capture.name(name)),
             flow_version: restored.flow_version,
             user_id: restored.user_id,
             source: restored.source,

@@ -6,6 +6,7 @@ mod catalog;
 mod deletion;
 mod differences;
 mod flows;
+mod held_secrets;
 mod history;
 mod import;
 mod known;

@@ -147,9 +147,9 @@ fn new_node(capture: &Capture<'_>, node: &FinishedNode<'_>) -> NewNode {
     let old_digest = is_old_another.then(|| digest_of(Captured::old_whole_of));
     NewNode {
         seq: node.seq,
-        node_id: node.node_id.to_owned(),
-        node_name: node.node_name.to_owned(),
-        node_type: node.node_type.to_owned(),
+        node_id: capture.name(node.node_id),
+        node_name: capture.name(node.node_name),
+        node_type: capture.name(node.node_type),
         status: node.status,
         executed_at: node.executed_at,
         duration_us,

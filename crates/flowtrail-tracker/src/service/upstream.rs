@@ -71,6 +71,9 @@ impl Tracker {
         owner: &Principal,
         tool: UpstreamTool<'_>,
     ) -> Result<Arc<Flow>, TrackerError> {
+        let described = tool.description.map(|text| self.inner.redactor.redact_name(text));
+        let clean = self.inner.redactor.redact_name(tool.tool);
+        let tool = UpstreamTool { tool: &clean, description: described.as_deref(), ..tool };
         for again in [false, true] {
             let name = tool.tool_name(again)?;
             let flow = match self.flow_by_tool_name(owner, name.as_str()) {
@@ -100,6 +103,8 @@ impl Tracker {
     /// Whether a tool of another server has a flow of `owner`'s already. Reads no database.
     #[must_use]
     pub fn has_upstream_flow(&self, owner: &Principal, tool: UpstreamTool<'_>) -> bool {
+        let clean = self.inner.redactor.redact_name(tool.tool);
+        let tool = UpstreamTool { tool: &clean, ..tool };
         [false, true].into_iter().any(|again| {
             let flow = tool.tool_name(again).and_then(|name| self.flow_by_tool_name(owner, name.as_str()));
             flow.is_ok_and(|flow| is_for(owner, &flow))
@@ -143,6 +148,8 @@ impl Tracker {
         tool: UpstreamTool<'_>,
     ) -> Result<(), TrackerError> {
         access::require_more_than_reading(principal, "call tools")?;
+        let clean = self.inner.redactor.redact_name(tool.tool);
+        let tool = UpstreamTool { tool: &clean, ..tool };
         let flows = self.inner.catalog.current();
         for again in [false, true] {
             let name = tool.tool_name(again)?;

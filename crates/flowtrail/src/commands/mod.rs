@@ -29,20 +29,10 @@ use tokio::runtime::Runtime;
 use crate::cli::{Cli, Command, Serve};
 use crate::failure::Doing;
 use crate::wiring::{Access, open_tracker};
-use crate::{Config, Failure};
+use crate::{Config, Failure, logging};
 
 pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
-    // Logs go to standard error: standard output belongs to what was asked for. The SDK logs whole messages at
-    // `info`, with arguments that may hold secrets, so it is quieter by default.
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or("info,actix_server=warn,tracing=warn"),
-    )
-    // At `debug` the SDK would write whole requests, with whatever secrets their arguments hold.
-    .filter_module("rmcp", log::LevelFilter::Warn)
-    .filter_module("rmcp_actix_web", log::LevelFilter::Warn)
-    .filter_module("rmcp::service", log::LevelFilter::Off)
-    .target(env_logger::Target::Stderr)
-    .init();
+    logging::begin();
     // Before any command: which of them makes an HTTP client, and through which library, is nobody's to remember.
     crate::tls::use_ring_for_tls();
     let config = || Config::decide(cli.settings.clone(), cli.config.as_deref());

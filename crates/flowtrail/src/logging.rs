@@ -1,0 +1,59 @@
+//! The log: on standard error, without the values of configured secrets.
+
+use std::sync::OnceLock;
+
+use flowtrail_tracker::Redactor;
+use log::{LevelFilter, Log, Metadata, Record};
+
+/// What is taken out of each line, once the configuration is read.
+static REDACTOR: OnceLock<Redactor> = OnceLock::new();
+
+/// The logger behind it, and before it whatever hides secrets.
+struct Redacting(env_logger::Logger);
+
+impl Log for Redacting {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.0.matches(record) {
+            return;
+        }
+        let Some(redactor) = REDACTOR.get() else { return self.0.log(record) };
+        let line = record.args().to_string();
+        let clean = redactor.redact_name(&line);
+        let mut same = Record::builder();
+        same.metadata(record.metadata().clone());
+        same.module_path(record.module_path()).file(record.file()).line(record.line());
+        self.0.log(&same.args(format_args!("{clean}")).build());
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+/// Begins to log. Logs go to standard error: standard output belongs to what was asked for.
+pub(crate) fn begin() {
+    // The SDK logs whole messages at `info`, with arguments that may hold secrets, so it is quieter by default.
+    let defaults = env_logger::Env::default().default_filter_or("info,actix_server=warn,tracing=warn");
+    let logger = env_logger::Builder::from_env(defaults)
+        // At `debug` the SDK would write whole requests, with whatever secrets their arguments hold.
+        .filter_module("rmcp", LevelFilter::Warn)
+        .filter_module("rmcp_actix_web", LevelFilter::Warn)
+        .filter_module("rmcp::service", LevelFilter::Off)
+        .target(env_logger::Target::Stderr)
+        .build();
+    let level = logger.filter();
+    // It fails when there is a logger already, such as that of a program that calls this library.
+    if log::set_boxed_logger(Box::new(Redacting(logger))).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+/// From now on these secrets are taken out of each line.
+pub(crate) fn hide(redactor: Redactor) {
+    // Later configurations of the same process, as in tests, find the first one's.
+    let _ = REDACTOR.set(redactor);
+}

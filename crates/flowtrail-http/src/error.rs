@@ -252,6 +252,7 @@ impl From<RunError> for ApiError {
                 Self::new(ErrorCode::NotRunnable, "this flow runs elsewhere and is only recorded here")
             }
             RunError::TooDeep => Self::new(ErrorCode::Invalid, "flows call each other too deeply"),
+            RunError::ShareUsed(_) => Self::new(ErrorCode::ShareUsed, error.to_string()),
             RunError::Tracker(error) => error.into(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowtrail_runner::{Call, RunError, TraceContext, output_schema};
 use flowtrail_tracker::{Ack, RejectedCall, RejectedTool, Sent, TrackerError};
 use flowtrail_types::{Principal, Source};
-use rmcp::model::{CallToolRequestParams, CallToolResult, Implementation, RequestId};
+use rmcp::model::{CallToolRequestParams, CallToolResult, ErrorCode, Implementation, RequestId};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Map, Value};
@@ -106,8 +106,15 @@ fn refused(name: &str, error: &RunError) -> Result<CallToolResult, ErrorData> {
         }
         RunError::TooDeep => Ok(answer::failure("The flow calls flows too deeply")),
         RunError::Invalid(problems) => Ok(answer::failure(&format!("The flow cannot run:\n{problems}"))),
+        RunError::ShareUsed(_) => Err(share_used(error)),
         RunError::Tracker(error) => Err(failed(error)),
     }
+}
+
+/// What is told of a user whose share is used up, in the words of the protocol.
+pub(crate) fn share_used(error: &RunError) -> ErrorData {
+    const SERVER_ERROR: ErrorCode = ErrorCode(-32_000);
+    ErrorData::new(SERVER_ERROR, error.to_string(), None)
 }
 
 /// A failure of the server, in the words of the protocol.

@@ -14,7 +14,7 @@ use rmcp::model::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Said, failed, meta};
+use crate::call::{Said, failed, meta, share_used};
 use crate::{FlowServer, answer, history, trace};
 
 const PROTOCOL: &str = "io.modelcontextprotocol/protocolVersion";
@@ -143,6 +143,9 @@ impl FlowServer {
             // It may have run, and is not to run again.
             Err(RunError::Tracker(error)) => {
                 ServerJsonRpcMessage::error(failed(&error), Some(call.id.clone()))
+            }
+            Err(error @ RunError::ShareUsed(_)) => {
+                ServerJsonRpcMessage::error(share_used(&error), Some(call.id.clone()))
             }
             Err(_) => return None,
         };

@@ -93,6 +93,9 @@ pub enum RunError {
     /// The definition cannot be run.
     #[error("the flow's definition is invalid: {0}")]
     Invalid(Problems),
+    /// The user has so many calls running already, which is their share of those that may.
+    #[error("your share of the running executions is used up, {0} of them: try again when one has ended")]
+    ShareUsed(usize),
     /// The tracker refused it, because of the principal's rights or because it could not be recorded; or too many
     /// calls run already, which is told as [`TrackerError::Busy`] too.
     #[error(transparent)]
@@ -118,7 +121,7 @@ impl RunError {
                 )
             }
             Self::Inactive | Self::NotRunnable => Some(vec![(None, self.to_string())]),
-            Self::TooDeep | Self::Invalid(_) | Self::Tracker(_) => None,
+            Self::TooDeep | Self::Invalid(_) | Self::ShareUsed(_) | Self::Tracker(_) => None,
         }
     }
 }

@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use flowtrail_tracker::{RejectedCall, RejectedTool, Sent, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowKind};
+use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowDraft, FlowKind, UserId};
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::arguments::{check_arguments, first_parameter};
@@ -20,9 +19,10 @@ use crate::call::Call;
 use crate::execution;
 use crate::finished::{Finished, RunError};
 use crate::http::{HttpClient, anywhere, public_only};
+use crate::places::{Full, Place, Places};
 use crate::plan::Plan;
-use crate::sandbox::Sandbox;
-use crate::{MAX_DEPTH, Secrets, Upstreams};
+use crate::sandbox::{Compiler, Sandbox, WorkerProgram};
+use crate::{Imported, MAX_DEPTH, Problems, Secrets, Upstreams, flow_file};
 
 /// How a runner works. The default is right for most.
 #[derive(Debug, Clone)]
@@ -44,6 +44,11 @@ pub struct RunnerOptions {
     pub upstreams: Option<Arc<dyn Upstreams>>,
     /// How long the stream of a `Model` may say nothing. 30 seconds by default.
     pub stream_idle_timeout: Duration,
+    /// The part of what can run at the same time, calls and scripts, that a user may take, in percent. 50 by default.
+    pub user_share: u8,
+    /// The program whose processes run scripts. Where there is none, as by default, they run in this process, in which a
+    /// few loops cannot be stopped.
+    pub script_worker: Option<WorkerProgram>,
     /// On which tokio runtime flows run. By default on that of whoever starts them; a server whose workers have
     /// runtimes of their own wants one that outlives them.
     pub runtime: Option<Handle>,
@@ -60,6 +65,8 @@ impl Default for RunnerOptions {
             max_running: 1_024,
             upstreams: None,
             stream_idle_timeout: Duration::from_secs(30),
+            user_share: 50,
+            script_worker: None,
             runtime: None,
         }
     }
@@ -77,17 +84,18 @@ struct Inner {
     http: HttpClient,
     /// One place for every call that may run, but for those made by flows: a flow that waited for a place
     /// while it holds one could wait for ever.
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Runner {
     /// A runner that records through this tracker.
     #[must_use]
     pub fn new(tracker: Tracker, options: RunnerOptions) -> Self {
-        let sandbox = Sandbox::new(options.script_timeout);
+        let sandbox = Sandbox::new(options.script_timeout, options.user_share, options.script_worker.clone());
         let policy = if options.allow_private_addresses { anywhere } else { public_only };
         let http = HttpClient::new(policy, options.max_response_bytes);
-        let places = Arc::new(Semaphore::new(options.max_running.min(Semaphore::MAX_PERMITS)));
+        let share = crate::places::share(options.max_running, options.user_share);
+        let places = Places::new(options.max_running, share);
         Self(Arc::new(Inner { tracker, options, sandbox, http, places }))
     }
 
@@ -95,6 +103,24 @@ impl Runner {
     #[must_use]
     pub fn tracker(&self) -> &Tracker {
         &self.0.tracker
+    }
+
+    /// The same as [`parse_flow`](crate::parse_flow), but compiles the code where this user's scripts run. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Every problem, by node and field.
+    pub fn parse_flow(&self, user: UserId, value: Value) -> Result<FlowDraft, Problems> {
+        flow_file::parse_flow_with(value, Compiler::of(&self.0.sandbox, user))
+    }
+
+    /// The same as [`import_flow_file`](crate::import_flow_file), but compiles the code where this user's scripts run. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Every problem, by node and field.
+    pub fn import_flow_file(&self, user: UserId, bytes: &[u8]) -> Result<Imported, Problems> {
+        flow_file::import_with(bytes, Compiler::of(&self.0.sandbox, user))
     }
 
     /// Begins to run a flow. When this returns, the execution is pending and durable, and goes on by itself
@@ -234,13 +260,15 @@ impl Runner {
     }
 
     /// A place for a call, if it needs one.
-    fn place_for(&self, call: &mut Call) -> Result<Option<OwnedSemaphorePermit>, RunError> {
+    fn place_for(&self, call: &mut Call) -> Result<Option<Place>, RunError> {
         if !call.is_root() {
             return Ok(None);
         }
         call.count_anew();
-        let place = Arc::clone(&self.0.places).try_acquire_owned();
-        place.map(Some).map_err(|_| RunError::Tracker(TrackerError::Busy))
+        self.0.places.try_take(call.principal.id).map(Some).map_err(|full| match full {
+            Full::All => RunError::Tracker(TrackerError::Busy),
+            Full::Share { of } => RunError::ShareUsed(of),
+        })
     }
 
     pub(crate) fn secrets(&self) -> &Secrets {
@@ -270,7 +298,7 @@ impl Runner {
 
 /// A call that may run.
 struct Admitted {
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
     timeout: Duration,
     /// Whether all of the flow is done in a moment and leaves no trace outside of this process.
     is_brief: bool,

@@ -2,10 +2,10 @@
 
 mod support;
 
-use flowtrail_runner::{RunError, RunnerOptions};
+use flowtrail_runner::{Call, RunError, RunnerOptions};
 use flowtrail_tracker::TrackerError;
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorKind, Source};
+use flowtrail_types::{ErrorKind, Principal, Source, UserId};
 use serde_json::json;
 use support::{World, code, failure, file, hanging, nothing, order, output_of, text};
 
@@ -99,7 +99,8 @@ async fn one_call_leads_to_a_bounded_number_of_calls() {
 
 #[tokio::test]
 async fn a_call_too_many_at_the_same_time_is_refused_but_not_those_of_flows() {
-    let options = RunnerOptions { max_running: 1, allow_private_addresses: true, ..World::options() };
+    let options =
+        RunnerOptions { max_running: 1, user_share: 100, allow_private_addresses: true, ..World::options() };
     let world = World::with(options);
     let (server, asked) = hanging().await;
     let mut child =
@@ -115,6 +116,34 @@ async fn a_call_too_many_at_the_same_time_is_refused_but_not_those_of_flows() {
     asked.notified().await;
     let refused = world.try_run(&quick, nothing()).await;
     assert!(matches!(refused, Err(RunError::Tracker(TrackerError::Busy))), "{refused:?}");
+    cancel.cancel();
+    running.finish().await;
+    assert_eq!(world.try_run(&quick, nothing()).await.unwrap().outcome, Outcome::Fulfilled);
+}
+
+#[tokio::test]
+async fn a_user_runs_no_more_than_their_share() {
+    let options =
+        RunnerOptions { max_running: 2, user_share: 50, allow_private_addresses: true, ..World::options() };
+    let world = World::with(options);
+    let (server, asked) = hanging().await;
+    let hangs = file(&[("hangs", "ApiCall", json!({"method": "GET", "url": server.url("/")}))], "ask>hangs");
+    let hangs = world.flow(&hangs);
+    let call = world.call(&hangs, nothing());
+    let cancel = call.cancel.clone();
+    let running = world.runner.start(call).await.unwrap();
+    asked.notified().await;
+    let quick = world.flow(&file(&[], ""));
+    let refused = world.try_run(&quick, nothing()).await.unwrap_err();
+    assert!(matches!(refused, RunError::ShareUsed(1)), "{refused:?}");
+    assert_eq!(
+        refused.to_string(),
+        "your share of the running executions is used up, 1 of them: try again when one has ended"
+    );
+    // Nobody else is kept out.
+    let other = Principal { id: UserId::from_uuid(uuid::Uuid::from_u128(7)), ..world.me.clone() };
+    let call = Call::new(other, quick.clone(), serde_json::Map::new(), Source::Embedded);
+    assert_eq!(world.runner.run(call).await.unwrap().outcome, Outcome::Fulfilled);
     cancel.cancel();
     running.finish().await;
     assert_eq!(world.try_run(&quick, nothing()).await.unwrap().outcome, Outcome::Fulfilled);

@@ -28,6 +28,7 @@ mod rest;
 mod scripted;
 mod server;
 mod store;
+mod worker;
 
 pub use assert::{ExecutionAssert, assert_execution};
 pub use events::{EventStream, SentEvent};

@@ -81,6 +81,7 @@ impl TestServerBuilder {
         let file = folder.path().join("flowtrail.toml");
         std::fs::write(&file, "").expect("the folder can be written");
         let mut config = Config::decide(self.settings, Some(&file)).expect("a good configuration");
+        config.script_worker = crate::worker::script_worker();
         config.database = flowtrail_store_diesel::DatabaseUrl::Sqlite(folder.path().join("flowtrail.db"));
         // A runtime of its own: the server goes on whatever the test's runtime does.
         let runtime = tokio::runtime::Builder::new_multi_thread()

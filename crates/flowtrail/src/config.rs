@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use flowtrail_http::AppOptions;
 use flowtrail_mcp::proxy::Upstream;
+use flowtrail_runner::WorkerProgram;
 use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
 use flowtrail_types::{Age, Retention};
 use serde::Deserialize;
@@ -228,6 +229,8 @@ pub struct Config {
     pub secrets: BTreeMap<String, String>,
     /// Other MCP servers.
     pub upstreams: Vec<Upstream>,
+    /// The program whose processes run the scripts of flows. No setting: whoever starts decides it.
+    pub script_worker: Option<WorkerProgram>,
 }
 
 impl Debug for Config {
@@ -334,6 +337,7 @@ impl Config {
             },
             secrets,
             upstreams,
+            script_worker: None,
             data_dir,
         })
     }

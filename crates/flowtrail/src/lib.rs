@@ -16,17 +16,19 @@ mod tls;
 mod upstreams;
 mod wiring;
 
+use flowtrail_runner::WorkerProgram;
+
 pub use cli::{Cli, joined_flags};
 pub use config::{Config, ConfigError, Settings};
 pub use failure::{Failure, without_passwords};
 pub use upstreams::UpstreamSettings;
 pub use wiring::{Access, Wiring};
 
-/// Does what the command line says.
+/// Does what the command line says. The scripts of flows run in processes of `worker`; where there is none, in this one.
 ///
 /// # Errors
 ///
 /// A one-line reason, for people.
-pub fn run(cli: Cli) -> Result<(), Failure> {
-    commands::run(cli)
+pub fn run(cli: Cli, worker: Option<WorkerProgram>) -> Result<(), Failure> {
+    commands::run(cli, worker)
 }

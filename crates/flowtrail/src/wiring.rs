@@ -79,6 +79,8 @@ impl Wiring {
                 allow_private_addresses: config.allow_private_addresses,
                 default_timeout: config.execution_timeout,
                 runtime: runtime.clone(),
+                user_share: config.user_share,
+                script_worker: config.script_worker.clone(),
                 upstreams: Some(std::sync::Arc::new(UpstreamCaller::new(config.upstreams.clone()))),
                 ..RunnerOptions::default()
             },

@@ -2,8 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use flowtrail_runner::Runner;
 use flowtrail_tracker::FlowChange;
-use flowtrail_types::{Flow, FlowDraft, FlowKind};
+use flowtrail_types::{Flow, FlowDraft, FlowKind, UserId};
 use serde_json::{Map, Value, json};
 
 use super::view::{flow_id, flow_response};
@@ -43,11 +44,11 @@ pub(super) async fn handle(
     {
         return Err(ApiError::invalid(field, "expected a value; leave the field out to keep what it is"));
     }
-    let tracker = app.tracker().clone();
+    let (tracker, runner) = (app.tracker().clone(), app.runner().clone());
     let changed = blocking(move || -> Result<_, ApiError> {
         // Read, merged and checked anew if somebody else changes the flow meanwhile.
         tracker.change_flow(&principal, id, |flow| {
-            let draft = changed_draft(flow, &fields)?;
+            let draft = changed_draft(&runner, principal.id, flow, &fields)?;
             Ok::<_, ApiError>(change(&fields, draft))
         })
     })
@@ -57,7 +58,12 @@ pub(super) async fn handle(
 
 /// The flow as it would be, read and checked as if it were made anew, so that a change has the same rules. What
 /// the body does not touch is not checked again: a flow that is no longer sound can still be switched off.
-fn changed_draft(flow: &Flow, fields: &Map<String, Value>) -> Result<FlowDraft, ApiError> {
+fn changed_draft(
+    runner: &Runner,
+    user: UserId,
+    flow: &Flow,
+    fields: &Map<String, Value>,
+) -> Result<FlowDraft, ApiError> {
     let mut whole = match serde_json::to_value(flow).map_err(ApiError::internal)? {
         Value::Object(whole) => whole,
         other => return Err(ApiError::internal(format!("a flow is written as {other}"))),
@@ -78,7 +84,8 @@ fn changed_draft(flow: &Flow, fields: &Map<String, Value>) -> Result<FlowDraft, 
         whole.insert("connections".to_owned(), json!([]));
     }
     whole.extend(fields.clone());
-    flowtrail_runner::parse_flow(Value::Object(whole))
+    runner
+        .parse_flow(user, Value::Object(whole))
         .map_err(|problems| ApiError::problems(ErrorCode::InvalidFlow, problems))
 }
 

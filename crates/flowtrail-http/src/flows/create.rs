@@ -17,10 +17,11 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
     let value = body.json().await?;
-    let tracker = app.tracker().clone();
+    let (tracker, runner) = (app.tracker().clone(), app.runner().clone());
     // Checking compiles the flow's scripts, which takes a moment.
     let flow = blocking(move || -> Result<_, ApiError> {
-        let draft = flowtrail_runner::parse_flow(value)
+        let draft = runner
+            .parse_flow(principal.id, value)
             .map_err(|problems| ApiError::problems(ErrorCode::InvalidFlow, problems))?;
         Ok(tracker.create_flow(&principal, draft)?)
     })

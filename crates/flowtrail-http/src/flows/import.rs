@@ -2,7 +2,7 @@
 //! answer has notes about what did not come over as it was.
 
 use actix_web::{HttpResponse, web};
-use flowtrail_runner::{Imported, import_flow_file};
+use flowtrail_runner::Imported;
 use serde_json::json;
 
 use crate::blocking::blocking;
@@ -17,10 +17,11 @@ pub(super) async fn handle(
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
-    let tracker = app.tracker().clone();
+    let (tracker, runner) = (app.tracker().clone(), app.runner().clone());
     let (flows, notes) = blocking(move || -> Result<_, ApiError> {
         let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
-        let Imported { drafts, notes } = import_flow_file(&body.bytes).map_err(invalid)?;
+        let Imported { drafts, notes } =
+            runner.import_flow_file(principal.id, &body.bytes).map_err(invalid)?;
         Ok((tracker.create_flows(&principal, drafts)?, notes))
     })
     .await?;

@@ -11,8 +11,10 @@ use flowtrail_types::{FlowDraft, read_json_value};
 use serde_json::Value;
 
 use crate::problem::{Problem, Problems};
-use crate::validate::validate;
+use crate::sandbox::Compiler;
+use crate::validate::validate_with;
 
+pub(crate) use foreign::import_with;
 pub use foreign::{ImportNote, Imported, NoteKind, import_flow_file};
 pub use write::write_flow_file;
 
@@ -23,11 +25,13 @@ pub use write::write_flow_file;
 /// Every problem of every flow; of an array, the message says which flow it is about. Nothing is taken from
 /// a file that has any.
 pub fn parse_flow_file(bytes: &[u8]) -> Result<Vec<FlowDraft>, Problems> {
-    parse_value(parse_json(bytes)?)
+    parse_value(parse_json(bytes)?, Compiler::here())
 }
 
-fn parse_value(value: Value) -> Result<Vec<FlowDraft>, Problems> {
-    let Value::Array(flows) = value else { return parse_flow(value).map(|flow| vec![flow]) };
+fn parse_value(value: Value, compiler: Compiler<'_>) -> Result<Vec<FlowDraft>, Problems> {
+    let Value::Array(flows) = value else {
+        return parse_flow_with(value, compiler).map(|flow| vec![flow]);
+    };
     if flows.is_empty() {
         return Err(Problems::of_the_whole("the file is an array without any flow"));
     }
@@ -35,7 +39,7 @@ fn parse_value(value: Value) -> Result<Vec<FlowDraft>, Problems> {
     let mut problems = Problems::default();
     for (index, value) in flows.into_iter().enumerate() {
         let label = label(index, &value);
-        match parse_flow(value) {
+        match parse_flow_with(value, compiler) {
             Ok(draft) => drafts.push((label, draft)),
             Err(found) => problems.0.extend(
                 found
@@ -56,9 +60,14 @@ fn parse_value(value: Value) -> Result<Vec<FlowDraft>, Problems> {
 ///
 /// Every problem, by node and field.
 pub fn parse_flow(value: Value) -> Result<FlowDraft, Problems> {
+    parse_flow_with(value, Compiler::here())
+}
+
+/// The same with code compiled elsewhere.
+pub(crate) fn parse_flow_with(value: Value, compiler: Compiler<'_>) -> Result<FlowDraft, Problems> {
     let mut problems = Problems::default();
     let Some(draft) = read::flow(value, &mut problems) else { return Err(problems) };
-    if let Err(found) = validate(&draft) {
+    if let Err(found) = validate_with(&draft, compiler) {
         // A field that could not be read is not found missing once more.
         for problem in found.0 {
             if !problems.0.iter().any(|known| known.node == problem.node && known.field == problem.field) {

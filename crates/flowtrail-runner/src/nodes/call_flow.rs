@@ -87,7 +87,7 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
 fn refused(name: &str, error: &RunError) -> NodeError {
     let kind = match error {
         RunError::Arguments(_) => ErrorKind::InvalidInput,
-        RunError::TooDeep => ErrorKind::Limit,
+        RunError::TooDeep | RunError::ShareUsed(_) => ErrorKind::Limit,
         RunError::Inactive | RunError::NotRunnable | RunError::Invalid(_) => ErrorKind::Failed,
         RunError::Tracker(_) => ErrorKind::Internal,
     };

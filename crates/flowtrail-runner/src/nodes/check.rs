@@ -9,7 +9,7 @@ use crate::duration::parse_timeout;
 use crate::graph::Graph;
 use crate::problem::Problems;
 use crate::retry::Retry;
-use crate::sandbox::Script;
+use crate::sandbox::{Compiler, Script};
 use crate::suggest::suggestion;
 use crate::template;
 
@@ -18,15 +18,21 @@ pub(crate) struct Check<'g, 'p> {
     graph: &'g Graph<'g>,
     node: &'g Node,
     before: BTreeSet<&'g str>,
+    compiler: Compiler<'p>,
     problems: &'p mut Problems,
 }
 
 impl<'g, 'p> Check<'g, 'p> {
     /// A check of the node that stands at this place.
-    pub(crate) fn new(graph: &'g Graph<'g>, index: usize, problems: &'p mut Problems) -> Self {
+    pub(crate) fn new(
+        graph: &'g Graph<'g>,
+        index: usize,
+        compiler: Compiler<'p>,
+        problems: &'p mut Problems,
+    ) -> Self {
         let nodes = &graph.definition.nodes;
         let before = graph.ancestors(index).into_iter().map(|ancestor| nodes[ancestor].id.as_str()).collect();
-        Self { graph, node: &nodes[index], before, problems }
+        Self { graph, node: &nodes[index], before, compiler, problems }
     }
 
     /// The node.
@@ -147,7 +153,7 @@ impl<'g, 'p> Check<'g, 'p> {
 
     /// Checks the syntax of a script.
     pub(super) fn script(&mut self, name: &str, script: &Script) {
-        if let Err(error) = script.check() {
+        if let Err(error) = self.compiler.check(script) {
             self.problem(name, error.message);
         }
     }

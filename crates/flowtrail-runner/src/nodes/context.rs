@@ -53,7 +53,7 @@ impl NodeContext<'_> {
         if check_doubles("input", input.json())? {
             self.input_was_rounded.store(true, Ordering::Relaxed);
         }
-        self.runner.sandbox().run(script, input, nodes).await
+        self.runner.sandbox().run(self.call.principal.id, script, &input, nodes).await
     }
 
     /// A parameter as it is written; nothing when it is absent or null.

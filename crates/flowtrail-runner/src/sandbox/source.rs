@@ -1,6 +1,7 @@
 //! What a user writes, as a script that the engine takes.
 
 use rquickjs::{Context, Module, Runtime};
+use serde::{Deserialize, Serialize};
 
 use super::{MEMORY, ScriptError, failure};
 
@@ -14,7 +15,7 @@ pub(super) const FUNCTION: &str = "transform";
 const COMPILE_STACK: usize = 256 * 1024;
 
 /// A script over `input` and `nodes`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Script {
     /// A function body.
     Body(String),

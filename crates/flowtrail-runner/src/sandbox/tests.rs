@@ -4,11 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowtrail_types::{ErrorKind, read_json_value};
+use flowtrail_types::{ErrorKind, UserId, read_json_value};
 use serde_json::{Value, json};
 
 use super::{Sandbox, Script, ScriptError};
 use crate::template::Shared;
+
+fn sandbox(time: Duration) -> Sandbox {
+    Sandbox::new(time, 100, None)
+}
+
+fn user() -> UserId {
+    UserId::from_uuid(uuid::Uuid::nil())
+}
 
 async fn run(code: &str) -> Result<Value, ScriptError> {
     run_within(Duration::from_secs(20), code).await
@@ -16,9 +24,14 @@ async fn run(code: &str) -> Result<Value, ScriptError> {
 
 async fn run_within(time: Duration, code: &str) -> Result<Value, ScriptError> {
     let nodes = BTreeMap::from([("ask".to_owned(), Shared::new(json!({"id": 7})))]);
-    let sandbox = Sandbox::new(time);
+    let sandbox = sandbox(time);
     sandbox
-        .run(Script::Body(code.to_owned()), Shared::new(json!({"n": 1, "text": "é\u{0}"})), Arc::new(nodes))
+        .run(
+            user(),
+            Script::Body(code.to_owned()),
+            &Shared::new(json!({"n": 1, "text": "é\u{0}"})),
+            Arc::new(nodes),
+        )
         .await
         .map(|json| json.value)
 }
@@ -136,7 +149,7 @@ async fn half_a_character_becomes_the_replacement_character() {
     }
     let script = Script::Expression("'🙂'[0]".to_owned());
     let result =
-        Sandbox::new(Duration::from_secs(20)).run(script, Shared::new(json!(1)), Arc::default()).await;
+        sandbox(Duration::from_secs(20)).run(user(), script, &Shared::new(json!(1)), Arc::default()).await;
     let result = result.unwrap();
     assert_eq!(result.value, json!("\u{fffd}"));
     assert!(result.replaced.is_any());
@@ -148,9 +161,9 @@ async fn numbers_are_doubles_in_a_script_and_what_is_larger_is_refused() {
         read_json_value(br#"{"fine": {"n": 9007199254740993, "h": 1e2}, "huge": [0, 1e400]}"#).unwrap();
     let Value::Object(outputs) = outputs else { unreachable!() };
     let nodes = Arc::new(outputs.into_iter().map(|(id, value)| (id, Shared::new(value))).collect());
-    let sandbox = Sandbox::new(Duration::from_secs(20));
-    let run =
-        |code: &str| sandbox.run(Script::Body(code.to_owned()), Shared::new(json!(1)), Arc::clone(&nodes));
+    let sandbox = sandbox(Duration::from_secs(20));
+    let one = Shared::new(json!(1));
+    let run = |code: &str| sandbox.run(user(), Script::Body(code.to_owned()), &one, Arc::clone(&nodes));
     let kept = run("return [nodes.fine.n, nodes.fine.h]").await.unwrap().value;
     assert_eq!(kept, json!([9_007_199_254_740_992_u64, 100]));
     for code in [
@@ -216,9 +229,9 @@ async fn limits_are_clear_errors_and_the_next_script_runs() {
 async fn an_output_takes_memory_only_when_it_is_used() {
     let large = Shared::new(json!("x".repeat(70 << 20)));
     let nodes = Arc::new(BTreeMap::from([("large".to_owned(), large)]));
-    let sandbox = Sandbox::new(Duration::from_secs(20));
-    let run =
-        |code: &str| sandbox.run(Script::Body(code.to_owned()), Shared::new(json!(1)), Arc::clone(&nodes));
+    let sandbox = sandbox(Duration::from_secs(20));
+    let one = Shared::new(json!(1));
+    let run = |code: &str| sandbox.run(user(), Script::Body(code.to_owned()), &one, Arc::clone(&nodes));
     assert_eq!(run("return Object.keys(nodes)").await.unwrap().value, json!(["large"]));
     let error = run("return nodes.large.length").await.unwrap_err();
     assert_eq!(error.message, "the code used more than 64 MiB of memory");
@@ -226,12 +239,12 @@ async fn an_output_takes_memory_only_when_it_is_used() {
 
 #[tokio::test]
 async fn an_expression_is_true_or_false() {
-    let sandbox = Sandbox::new(Duration::from_secs(5));
+    let sandbox = sandbox(Duration::from_secs(5));
     for (expression, expected) in
         [("input.n > 0", true), ("input.missing", false), ("'no'", true), ("0", false)]
     {
         let script = Script::Condition(expression.to_owned());
-        let result = sandbox.run(script, Shared::new(json!({"n": 1})), Arc::default()).await;
+        let result = sandbox.run(user(), script, &Shared::new(json!({"n": 1})), Arc::default()).await;
         assert_eq!(result.unwrap().value, json!(expected), "{expression}");
     }
 }

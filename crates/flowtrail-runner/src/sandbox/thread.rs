@@ -1,70 +1,68 @@
-//! The thread in which one script runs.
+//! A script in a thread of this process: where no worker program is set.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use flowtrail_types::{ErrorKind, Json, read_json};
-use rquickjs::context::{EvalOptions, intrinsic};
-use rquickjs::{Context, Ctx, Error, Exception, Function, Runtime, Value as Js};
+use flowtrail_types::ErrorKind;
 use tokio::sync::oneshot;
 
-use super::source::{FILE, FUNCTION, Script};
-use super::{Counted, MAX_RESULT, MEMORY, STACK, ScriptError, check_doubles, failure};
-use crate::template::Shared;
+use super::engine::{self, NodeOutput, Task};
+use super::{GRACE, Outputs, ScriptError};
 
 /// The thread's own stack: the script's, and as much again for what Rust and C need around it.
 const THREAD_STACK: usize = 2 * 1024 * 1024;
 
-/// What a script can use: the language, and nothing that reaches outside. Proxies, weak references and a
-/// fine clock are of no use to a transformation and of some to an attack.
-type Intrinsics = (
-    intrinsic::Date,
-    intrinsic::Eval,
-    intrinsic::RegExpCompiler,
-    intrinsic::RegExp,
-    intrinsic::Json,
-    intrinsic::MapSet,
-    intrinsic::TypedArrays,
-    intrinsic::Promise,
-);
+/// How many threads may have strayed before no more scripts are begun.
+const MAX_STRAYED: usize = 64;
 
-/// Makes `nodes`: an object whose properties are read when they are first asked for, so that outputs that a
-/// script does not use take none of its memory.
-const LAZY_NODES: &str = "(ids, read) => {
-    const nodes = {};
-    for (const id of ids) {
-        const keep = (value) =>
-            Object.defineProperty(nodes, id, { value, enumerable: true, configurable: true, writable: true });
-        const get = () => keep(read(id))[id];
-        Object.defineProperty(nodes, id, { get, set: keep, enumerable: true, configurable: true });
-    }
-    return nodes;
-}";
-
-/// One script with what it is run on.
-pub(super) struct Job {
-    pub(super) script: Script,
-    pub(super) input: Shared,
-    pub(super) nodes: Arc<BTreeMap<String, Shared>>,
-    pub(super) time: Duration,
-    pub(super) stop: Arc<AtomicBool>,
+/// Runs each script in a thread of its own.
+///
+/// The engine asks often whether it should stop, but a few of its native loops do not (`Array.prototype.reverse` of an
+/// array-like that claims a length of 2^53, for one). So whoever waits does not wait for the thread: a while after the
+/// limit it gives the script up. Such a strayed thread is counted, and when there are too many no more scripts are begun.
+/// They are threads of ours and not of tokio's blocking pool, because a runtime that shuts down waits for that pool.
+#[derive(Debug, Clone)]
+pub(super) struct Threads {
+    alive: Arc<AtomicUsize>,
+    most: usize,
 }
 
-/// Starts a thread for a job, which sends the answer when it has one.
-pub(super) fn start(
-    job: Job,
-    counted: Counted,
-    answer: oneshot::Sender<Result<Json, ScriptError>>,
-) -> Result<(), ScriptError> {
-    let body = move || {
-        let _counted = counted;
-        // Whoever asked may have given up; then nobody is there to be told.
-        drop(answer.send(run(&job)));
-    };
+impl Threads {
+    /// Threads of which so many are wanted at a time.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { alive: Arc::default(), most: capacity + MAX_STRAYED }
+    }
+
+    /// Runs a script, and returns its result as JSON. Dropping the future stops it.
+    pub(super) async fn run(&self, task: Task, outputs: Arc<Outputs>) -> Result<String, ScriptError> {
+        if self.alive.load(Ordering::Relaxed) >= self.most {
+            let message = "too many scripts are running that could not be stopped";
+            return Err(ScriptError::new(ErrorKind::Limit, message));
+        }
+        let stop = StopOnDrop::default();
+        let (answer, answered) = oneshot::channel();
+        let (time, stopped) = (task.time, Arc::clone(&stop.0));
+        let counted = Counted::new(Arc::clone(&self.alive));
+        let body = move || {
+            let _counted = counted;
+            let is_stopped = move || stopped.load(Ordering::Relaxed);
+            let result = engine::run(&task, is_stopped, move |id| match outputs.json(id) {
+                Ok(json) => NodeOutput::Json(json),
+                Err(_) => NodeOutput::Refused,
+            });
+            // Whoever asked may have given up; then nobody is there to be told.
+            drop(answer.send(result));
+        };
+        start(body)?;
+        match tokio::time::timeout(time + GRACE, answered).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(ScriptError::new(ErrorKind::Internal, "the script's thread died")),
+            Err(_) => Err(ScriptError::too_slow(time)),
+        }
+    }
+}
+
+fn start(body: impl FnOnce() + Send + 'static) -> Result<(), ScriptError> {
     std::thread::Builder::new()
         .name("flowtrail-script".to_owned())
         .stack_size(THREAD_STACK)
@@ -73,108 +71,28 @@ pub(super) fn start(
         .map_err(|error| ScriptError::new(ErrorKind::Internal, format!("no thread for the script: {error}")))
 }
 
-fn run(job: &Job) -> Result<Json, ScriptError> {
-    let engine = Runtime::new().map_err(|error| ScriptError::engine(&error))?;
-    engine.set_memory_limit(MEMORY);
-    engine.set_max_stack_size(STACK);
-    let deadline = Instant::now() + job.time;
-    let interrupted = Rc::new(Cell::new(false));
-    engine.set_interrupt_handler(Some(Box::new({
-        let (interrupted, stop) = (interrupted.clone(), job.stop.clone());
-        move || {
-            let now = stop.load(Ordering::Relaxed) || Instant::now() >= deadline;
-            interrupted.set(interrupted.get() || now);
-            now
-        }
-    })));
-    let refused = Refused::default();
-    let context = Context::custom::<Intrinsics>(&engine).map_err(|error| ScriptError::engine(&error))?;
-    let result = context.with(|ctx| {
-        let result = call(&ctx, job, &refused);
-        // However the script went on after that.
-        if let Some(error) = refused.take() {
-            return Err(error);
-        }
-        result.map_err(|stopped| match stopped {
-            _ if interrupted.get() => ScriptError::too_slow(job.time),
-            Stopped::Engine(error) => failure::of(&ctx, &error, job.script.throws()),
-            Stopped::Refused(error) => error,
-        })
-    })?;
-    // A string may have half of a surrogate pair, which the engine writes as an escape.
-    read_json(result.as_bytes()).map_err(|error| {
-        let message = if error.to_string().contains("recursion limit") {
-            "the result is nested deeper than 128 levels".to_owned()
-        } else {
-            format!("the result has text that is not valid Unicode: {error}")
-        };
-        ScriptError::new(ErrorKind::Failed, message)
-    })
-}
+/// Tells a script to stop once nobody waits for it.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
 
-/// Why an output that the script asked for was not given to it.
-type Refused = Rc<Cell<Option<ScriptError>>>;
-
-/// Why a call gave no result.
-enum Stopped {
-    Engine(Error),
-    Refused(ScriptError),
-}
-
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Self {
-        Self::Engine(error)
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Calls the user's function, and returns its result as JSON text.
-fn call(ctx: &Ctx<'_>, job: &Job, refused: &Refused) -> Result<String, Stopped> {
-    let nodes = lazy_nodes(ctx, &job.nodes, refused)?;
-    let mut options = EvalOptions::default();
-    options.filename = Some(FILE.to_owned());
-    ctx.eval_with_options::<(), _>(job.script.source(), options)?;
-    let function: Function<'_> = ctx.globals().get(FUNCTION)?;
-    let input = ctx.json_parse(job.input.json().to_string())?;
-    let result: Js<'_> = function.call((input, nodes))?;
-    if let Script::Condition(_) = job.script {
-        let truthy: Function<'_> = ctx.eval("(value) => !!value")?;
-        let truth: bool = truthy.call((result,))?;
-        return Ok(truth.to_string());
+/// Counts a thread as long as it lives.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(threads: Arc<AtomicUsize>) -> Self {
+        threads.fetch_add(1, Ordering::Relaxed);
+        Self(threads)
     }
-    let refuse = |message: String| Err(Stopped::Refused(ScriptError::new(ErrorKind::Failed, message)));
-    if result.is_promise() {
-        return refuse("the code must not be asynchronous, and it returned a promise".to_owned());
-    }
-    if result.is_undefined() {
-        return Ok("null".to_owned());
-    }
-    let kind = result.type_name();
-    let Some(json) = ctx.json_stringify(result)? else {
-        return refuse(format!("the code returned a {kind}, which has no JSON form"));
-    };
-    let json = json.to_string()?;
-    if json.len() > MAX_RESULT {
-        let message = format!("the result has {} bytes as JSON, more than 16 MiB", json.len());
-        return Err(Stopped::Refused(ScriptError::new(ErrorKind::Limit, message)));
-    }
-    Ok(json)
 }
 
-fn lazy_nodes<'js>(
-    ctx: &Ctx<'js>,
-    nodes: &Arc<BTreeMap<String, Shared>>,
-    refused: &Refused,
-) -> rquickjs::Result<Js<'js>> {
-    let ids: Vec<String> = nodes.keys().cloned().collect();
-    let (nodes, refused) = (Arc::clone(nodes), Rc::clone(refused));
-    let read = Function::new(ctx.clone(), move |ctx: Ctx<'js>, id: String| {
-        let Some(output) = nodes.get(&id) else { return ctx.json_parse("null") };
-        if let Err(error) = check_doubles(&format!("nodes.{id}"), output.json()) {
-            refused.set(Some(error));
-            return Err(Exception::throw_range(&ctx, "a number is too large"));
-        }
-        ctx.json_parse(output.json().to_string())
-    })?;
-    let make: Function<'js> = ctx.eval(LAZY_NODES)?;
-    make.call((ids, read))
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

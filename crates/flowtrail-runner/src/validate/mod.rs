@@ -9,6 +9,7 @@ use flowtrail_types::{FlowDefinition, FlowDraft, FlowKind, ToolName};
 use crate::bodies::Bodies;
 use crate::graph::Graph;
 use crate::problem::Problems;
+use crate::sandbox::Compiler;
 
 pub(crate) use nodes::RESERVED;
 
@@ -31,10 +32,15 @@ const MAX_NAME: usize = 300;
 ///
 /// Every problem, by node and field.
 pub fn validate(draft: &FlowDraft) -> Result<(), Problems> {
+    validate_with(draft, Compiler::here())
+}
+
+/// The same with code compiled elsewhere.
+pub(crate) fn validate_with(draft: &FlowDraft, compiler: Compiler<'_>) -> Result<(), Problems> {
     let mut problems = Problems::default();
     check_names(draft, &mut problems);
     if draft.kind == FlowKind::Runnable {
-        check_definition(&draft.definition, &mut problems);
+        check_definition(&draft.definition, compiler, &mut problems);
     } else {
         let kind = draft.kind.as_str();
         if !draft.definition.nodes.is_empty() {
@@ -48,7 +54,7 @@ pub fn validate(draft: &FlowDraft) -> Result<(), Problems> {
 }
 
 /// Checks the graph of a runnable flow.
-pub(crate) fn check_definition(definition: &FlowDefinition, problems: &mut Problems) {
+fn check_definition(definition: &FlowDefinition, compiler: Compiler<'_>, problems: &mut Problems) {
     let (nodes, connections) = (definition.nodes.len(), definition.connections.len());
     if nodes > MAX_NODES {
         problems.add("nodes", format!("a flow has at most {MAX_NODES} nodes, this one has {nodes}"));
@@ -63,7 +69,7 @@ pub(crate) fn check_definition(definition: &FlowDefinition, problems: &mut Probl
     }
     let graph = Graph::of(definition);
     let bodies = Bodies::of(&graph);
-    nodes::check(&graph, problems);
+    nodes::check(&graph, compiler, problems);
     connections::check(&graph, &bodies, problems);
     bodies::check(&graph, &bodies, problems);
 }

@@ -9,6 +9,7 @@ use crate::graph::Graph;
 use crate::nodes::{Check, UnknownKind, kind_named};
 use crate::parameter::TRIGGER;
 use crate::problem::Problems;
+use crate::sandbox::Compiler;
 
 /// Ids that would hide what templates and code call by these names.
 pub(crate) const RESERVED: [&str; 11] =
@@ -20,7 +21,7 @@ const MAX_ID: usize = 100;
 /// The most characters of a name.
 const MAX_NAME: usize = 300;
 
-pub(super) fn check(graph: &Graph<'_>, problems: &mut Problems) {
+pub(super) fn check(graph: &Graph<'_>, compiler: Compiler<'_>, problems: &mut Problems) {
     let nodes = &graph.definition.nodes;
     check_trigger(nodes, problems);
     let mut ids = BTreeSet::new();
@@ -36,7 +37,7 @@ pub(super) fn check(graph: &Graph<'_>, problems: &mut Problems) {
             problems.add_at(&node.id, "timeout", message);
         }
         match kind_named(&node.kind) {
-            Ok(kind) => kind.check(&mut Check::new(graph, index, problems)),
+            Ok(kind) => kind.check(&mut Check::new(graph, index, compiler, problems)),
             Err(UnknownKind(message)) => problems.add_at(&node.id, "type", message),
         }
     }

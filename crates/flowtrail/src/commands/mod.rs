@@ -22,6 +22,7 @@ mod user;
 
 use std::future::Future;
 
+use flowtrail_runner::WorkerProgram;
 use flowtrail_tracker::Tracker;
 use flowtrail_types::Principal;
 use tokio::runtime::Runtime;
@@ -31,11 +32,14 @@ use crate::failure::Doing;
 use crate::wiring::{Access, open_tracker};
 use crate::{Config, Failure, logging};
 
-pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+pub(crate) fn run(cli: Cli, worker: Option<WorkerProgram>) -> Result<(), Failure> {
     logging::begin();
     // Before any command: which of them makes an HTTP client, and through which library, is nobody's to remember.
     crate::tls::use_ring_for_tls();
-    let config = || Config::decide(cli.settings.clone(), cli.config.as_deref());
+    let config = || {
+        let config = Config::decide(cli.settings.clone(), cli.config.as_deref())?;
+        Ok::<_, Failure>(Config { script_worker: worker.clone(), ..config })
+    };
     match cli.command.unwrap_or(Command::Serve(Serve::default())) {
         Command::Serve(options) => serve::run(&config()?, &options),
         Command::Demo => demo::run(config()?),

@@ -15,9 +15,10 @@ mod words;
 use flowtrail_types::FlowDraft;
 use serde_json::{Map, Value};
 
-use super::{label, parse_flow, parse_json, parse_value, refuse_shared_tool_names};
+use super::{label, parse_flow_with, parse_json, parse_value, refuse_shared_tool_names};
 use crate::problem::{Problem, Problems};
-use crate::validate::{MAX_CONNECTIONS, MAX_NODES, validate};
+use crate::sandbox::Compiler;
+use crate::validate::{MAX_CONNECTIONS, MAX_NODES, validate_with};
 
 use format::{Foreign, Found, System};
 use note::Notes;
@@ -44,11 +45,16 @@ pub struct Imported {
 /// Every problem of every flow; of a converted flow that is refused, its notes are told after its problems. Nothing is
 /// taken from a file that has any.
 pub fn import_flow_file(bytes: &[u8]) -> Result<Imported, Problems> {
+    import_with(bytes, Compiler::here())
+}
+
+/// The same with code compiled elsewhere.
+pub(crate) fn import_with(bytes: &[u8], compiler: Compiler<'_>) -> Result<Imported, Problems> {
     let value = parse_json(bytes)?;
     let is_list = value.is_array();
     let found = format::found(value);
     if found.iter().any(|found| matches!(found, Found::Other(_))) {
-        return Import::default().run(found);
+        return Import::new(compiler).run(found);
     }
     let own = |found| match found {
         Found::Own(value) => Some(value),
@@ -56,12 +62,12 @@ pub fn import_flow_file(bytes: &[u8]) -> Result<Imported, Problems> {
     };
     let mut own = found.into_iter().filter_map(own);
     let value = if is_list { own.collect() } else { own.next().unwrap_or_default() };
-    parse_value(value).map(|drafts| Imported { drafts, notes: Vec::new() })
+    parse_value(value, compiler).map(|drafts| Imported { drafts, notes: Vec::new() })
 }
 
 /// A file being imported.
-#[derive(Default)]
-struct Import {
+struct Import<'c> {
+    compiler: Compiler<'c>,
     names: ToolNames,
     notes: Notes,
     problems: Problems,
@@ -74,7 +80,11 @@ enum Read {
     OpenWebui(open_webui::Source),
 }
 
-impl Import {
+impl<'c> Import<'c> {
+    fn new(compiler: Compiler<'c>) -> Self {
+        Self { compiler, names: ToolNames::default(), notes: Notes::default(), problems: Problems::default() }
+    }
+
     fn run(mut self, found: Vec<Found>) -> Result<Imported, Problems> {
         let several = found.len() > 1;
         let mut read = Vec::new();
@@ -104,7 +114,7 @@ impl Import {
 
     fn read(&mut self, index: usize, found: Found) -> (String, Result<Read, Problems>) {
         match found {
-            Found::Own(value) => (label(index, &value), parse_flow(value).map(Read::Own)),
+            Found::Own(value) => (label(index, &value), parse_flow_with(value, self.compiler).map(Read::Own)),
             Found::Other(Foreign { system, flow, around }) => {
                 let name = flow.get("name").and_then(Value::as_str).map(str::to_owned);
                 let label = match &name {
@@ -148,7 +158,9 @@ impl Import {
                     drafts.push((label, draft));
                     continue;
                 }
-                Read::Manifest(source) => source.convert(targets, &mut copies, &mut self.notes),
+                Read::Manifest(source) => {
+                    source.convert(targets, &mut copies, self.compiler, &mut self.notes)
+                }
                 Read::OpenWebui(source) => {
                     source.convert(&mut self.names, &mut self.notes).map(|draft| vec![draft])
                 }
@@ -156,7 +168,7 @@ impl Import {
             let checked = converted.and_then(|converted| {
                 let mut problems = Problems::default();
                 for draft in &converted {
-                    if let Err(found) = validate(draft) {
+                    if let Err(found) = validate_with(draft, self.compiler) {
                         problems.0.extend(found.0);
                     }
                 }

@@ -81,7 +81,12 @@ impl Turns {
             NodeError::new(error.kind, message)
         };
         check_doubles("input", result.json()).map_err(failed)?;
-        let holds = context.runner.sandbox().run(script, result, outputs).await.map_err(failed)?;
+        let holds = context
+            .runner
+            .sandbox()
+            .run(context.call.principal.id, script, &result, outputs)
+            .await
+            .map_err(failed)?;
         Ok(holds.value == Value::Bool(true))
     }
 

@@ -2,7 +2,7 @@
 
 use super::scan::{closing, literal, word};
 use super::types::kind;
-use crate::sandbox::Script;
+use crate::sandbox::{Compiler, Script};
 
 /// Why a function that gives a promise cannot be one here.
 const ASYNCHRONOUS: &str = "its code is asynchronous";
@@ -17,7 +17,7 @@ pub(super) struct Function {
 
 /// The function that a script is, without types. A body over `input` is one too, and so is a script of one function with
 /// statements around it, which is called. Nothing when the script is neither.
-pub(super) fn taken_apart(code: &str) -> Result<Function, &'static str> {
+pub(super) fn taken_apart(code: &str, compiler: Compiler<'_>) -> Result<Function, &'static str> {
     let trimmed = without_comments_around(code);
     let function = trimmed.trim_end_matches(';').trim_end();
     let named = function.trim_start_matches("export default ").trim_start();
@@ -28,7 +28,7 @@ pub(super) fn taken_apart(code: &str) -> Result<Function, &'static str> {
         return Ok(function);
     }
     let script = Script::Body(code.to_owned());
-    if script.check().is_err() || script.returns() {
+    if compiler.check(&script).is_err() || compiler.returns(&script) {
         // What does not compile is told of when it is compiled with all around it.
         return Ok(body_of("input", code));
     }
@@ -266,7 +266,7 @@ mod tests {
             ("input.a;", "input", "input.a;"),
         ] {
             let expected = Function { parameter: parameter.to_owned(), body: body.to_owned() };
-            assert_eq!(taken_apart(code), Ok(expected), "{code}");
+            assert_eq!(taken_apart(code, Compiler::here()), Ok(expected), "{code}");
         }
     }
 
@@ -278,7 +278,7 @@ mod tests {
             "// first\nasync (x) => 1",
             "function a(x) { return 1 }\nfunction b(x) { return 2 }",
         ] {
-            assert!(taken_apart(code).is_err(), "{code}");
+            assert!(taken_apart(code, Compiler::here()).is_err(), "{code}");
         }
     }
 
@@ -298,7 +298,7 @@ mod tests {
             "日本: x as 語<",
             "{:",
         ] {
-            let _ = (taken_apart(code), takes(code, "x"));
+            let _ = (taken_apart(code, Compiler::here()), takes(code, "x"));
         }
     }
 

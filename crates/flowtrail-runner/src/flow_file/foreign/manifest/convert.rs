@@ -10,6 +10,7 @@ use super::super::sketch::Sketch;
 use super::source::{Source, SourceNode, TRIGGER, Tool, Trigger};
 use super::tools::{Copies, Targets, declared};
 use crate::problem::Problems;
+use crate::sandbox::Compiler;
 
 /// The kinds that answer; whichever of them is not there is put after the last node.
 const ANSWERING: [&str; 3] = ["Return", "Interface", "Link"];
@@ -24,6 +25,7 @@ impl Source {
         self,
         targets: &Targets,
         copies: &mut Copies,
+        compiler: Compiler<'_>,
         notes: &mut Notes,
     ) -> Result<Vec<FlowDraft>, Problems> {
         let mut drafts = Vec::new();
@@ -35,7 +37,7 @@ impl Source {
                 copies.count(reached.len())?;
             }
             reached_by_any.extend(reached.iter().copied());
-            drafts.push(Converter::new(&self, trigger, &reached, targets, notes).draft());
+            drafts.push(Converter::new(&self, trigger, &reached, targets, compiler, notes).draft());
         }
         notes.of_flow(&self.name);
         for (index, node) in
@@ -70,6 +72,7 @@ pub(super) struct Converter<'a> {
     pub(super) source: &'a Source,
     trigger: &'a Trigger,
     pub(super) targets: &'a Targets,
+    pub(super) compiler: Compiler<'a>,
     pub(super) notes: &'a mut Notes,
     pub(super) sketch: Sketch,
     /// The id of the trigger.
@@ -92,6 +95,7 @@ impl<'a> Converter<'a> {
         trigger: &'a Trigger,
         reached: &BTreeSet<usize>,
         targets: &'a Targets,
+        compiler: Compiler<'a>,
         notes: &'a mut Notes,
     ) -> Self {
         let mut sketch = Sketch::default();
@@ -120,7 +124,20 @@ impl<'a> Converter<'a> {
         }
         let credentials = BTreeSet::new();
         let asked = Vec::new();
-        Self { source, trigger, targets, notes, sketch, begin, ids, helpers, slugs, credentials, asked }
+        Self {
+            source,
+            trigger,
+            targets,
+            compiler,
+            notes,
+            sketch,
+            begin,
+            ids,
+            helpers,
+            slugs,
+            credentials,
+            asked,
+        }
     }
 
     fn draft(mut self) -> FlowDraft {

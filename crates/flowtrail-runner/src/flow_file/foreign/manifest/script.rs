@@ -32,11 +32,11 @@ impl Converter<'_> {
             "was never used and was left out",
             self.notes,
         );
-        let plain = match Script::Body(given.clone()).check() {
+        let plain = match self.compiler.check(&Script::Body(given.clone())) {
             Ok(()) => without_type_arguments(&given),
             Err(_) => without_types(&given),
         };
-        let Function { parameter, body } = match code::taken_apart(&plain) {
+        let Function { parameter, body } = match code::taken_apart(&plain, self.compiler) {
             Ok(function) => function,
             Err(why) => return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, why, self.notes),
         };
@@ -47,11 +47,11 @@ impl Converter<'_> {
         if parameter != "input" {
             prologue.push_str(&format!("const [{parameter}] = [input];\n"));
         }
-        if let Err(error) = Script::Body(format!("{prologue}{body}")).check() {
+        if let Err(error) = self.compiler.check(&Script::Body(format!("{prologue}{body}"))) {
             let why = format!("its code is not understood: {}", without_quote(&error.message));
             return self.sketch.give_up(id, "JavaScriptCodeTransform", FIELD, &why, self.notes);
         }
-        if !Script::Body(body.clone()).returns() {
+        if !self.compiler.returns(&Script::Body(body.clone())) {
             self.notes.assumed(FIELD, "its code returns nothing: it gives null");
         }
         let doubtful: Vec<&str> = DOUBTFUL.into_iter().filter(|name| code::mentions(&plain, name)).collect();

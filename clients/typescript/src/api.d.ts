@@ -719,7 +719,7 @@ export interface components {
          * @description What kind of error it is: a stable word for programs.
          * @enum {string}
          */
-        ErrorCode: "invalid_json" | "invalid" | "invalid_flow" | "invalid_arguments" | "unauthenticated" | "forbidden" | "csrf" | "not_found" | "method_not_allowed" | "taken" | "changed" | "conflict" | "already_ended" | "still_running" | "runs_here" | "flow_inactive" | "incomplete" | "flow_not_runnable" | "request_timeout" | "unsupported_media_type" | "rate_limited" | "share_used" | "too_large" | "busy" | "unavailable" | "internal";
+        ErrorCode: "invalid_json" | "invalid" | "invalid_flow" | "invalid_arguments" | "unauthenticated" | "forbidden" | "csrf" | "not_found" | "method_not_allowed" | "taken" | "changed" | "conflict" | "already_ended" | "still_running" | "runs_here" | "flow_inactive" | "incomplete" | "flow_not_runnable" | "request_timeout" | "unsupported_media_type" | "rate_limited" | "storage_full" | "storage_failed" | "share_used" | "too_large" | "busy" | "unavailable" | "internal";
         /**
          * @description One of several things that are wrong.
          * @example {
@@ -3481,6 +3481,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     recordExecution: {
@@ -3637,6 +3646,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     deleteExecutions: {
@@ -3753,6 +3774,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getFlowStatistics: {
@@ -3843,6 +3876,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -3947,6 +3989,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getFlowPoints: {
@@ -4035,6 +4086,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -4137,6 +4197,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -4278,6 +4347,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getFlowExecution: {
@@ -4371,6 +4452,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -4481,6 +4571,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     listExecutions: {
@@ -4578,6 +4680,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getStatistics: {
@@ -4656,6 +4767,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -4748,6 +4868,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     exportExecutions: {
@@ -4832,6 +4961,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -4931,6 +5069,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     importExecutions: {
@@ -5018,6 +5168,18 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5115,6 +5277,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5266,6 +5437,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     appendNodes: {
@@ -5411,6 +5594,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getNodeExecution: {
@@ -5499,6 +5694,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5617,6 +5821,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     cancelExecution: {
@@ -5721,6 +5937,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     listFlows: {
@@ -5790,6 +6018,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5926,6 +6163,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     importFlows: {
@@ -6056,6 +6305,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getFlow: {
@@ -6133,6 +6394,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6223,6 +6493,18 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6374,6 +6656,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     exportFlow: {
@@ -6448,6 +6742,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6612,6 +6915,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     listen: {
@@ -6689,6 +7004,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6781,6 +7105,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6919,6 +7252,18 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
         };
     };
     deleteAllFlowExecutions: {
@@ -7005,6 +7350,18 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
         };
     };
     getFlowExecutionStats: {
@@ -7079,6 +7436,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7167,6 +7533,15 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
         };
     };
     deleteFlowExecution: {
@@ -7246,6 +7621,18 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detail"];
+                };
+            };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7419,6 +7806,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     logOut: {
@@ -7460,6 +7859,18 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7528,6 +7939,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7605,6 +8025,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -7731,6 +8160,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     deleteUser: {
@@ -7821,6 +8262,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     listKeys: {
@@ -7892,6 +8345,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8027,6 +8489,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     revokeKey: {
@@ -8111,6 +8585,18 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -8246,6 +8732,18 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /**
+             * @description `storage_full`: The disk is full; reading, deleting and logging in work.
+             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     listAudit: {
@@ -8332,6 +8830,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getDescription: {
@@ -8411,6 +8918,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
         };
     };
     getMetrics: {
@@ -8482,6 +8998,15 @@ export interface operations {
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            507: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

@@ -1,12 +1,14 @@
 //! Every error that the API answers with, from one table.
 
 use std::fmt::{self, Display};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use flowtrail_runner::{Problem, Problems, RunError};
-use flowtrail_tracker::TrackerError;
+use flowtrail_tracker::{DiskTrouble, TrackerError};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -60,6 +62,8 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body was not sent in time: for 30 seconds nothing came, or all of it took too long.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's `Content-Type` or `Content-Encoding` is none that this address takes.";
     TooOften = "rate_limited", TOO_MANY_REQUESTS, "The key sends more requests a second than it may; `Retry-After` tells when it may again.";
+    StorageFull = "storage_full", INSUFFICIENT_STORAGE, "The disk is full; reading, deleting and logging in work.";
+    StorageFailed = "storage_failed", INSUFFICIENT_STORAGE, "The disk does not do what it is asked; the server's log says why.";
     ShareUsed = "share_used", TOO_MANY_REQUESTS, "Your share of something that all users have together is used up; the message says of what.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit, or the request needs more memory than one may have.";
     Busy = "busy", SERVICE_UNAVAILABLE, "More is waiting to be written than the database takes. Nothing was written; try again.";
@@ -129,6 +133,22 @@ impl ApiError {
     pub fn with_differences(mut self, differences: Vec<String>) -> Self {
         self.differences = differences.into();
         self
+    }
+
+    /// The disk is full, or fails. Told in the log once a second: it fails for everybody.
+    fn of_disk(error: &TrackerError, trouble: DiskTrouble) -> Self {
+        static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= Duration::from_secs(1)) {
+            *told = Some(Instant::now());
+            log::error!("{error}");
+        }
+        match trouble {
+            DiskTrouble::Full => Self::new(ErrorCode::StorageFull, "the server's disk is full"),
+            DiskTrouble::Failed => {
+                Self::new(ErrorCode::StorageFailed, "the server's disk or its database is broken")
+            }
+        }
     }
 
     /// A key asks more often than it may, and may again after so long.
@@ -236,7 +256,10 @@ impl From<TrackerError> for ApiError {
                 log::warn!("{error}");
                 return Self::new(ErrorCode::Unavailable, "the database cannot be reached just now");
             }
-            TrackerError::Store(_) => return Self::internal(error),
+            TrackerError::Store(_) => match error.disk_trouble() {
+                Some(trouble) => return Self::of_disk(&error, trouble),
+                None => return Self::internal(error),
+            },
         };
         Self::new(code, error.to_string())
     }

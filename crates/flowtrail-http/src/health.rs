@@ -35,7 +35,7 @@ async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
         Ok(()) => Ok(HttpResponse::Ok().json(json!({"status": "ready"}))),
         Err(error) => {
             log::warn!("not ready: {error}");
-            Err(ApiError::new(ErrorCode::Unavailable, "the database cannot be used just now"))
+            Err(ApiError::new(ErrorCode::Unavailable, format!("not ready: {error}")))
         }
     }
 }

@@ -17,7 +17,25 @@ pub enum StoreError {
     /// Others kept the database locked for too long. Trying again later may help.
     #[error("the database is busy")]
     Busy(#[source] Option<Box<dyn Error + Send + Sync>>),
-    /// The disk is full, or the database may not be written.
+    /// The disk is full.
+    #[error("the disk is full: {reason}")]
+    Full {
+        /// What the database said, or how much is left.
+        reason: String,
+        /// The driver's own error.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// The file of the database is damaged.
+    #[error("the database is damaged: {reason}")]
+    Damaged {
+        /// What the database said.
+        reason: String,
+        /// The driver's own error.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// The disk does not do what it is asked, or the database may not be written.
     #[error("the database cannot be written: {reason}")]
     NotWritable {
         /// What the database said.
@@ -74,7 +92,9 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable { .. } | Self::Busy(_) => true,
-            Self::NotWritable { .. }
+            Self::Full { .. }
+            | Self::Damaged { .. }
+            | Self::NotWritable { .. }
             | Self::Corrupt { .. }
             | Self::Schema(_)
             | Self::NoCopy(_)
@@ -83,5 +103,11 @@ impl StoreError {
             | Self::Changed
             | Self::Internal { .. } => false,
         }
+    }
+
+    /// Whether the disk is to blame: it is full, or fails.
+    #[must_use]
+    pub fn is_of_disk(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Damaged { .. } | Self::NotWritable { .. })
     }
 }

@@ -77,7 +77,26 @@ pub enum TrackerError {
     Store(Arc<StoreError>),
 }
 
+/// What is wrong with the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskTrouble {
+    /// It is full.
+    Full,
+    /// It does not do what it is asked, or what it has is damaged.
+    Failed,
+}
+
 impl TrackerError {
+    /// What is wrong with the database's disk, when that is the reason.
+    #[must_use]
+    pub fn disk_trouble(&self) -> Option<DiskTrouble> {
+        match self {
+            Self::Store(error) if matches!(**error, StoreError::Full { .. }) => Some(DiskTrouble::Full),
+            Self::Store(error) if error.is_of_disk() => Some(DiskTrouble::Failed),
+            _ => None,
+        }
+    }
+
     /// A value of this field is not what it must be.
     #[must_use]
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {

@@ -1,5 +1,6 @@
 //! What has to be looked after: executions that time out, processes that die, wishes to cancel, changed flows.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -291,10 +292,20 @@ fn run(inner: &Weak<Inner>, every: Duration, stop: &(Mutex<bool>, Condvar)) {
 }
 
 impl Inner {
+    /// Makes this process known to the store, when that could not be done at its start because the disk was full.
+    fn register(&self) -> Result<(), StoreError> {
+        if !self.is_registered.load(Ordering::Relaxed) {
+            self.store.instances().register(self.instance, self.clock.now())?;
+            self.is_registered.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     fn round(&self, round: u32, done: &mut Housekept) -> Result<(), TrackerError> {
         let is_slow = round.is_multiple_of(SLOW_ROUNDS);
         self.look_for_foreign_changes(done, is_slow)?;
         if is_slow {
+            self.register()?;
             self.end_interrupted(done)?;
         }
         if round.wrapping_add(1).is_multiple_of(LEFT_ROUNDS) {

@@ -57,7 +57,7 @@ pub use ack::Ack;
 pub use beside::{Ending, Happening};
 pub use capture::{InvalidSecret, Redactor};
 pub use changes::Changed;
-pub use error::TrackerError;
+pub use error::{DiskTrouble, TrackerError};
 pub use events::{Event, EventKind, Heard, Listener, NodeProgress, TooSlow};
 pub use flowtrail_store::Applied;
 pub use handle::{Answered, ExecutionHandle, NodeHandle, NodeStart, Question, Waiting, WaitingExecution};

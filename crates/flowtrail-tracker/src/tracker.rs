@@ -1,6 +1,7 @@
 //! The service.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub(crate) struct Inner {
     pub(crate) max_payload: usize,
     pub(crate) execution_timeout: Duration,
     pub(crate) instance: InstanceId,
+    /// Whether the store knows of this process. It does not while the disk is full.
+    pub(crate) is_registered: AtomicBool,
     pub(crate) recorder: Recorder,
     pub(crate) running: Running,
     pub(crate) catalog: Catalog,
@@ -135,7 +138,15 @@ impl Tracker {
         if let Some(ceiling) = options.max_disk {
             store.upkeep().set_ceiling(ceiling)?;
         }
-        store.instances().register(instance, now)?;
+        let is_registered = match store.instances().register(instance, now) {
+            Ok(()) => true,
+            // What is there can be read all the same.
+            Err(error) if error.is_of_disk() => {
+                log::error!("{error}");
+                false
+            }
+            Err(error) => return Err(error.into()),
+        };
         let catalog = Catalog::load(&*store)?;
         let changes = broadcast::Sender::new(WAITING);
         let counters = Arc::new(Counters::default());
@@ -155,6 +166,7 @@ impl Tracker {
             max_payload: options.max_payload,
             execution_timeout: options.execution_timeout,
             instance,
+            is_registered: AtomicBool::new(is_registered),
             running: Running::default(),
             catalog,
             known: Known::default(),

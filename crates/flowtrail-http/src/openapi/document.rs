@@ -180,6 +180,7 @@ fn failures(route: &Route) -> Vec<ErrorCode> {
             ErrorCode::Unauthenticated,
             ErrorCode::TooOften,
             ErrorCode::Unavailable,
+            ErrorCode::StorageFailed,
             ErrorCode::Internal,
         ]);
         if !session::is_safe(&route.method) {
@@ -188,6 +189,9 @@ fn failures(route: &Route) -> Vec<ErrorCode> {
         if !is_dialect(route) || !parameters.is_empty() {
             all.push(ErrorCode::Invalid);
         }
+    }
+    if !session::is_safe(&route.method) {
+        all.extend([ErrorCode::StorageFull, ErrorCode::StorageFailed]);
     }
     match body {
         None => {}

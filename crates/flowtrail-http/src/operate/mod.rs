@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web;
@@ -79,7 +80,8 @@ pub(crate) async fn around(
             took.as_secs_f64() * 1_000.0
         );
     }
-    if status.is_server_error() {
+    // Of a full disk the log tells once a second, and not of each request.
+    if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE {
         log::warn!("{method} {} was answered with {status}, request {id}", route.as_deref().unwrap_or("?"));
     }
     let headers = response.headers_mut();

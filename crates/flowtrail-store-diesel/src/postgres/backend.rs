@@ -315,7 +315,7 @@ pub(crate) fn count_tables(conn: &mut Conn) -> QueryResult<(i64, i64)> {
 }
 
 /// Opens the connections that read.
-pub(crate) fn open_readers(address: &Address) -> Result<Readers, StoreError> {
+pub(crate) fn open_readers(address: &Address, _own: &Own) -> Result<Readers, StoreError> {
     Pool::builder()
         .max_size(READERS)
         .min_idle(Some(0))
@@ -372,7 +372,33 @@ pub(crate) fn write_unflushed(_conn: &mut Conn) -> QueryResult<()> {
 }
 
 /// Before a write: nothing here.
-pub(crate) fn prepare(_conn: &mut Conn, _own: &Own, _address: &Address) {}
+pub(crate) fn prepare(
+    _conn: &mut Conn,
+    _own: &Own,
+    _address: &Address,
+    _purpose: Purpose,
+) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// What is to be written. Here the disk is another machine's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    /// New records.
+    Records,
+    /// Anything else.
+    Other,
+}
+
+/// Whether a connection is one that only reads: none is.
+pub(crate) fn only_reads(_conn: &mut Conn) -> Result<bool, StoreError> {
+    Ok(false)
+}
+
+/// Whether new records could be written. The server tells when one is.
+pub(crate) fn check_room(_conn: &mut Conn, _own: &Own, _address: &Address) -> Result<(), StoreError> {
+    Ok(())
+}
 
 /// Nothing tells cheaper than looking whether another process has written. Whoever watches looks each time this is asked.
 pub(crate) fn foreign_changes(store: &DieselStore) -> Result<Option<i64>, StoreError> {
@@ -430,7 +456,7 @@ pub(crate) fn translate(error: DieselError) -> StoreError {
     if says("deadlock detected") || says("lock timeout") || says("could not obtain lock") {
         StoreError::Busy(Some(Box::new(error)))
     } else if says("No space left on device") || says("disk full") || says("could not extend file") {
-        StoreError::NotWritable { reason: message, source: Some(Box::new(error)) }
+        StoreError::Full { reason: message, source: Some(Box::new(error)) }
     } else if says("server closed the connection")
         || says("terminating connection")
         || says("the database system is")

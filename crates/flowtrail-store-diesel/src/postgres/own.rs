@@ -43,7 +43,7 @@ fn lock_of(job: Job) -> i32 {
 }
 
 impl Own {
-    pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
+    pub(crate) fn open(address: &Address, _only_reads: bool) -> Result<Self, StoreError> {
         Ok(Self {
             leases: Leases::new(address),
             jobs: Mutex::default(),

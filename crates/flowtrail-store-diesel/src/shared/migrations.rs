@@ -44,6 +44,11 @@ impl Schema {
         Ok(Self { conn })
     }
 
+    /// Whether the database can only be read.
+    pub(super) fn only_reads(&mut self) -> Result<bool, StoreError> {
+        backend::only_reads(&mut self.conn)
+    }
+
     pub(super) fn into_connection(self) -> Conn {
         self.conn
     }

@@ -12,7 +12,7 @@ use flowtrail_store::{
 use flowtrail_types::ExecutionId;
 
 use super::Schema;
-use super::backend::{self, Address, Conn, Own, Readers};
+use super::backend::{self, Address, Conn, Own, Purpose, Readers};
 use super::prune::Settled;
 use super::statistics::{Slots, StatsWriter};
 use crate::DatabaseUrl;
@@ -50,8 +50,13 @@ impl DieselStore {
     pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
         let address = backend::address(url)?;
         let mut schema = Schema::open(&address)?;
-        for migration in schema.up()? {
-            log::info!("applied migration {migration}");
+        if schema.only_reads()? {
+            log::error!("the disk is full: what is there can be read, and nothing can be written");
+            schema.check()?;
+        } else {
+            for migration in schema.up()? {
+                log::info!("applied migration {migration}");
+            }
         }
         Self::with(url, address, schema)
     }
@@ -68,17 +73,18 @@ impl DieselStore {
         Self::with(url, address, schema)
     }
 
-    fn with(url: &DatabaseUrl, address: Address, schema: Schema) -> Result<Self, StoreError> {
+    fn with(url: &DatabaseUrl, address: Address, mut schema: Schema) -> Result<Self, StoreError> {
         // It is there now: what stands beside it is looked for beside the file itself, and not beside a link to it.
         let address = backend::resolved(&address)?;
+        let own = Own::open(&address, schema.only_reads()?)?;
         Ok(Self {
             url: url.clone(),
             writer: Mutex::new(Writer {
                 conn: Some(unflushed(schema.into_connection())?),
                 stats: StatsWriter::default(),
             }),
-            readers: backend::open_readers(&address)?,
-            own: Own::open(&address)?,
+            readers: backend::open_readers(&address, &own)?,
+            own,
             address,
             unpackable: Mutex::default(),
             settled: Mutex::default(),
@@ -90,7 +96,7 @@ impl DieselStore {
         &self,
         work: impl FnOnce(&mut Conn, &mut StatsWriter) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
-        let done = self.write_unflushed(work)?;
+        let done = self.write_unflushed(Purpose::Other, work)?;
         // Outside of the lock: while the disk takes this, others write.
         backend::flush(self)?;
         Ok(done)
@@ -110,6 +116,7 @@ impl DieselStore {
     /// The same, but the disk may still have to take it.
     pub(crate) fn write_unflushed<T>(
         &self,
+        purpose: Purpose,
         work: impl FnOnce(&mut Conn, &mut StatsWriter) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.lock_writer();
@@ -123,7 +130,10 @@ impl DieselStore {
                 open_unflushed(&self.address)?
             }
         };
-        backend::prepare(&mut open, &self.own, &self.address);
+        if let Err(error) = backend::prepare(&mut open, &self.own, &self.address, purpose) {
+            *conn = Some(open);
+            return Err(error);
+        }
         let result =
             backend::write(&mut open, |conn| work(conn, stats)).map_err(WriteError::into_store_error);
         stats.settle(result.is_ok());
@@ -282,7 +292,9 @@ impl Store for DieselStore {
 
     fn check(&self) -> Result<(), StoreError> {
         // Asked of a connection of its own, so that a write that takes long does not look like a dead database.
-        Schema::open_existing(&self.address)?.check()
+        let mut schema = Schema::open_existing(&self.address)?;
+        schema.check()?;
+        backend::check_room(&mut schema.into_connection(), &self.own, &self.address)
     }
 
     fn foreign_changes(&self) -> Result<Option<i64>, StoreError> {

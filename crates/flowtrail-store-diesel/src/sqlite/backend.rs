@@ -18,6 +18,8 @@ pub(super) use super::ends::update_ends;
 pub(super) use super::inserts::insert_executions;
 pub(crate) use super::log::{flush, write_unflushed, wrote};
 pub(super) use super::own::{OnlySlot, Own};
+use super::room;
+pub(crate) use super::room::Purpose;
 use super::shared::{DieselStore, WriteError};
 
 /// The connection.
@@ -148,12 +150,23 @@ pub(crate) fn wait_for_writers(_conn: &mut Conn) -> QueryResult<()> {
 /// After a write: nothing here. What is told is part of the transaction.
 pub(crate) fn after_write(_own: &Own, _conn: &mut Conn, _is_committed: bool) {}
 
-/// Before a write: keeps the log small where there is a ceiling to all.
-pub(crate) fn prepare(conn: &mut Conn, own: &Own, address: &Address) {
+/// Before a write: keeps the log small where there is a ceiling to all, and looks whether the disk has room.
+pub(crate) fn prepare(
+    conn: &mut Conn,
+    own: &Own,
+    address: &Address,
+    purpose: Purpose,
+) -> Result<(), StoreError> {
+    room::refuse_read_only(own)?;
     let ceiling = own.ceiling.load(std::sync::atomic::Ordering::Relaxed);
-    if ceiling > 0 {
-        super::upkeep::keep_log_small(conn, address, ceiling);
-    }
+    super::upkeep::keep_log_small(conn, address, ceiling);
+    room::prepare(conn, address, purpose)
+}
+
+/// Whether new records could be written.
+pub(crate) fn check_room(conn: &mut Conn, own: &Own, address: &Address) -> Result<(), StoreError> {
+    room::refuse_read_only(own)?;
+    room::check(conn, address)
 }
 
 /// A connection from the pool, or why there is none.
@@ -188,11 +201,43 @@ impl diesel::query_builder::Query for NextMark {
 
 impl diesel::RunQueryDsl<Conn> for NextMark {}
 
-/// Opens the connection that writes, making the file if there is none.
+/// Opens the connection that writes, making the file if there is none. On a disk that is so full that SQLite cannot begin to
+/// write, it is one that only reads.
 pub(crate) fn open_writer(path: &Address) -> Result<Conn, StoreError> {
+    open_to_write(path).or_else(|error| {
+        if room::is_full(path) && room::is_whole(path) {
+            open_as_it_is(path).map_err(|_| error)
+        } else {
+            Err(error)
+        }
+    })
+}
+
+/// Opens a file that nobody changes, which needs no file beside it.
+fn open_as_it_is(path: &Path) -> Result<Conn, StoreError> {
+    let mut conn =
+        Conn::establish(&as_it_is(path)).map_err(|error| cannot_open(path, &error.to_string(), error))?;
+    conn.batch_execute("PRAGMA query_only = ON").map_err(translate)?;
+    Ok(conn)
+}
+
+/// The name by which SQLite opens a file that nobody changes.
+fn as_it_is(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let escaped = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{escaped}?immutable=1")
+}
+
+/// Whether a connection is one that only reads.
+pub(crate) fn only_reads(conn: &mut Conn) -> Result<bool, StoreError> {
+    super::upkeep::number(conn, "query_only").map(|value| value != 0).map_err(translate)
+}
+
+fn open_to_write(path: &Address) -> Result<Conn, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         private::make_folder(folder).map_err(|error| cannot_open(path, &error.to_string(), error))?;
     }
+    room::make_way(path);
     make_private(path).map_err(|error| cannot_open(path, &error.to_string(), error))?;
     let mut conn = Conn::establish(&path.to_string_lossy())
         .map_err(|error| cannot_open(path, &error.to_string(), error))?;
@@ -288,14 +333,15 @@ pub(crate) fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Opens the connections that read.
-pub(crate) fn open_readers(path: &Address) -> Result<Readers, StoreError> {
+pub(crate) fn open_readers(path: &Address, own: &Own) -> Result<Readers, StoreError> {
+    let name = if own.only_reads { as_it_is(path) } else { path.to_string_lossy().into_owned() };
     Pool::builder()
         .max_size(READERS)
         .min_idle(Some(0))
         .connection_timeout(Duration::from_secs(5))
         .test_on_check_out(false)
         .connection_customizer(Box::new(ReadOnly))
-        .build(ConnectionManager::new(path.to_string_lossy()))
+        .build(ConnectionManager::new(name))
         .map_err(|error| cannot_open(path, &error.to_string(), error))
 }
 
@@ -354,9 +400,13 @@ pub(crate) fn translate(error: DieselError) -> StoreError {
     let says = |text: &str| message.contains(text);
     if says("database is locked") || says("database table is locked") {
         StoreError::Busy(Some(Box::new(error)))
-    } else if says("disk is full") || says("readonly database") || says("disk I/O error") {
+    } else if says("disk is full") {
+        StoreError::Full { reason: message, source: Some(Box::new(error)) }
+    } else if says("readonly database") || says("disk I/O error") {
         StoreError::NotWritable { reason: message, source: Some(Box::new(error)) }
-    } else if says("unable to open") || says("not a database") || says("malformed") {
+    } else if says("not a database") || says("malformed") {
+        StoreError::Damaged { reason: message, source: Some(Box::new(error)) }
+    } else if says("unable to open") {
         StoreError::Unavailable { reason: message, source: Some(Box::new(error)) }
     } else {
         StoreError::Internal { reason: message, source: Some(Box::new(error)) }

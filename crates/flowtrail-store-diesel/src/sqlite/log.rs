@@ -102,10 +102,10 @@ pub(crate) fn flush(store: &DieselStore) -> Result<(), StoreError> {
     }
     flushed.flush(&path).map_err(|error| {
         flushed.has_holes = true;
-        StoreError::NotWritable {
-            reason: format!("cannot flush {}: {error}", path.display()),
-            source: Some(Box::new(error)),
-        }
+        let reason = format!("cannot flush {}: {error}", path.display());
+        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let source = Some(error.into());
+        if is_full { StoreError::Full { reason, source } } else { StoreError::NotWritable { reason, source } }
     })
 }
 

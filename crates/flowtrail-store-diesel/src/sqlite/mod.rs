@@ -11,6 +11,7 @@ mod instances;
 mod liveness;
 mod log;
 mod own;
+mod room;
 mod rules;
 #[path = "../shared/mod.rs"]
 mod shared;

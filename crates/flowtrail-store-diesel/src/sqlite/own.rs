@@ -21,6 +21,9 @@ use super::shared::{Slots, WriteError};
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(super) liveness: Liveness,
+    address: Address,
+    /// Whether the disk was too full to write when this process began.
+    pub(super) only_reads: bool,
     jobs: Mutex<Vec<(Job, File)>>,
     slot: Mutex<Option<File>>,
     /// In bytes, with the log; 0 for no ceiling.
@@ -44,11 +47,13 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    pub(crate) fn open(address: &Address) -> Result<Self, StoreError> {
+    pub(crate) fn open(address: &Address, only_reads: bool) -> Result<Self, StoreError> {
         // Whatever name the file was reached by, all who have it open must find each other.
         let liveness = Liveness::beside(&backend::real_path(address)?);
         let own = Self {
             liveness,
+            address: address.clone(),
+            only_reads,
             jobs: Mutex::default(),
             slot: Mutex::default(),
             ceiling: AtomicU64::new(0),
@@ -63,6 +68,9 @@ impl Own {
             content: Content::default(),
         };
         mark_rules(&own);
+        if !only_reads {
+            super::room::keep(&own.address);
+        }
         Ok(own)
     }
 
@@ -88,6 +96,15 @@ impl Own {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // Connections are closed by now, and their files are gone: the next process finds that room.
+        if !self.only_reads {
+            super::room::keep_for_later(&self.address);
         }
     }
 }

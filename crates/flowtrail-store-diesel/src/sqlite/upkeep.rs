@@ -11,6 +11,7 @@ use flowtrail_store::{Job, PoolState, StorageSize, StoreError, TableSize, Upkeep
 use super::backend::{self, Conn};
 use super::backup;
 use super::log;
+use super::room;
 use super::shared::DieselStore;
 
 #[derive(QueryableByName)]
@@ -19,7 +20,7 @@ struct Number {
     value: i64,
 }
 
-fn number(conn: &mut Conn, pragma: &str) -> QueryResult<u64> {
+pub(super) fn number(conn: &mut Conn, pragma: &str) -> QueryResult<u64> {
     let row: Number =
         diesel::sql_query(format!("SELECT {pragma} AS value FROM pragma_{pragma}")).get_result(conn)?;
     Ok(u64::try_from(row.value).unwrap_or(0))
@@ -34,9 +35,12 @@ fn log_share(ceiling: u64) -> u64 {
     (ceiling / 4).min(64 << 20)
 }
 
-/// Before a write: moves the log to the database when it has grown to half of its share.
+/// Before a write: moves the log to the database when it has grown to half of its share of the ceiling, which is 0 where
+/// there is none, or to more than the disk has room for.
 pub(super) fn keep_log_small(conn: &mut Conn, path: &Path, ceiling: u64) {
-    if file_size(&log::path_of(path)) > log_share(ceiling) / 2
+    let size = file_size(&log::path_of(path));
+    let by_ceiling = if ceiling > 0 { log_share(ceiling) / 2 } else { u64::MAX };
+    if size > by_ceiling.min(room::log_limit(path, size))
         && let Err(error) = move_log(conn)
     {
         ::log::debug!("the log cannot be moved yet: {error}");

@@ -17,6 +17,9 @@ use crate::upkeep::make_room;
 /// How long the writer waits before it tries again when the database is locked or away.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// How often the log tells that it waits.
+const TELLING: Duration = Duration::from_secs(1);
+
 /// How long a command that nobody waits for may stay, so that it shares its commit with what comes next. A crash
 /// costs at most the nodes of so long.
 const LINGER: Duration = Duration::from_millis(20);
@@ -110,6 +113,7 @@ impl Writer {
     /// so that what cannot be written costs only itself.
     fn write(&self, mut commands: Vec<Command>, mut waiters: Vec<Waiter>) {
         let mut last_error: Option<Arc<StoreError>> = None;
+        let mut told: Option<Instant> = None;
         loop {
             (commands, waiters) = self.refuse_expired(commands, waiters, last_error.as_ref());
             if commands.is_empty() {
@@ -126,7 +130,7 @@ impl Writer {
                 Err(error) => error,
             };
             last_error = Some(Arc::clone(&error));
-            let is_full = matches!(*error, StoreError::NotWritable { .. });
+            let is_full = error.is_of_disk();
             if is_full {
                 // Who can report again is told at once; the ends of what runs here wait until there is room.
                 (commands, waiters) = answer_where(commands, waiters, |waiter| {
@@ -134,7 +138,10 @@ impl Writer {
                 });
             }
             if error.is_transient() || (is_full && !self.shared.lock().closed) {
-                log::warn!("{} records wait: {error}", commands.len());
+                if !commands.is_empty() && told.is_none_or(|told| told.elapsed() >= TELLING) {
+                    told = Some(Instant::now());
+                    log::warn!("{} records wait: {error}", commands.len());
+                }
                 self.pause();
             } else if commands.len() <= 1 {
                 log::error!("a record cannot be written: {error}");

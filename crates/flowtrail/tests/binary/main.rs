@@ -5,6 +5,8 @@ mod answers;
 mod before;
 mod calls;
 mod commands;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod outgoing;
 #[cfg(unix)]
 mod private;

@@ -8,7 +8,7 @@ use flowtrail_store::{Applied, Command, ExecutionData, Refusal, StoreError};
 use flowtrail_types::{Digest, ExecutionId, FlowId, NodeStatus, Place, StatsScope, Step, Tally};
 
 use super::super::super::company;
-use super::super::backend::{self, Conn};
+use super::super::backend::{self, Conn, Purpose};
 use super::super::prune::{self, ActivePrune, Tallies};
 use super::super::schema::{execution_tags, executions, node_executions, waiting_calls};
 use super::super::statistics::{StatsWriter, ended_part};
@@ -20,13 +20,20 @@ use crate::columns::{At, Id};
 
 type Outcomes = Vec<Result<Applied, Refusal>>;
 
+/// Ends of what runs and wishes to stop it find room on a full disk, where new records do not.
+fn purpose_of(batch: &[Command]) -> Purpose {
+    let ends = |command: &Command| matches!(command, Command::End { .. } | Command::RequestCancel { .. });
+    if batch.iter().all(ends) { Purpose::Other } else { Purpose::Records }
+}
+
 /// A batch is written at the second try at the latest: the first trusts fresh ids, the second trusts nothing.
 pub(super) fn commit(store: &DieselStore, batch: &[Command]) -> Result<Outcomes, StoreError> {
-    let first = store.write_unflushed(|conn, stats| write_batch(store, conn, stats, batch, true));
+    let purpose = purpose_of(batch);
+    let first = store.write_unflushed(purpose, |conn, stats| write_batch(store, conn, stats, batch, true));
     let outcomes = match first {
         // An id that was trusted to be fresh is taken; nothing has been written.
         Err(StoreError::Taken { .. }) => {
-            store.write_unflushed(|conn, stats| write_batch(store, conn, stats, batch, false))
+            store.write_unflushed(purpose, |conn, stats| write_batch(store, conn, stats, batch, false))
         }
         other => other,
     }?;

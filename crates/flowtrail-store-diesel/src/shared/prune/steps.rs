@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use flowtrail_store::{PruneStep, StoreError};
 use flowtrail_types::{ExecutionId, FlowId, Place, StatsScope};
 
-use super::backend::{self, Conn, Db};
+use super::backend::{self, Conn, Db, Purpose};
 use super::delete::{delete_covered, delete_rows};
 use super::rows::PruneRow;
 use super::schema::{executions, prunes};
@@ -45,7 +45,7 @@ pub(super) fn work_on(store: &DieselStore, limit: u32, work: Work) -> Result<Pru
     }
     let before = *store.settled();
     // A step that a crash takes back is done again: nobody waits for the disk.
-    let (step, settled) = store.write_unflushed(|conn, stats| {
+    let (step, settled) = store.write_unflushed(Purpose::Other, |conn, stats| {
         backend::lock_prunes(conn)?;
         let waiting = active(conn, &StatsScope::All)?;
         let worked_on = chosen(&waiting, work);

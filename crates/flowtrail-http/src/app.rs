@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
+use crate::health::Readiness;
 use crate::mcp::{Doors, McpService};
 use crate::memory::Memory;
 use crate::operate::{Limits, Metrics, RequestIds};
@@ -67,6 +68,7 @@ impl Default for AppOptions {
 struct Around {
     metrics: Metrics,
     request_ids: RequestIds,
+    readiness: Arc<Readiness>,
     limits: Option<Limits>,
     answers: Answers,
     memory: Arc<Memory>,
@@ -104,6 +106,7 @@ impl App {
         let server = FlowServer::new(runner.clone(), McpCaller::OfRequest, shutdown.clone());
         let around = Around {
             metrics: Metrics::new(),
+            readiness: Arc::default(),
             request_ids: RequestIds::new(*runner.tracker().instance().as_uuid()),
             limits: options.rate_limit.map(Limits::new),
             answers: Answers::default(),
@@ -183,6 +186,11 @@ impl App {
 
     pub(crate) fn answers(&self) -> &Answers {
         &self.around.answers
+    }
+
+    /// Whether the database answers.
+    pub(crate) fn readiness(&self) -> &Arc<Readiness> {
+        &self.around.readiness
     }
 
     pub(crate) fn request_ids(&self) -> &RequestIds {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
 use tokio::sync::Semaphore;
@@ -21,6 +21,9 @@ static LONG_AT_ONCE: LazyLock<Semaphore> =
 /// How long to wait for a turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
+/// How long to wait for an answer, with the wait for a turn.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+
 /// Runs `work` on the pool for blocking work, and gives its answer.
 pub(crate) async fn blocking<T, E>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
@@ -37,6 +40,8 @@ where
 pub(crate) enum Pace {
     /// It looks a few things up.
     Quick,
+    /// It goes on in steps for as long as it takes, such as deleting a million executions.
+    Steps,
     /// It reads so much that those who ask for such things take turns among themselves, and keep nobody else waiting.
     Long,
 }
@@ -51,9 +56,10 @@ where
     E: Into<ApiError> + Send + 'static,
 {
     let turns = match pace {
-        Pace::Quick => &AT_ONCE,
+        Pace::Quick | Pace::Steps => &AT_ONCE,
         Pace::Long => &LONG_AT_ONCE,
     };
+    let begun = Instant::now();
     let turn = tokio::time::timeout(LONGEST_WAIT, turns.acquire()).await;
     let turn = turn
         .map_err(|_| {
@@ -65,7 +71,14 @@ where
         let _turn = turn;
         work()
     });
-    done.await.map_err(ApiError::internal)?.map_err(Into::into)
+    let limit =
+        if pace == Pace::Steps { Duration::MAX } else { LONGEST_ANSWER.saturating_sub(begun.elapsed()) };
+    let done = tokio::time::timeout(limit, done).await.map_err(|_| {
+        let message =
+            "the database does not answer, and whether this was done is not known; look before you repeat it";
+        ApiError::new(ErrorCode::Unavailable, message)
+    })?;
+    done.map_err(ApiError::internal)?.map_err(Into::into)
 }
 
 /// Runs `work` where it is when it is short and asks no database, and otherwise as [`blocking`] does: a thread of its own costs

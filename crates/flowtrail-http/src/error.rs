@@ -245,6 +245,10 @@ impl From<TrackerError> for ApiError {
             TrackerError::Pending => ErrorCode::Pending,
             TrackerError::Busy => ErrorCode::Busy,
             TrackerError::Closed => ErrorCode::Unavailable,
+            TrackerError::Unknown { execution } => {
+                let id = execution.map(|id| *id.as_uuid());
+                return Self { id, ..Self::new(ErrorCode::Unavailable, error.to_string()) };
+            }
             TrackerError::HoldsSecret { node, field } => {
                 let message = "holds the value of a configured secret: take it out; where a secret may stand, \
                                write {{ secrets.NAME }}";

@@ -1,6 +1,11 @@
 //! Whether the process lives, and whether it can work.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use actix_web::{HttpResponse, web};
+use flowtrail_tracker::{Tracker, TrackerError};
 use serde_json::json;
 
 use crate::openapi::{Answer, Asker, Operation};
@@ -18,6 +23,38 @@ pub(crate) const ROUTES: &[Route] =
             .gives(&[Answer::json(200, "Health", "It can.")]).fails(&[ErrorCode::Unavailable])),
     ];
 
+/// How long a record may wait before the server is not ready.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How long the database may take to answer when it is looked at.
+const LOOK: Duration = Duration::from_millis(800);
+
+/// Whether the database answers. However many ask, one thread at a time waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness(AtomicBool);
+
+impl Readiness {
+    /// What the tracker says of itself; nothing when it does not say anything in time.
+    async fn check(self: &Arc<Self>, tracker: &Tracker) -> Option<Result<(), TrackerError>> {
+        let until = Instant::now() + LOOK;
+        while self.0.swap(true, Ordering::AcqRel) {
+            // Another one looks. One that takes long is the answer.
+            if Instant::now() >= until {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let (tracker, looking) = (tracker.clone(), Arc::clone(self));
+        let checked = web::block(move || {
+            let checked = tracker.check();
+            looking.0.store(false, Ordering::Release);
+            checked
+        });
+        let left = until.saturating_duration_since(Instant::now());
+        tokio::time::timeout(left, checked).await.ok()?.ok()
+    }
+}
+
 /// It answers, so it lives.
 async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
@@ -28,9 +65,15 @@ async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     if app.shutdown().is_cancelled() {
         return Err(ApiError::new(ErrorCode::Unavailable, "the server is shutting down"));
     }
-    let tracker = app.tracker().clone();
+    if let Some(waited) = app.tracker().oldest_waiting().filter(|waited| *waited > LONGEST_WAIT) {
+        let message =
+            format!("not ready: a record has waited for {:.1} s to be written", waited.as_secs_f64());
+        return Err(ApiError::new(ErrorCode::Unavailable, message));
+    }
     // Not behind those who ask for something: it must tell of a server that is slow, and not be slow itself.
-    let checked = web::block(move || tracker.check()).await.map_err(ApiError::internal)?;
+    let Some(checked) = app.readiness().check(app.tracker()).await else {
+        return Err(ApiError::new(ErrorCode::Unavailable, "not ready: the database does not answer"));
+    };
     match checked {
         Ok(()) => Ok(HttpResponse::Ok().json(json!({"status": "ready"}))),
         Err(error) => {

@@ -126,7 +126,9 @@ pub(crate) fn failed(error: &TrackerError) -> ErrorData {
         TrackerError::NotFound(_) | TrackerError::Forbidden(_) | TrackerError::Unauthenticated(_) => {
             ErrorData::invalid_request(error.to_string(), None)
         }
-        TrackerError::Busy | TrackerError::Closed => ErrorData::internal_error(error.to_string(), None),
+        TrackerError::Busy | TrackerError::Closed | TrackerError::Unknown { .. } => {
+            ErrorData::internal_error(error.to_string(), None)
+        }
         TrackerError::Taken { .. }
         | TrackerError::Changed
         | TrackerError::AlreadyEnded { .. }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowtrail_store::{Refusal, StoreError};
-use flowtrail_types::ExecutionStatus;
+use flowtrail_types::{ExecutionId, ExecutionStatus};
 
 /// Why the tracker did not do what it was asked. Knows no transport: each maps it to its own words.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -65,6 +65,14 @@ pub enum TrackerError {
         node: Option<String>,
         /// The field, as a path from the node or from the flow.
         field: String,
+    },
+    /// The database has not answered in time. Whether it was written is not known: to repeat it under the same id is safe.
+    #[error(
+        "the database does not answer, and whether this was recorded is not known: repeating it with the same id is safe"
+    )]
+    Unknown {
+        /// The execution that it is about, if it is about one.
+        execution: Option<ExecutionId>,
     },
     /// There is more to write than the database takes. Nothing was written; try again later.
     #[error("too much is waiting to be written, try again in a moment")]

@@ -15,7 +15,7 @@ use crate::changes::Changed;
 use crate::handle::new_end;
 use crate::recorder::Patience;
 use crate::tracker::Inner;
-use crate::{Ending, Tracker, TrackerError};
+use crate::{Ending, Tracker, TrackerError, threads};
 
 /// What one round of housekeeping did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -244,9 +244,8 @@ impl Drop for Housekeeper {
         // The last clone of a tracker may be dropped by the housekeeping itself; it cannot wait for itself.
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
         {
-            log::error!("the housekeeping's thread panicked");
+            threads::join(vec![thread], "the housekeeping", || 0);
         }
     }
 }

@@ -50,6 +50,7 @@ mod running;
 mod sent;
 mod service;
 mod start;
+mod threads;
 mod tracker;
 mod upkeep;
 

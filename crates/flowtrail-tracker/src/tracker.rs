@@ -279,6 +279,12 @@ impl Tracker {
         if self.inner.recorder.is_full() { Err(TrackerError::Busy) } else { Ok(()) }
     }
 
+    /// How long the record has waited that has waited longest to be written. Does not block.
+    #[must_use]
+    pub fn oldest_waiting(&self) -> Option<Duration> {
+        self.inner.recorder.oldest()
+    }
+
     /// What the database takes, table by table. Reads all of it. Blocks.
     ///
     /// # Errors
@@ -314,7 +320,10 @@ impl Drop for Inner {
 
 impl Inner {
     fn close(&self) {
-        self.recorder.close();
+        if !self.recorder.close() {
+            // A database that does not answer would not answer this either.
+            return;
+        }
         if let Err(error) = self.store.instances().release(self.instance) {
             log::warn!("this process cannot be signed off: {error}");
         }

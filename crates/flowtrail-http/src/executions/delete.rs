@@ -6,7 +6,7 @@ use flowtrail_types::timestamp;
 use serde_json::json;
 
 use super::path_id;
-use crate::blocking::blocking;
+use crate::blocking::{Pace, blocking, blocking_at};
 use crate::body::Body;
 use crate::fields::Fields;
 use crate::query::Query;
@@ -44,7 +44,9 @@ pub(super) async fn many(
     let filter = query.filter(&["dryRun"])?;
     let really = if query.flag("dryRun")? == Some(true) { Really::OnlyCount } else { Really::Delete };
     let tracker = app.tracker().clone();
-    let deleted = blocking(move || tracker.delete_executions(&principal, flow, &filter, really)).await?;
+    let deleted =
+        blocking_at(Pace::Steps, move || tracker.delete_executions(&principal, flow, &filter, really))
+            .await?;
     Ok(HttpResponse::Ok().json(json!({"deleted": deleted})))
 }
 
@@ -76,7 +78,7 @@ pub(super) async fn prune(
         }
     };
     let tracker = app.tracker().clone();
-    let deleted = blocking(move || match is_dry {
+    let deleted = blocking_at(Pace::Steps, move || match is_dry {
         true => tracker.count_prunable(&principal, flow, keep),
         false => tracker.prune(&principal, flow, keep),
     });

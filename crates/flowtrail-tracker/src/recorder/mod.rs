@@ -6,9 +6,12 @@
 //! durable.
 
 mod answers;
+mod promise;
 mod queue;
+mod watch;
 mod writer;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -19,12 +22,13 @@ use time::OffsetDateTime;
 use tokio::sync::broadcast;
 
 use self::answers::Answers;
+use self::promise::Promise;
 use self::queue::{Shared, Waiter};
 use self::writer::Writer;
-use crate::TrackerError;
 use crate::ack::Reply;
 use crate::changes::Changed;
 use crate::measures::Counters;
+use crate::{TrackerError, threads};
 
 /// How much may wait to be written, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,8 @@ pub(crate) enum Patience {
 pub(crate) struct Recorder {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Whether the threads did not end when they were told to.
+    is_stuck: AtomicBool,
 }
 
 impl Recorder {
@@ -82,7 +88,13 @@ impl Recorder {
         changes: broadcast::Sender<Changed>,
         counters: Arc<Counters>,
     ) -> Result<Self, TrackerError> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), limits, clock });
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            closing: Condvar::new(),
+            limits,
+            clock,
+        });
         // While one batch is being flushed, so many others may wait for it: one flush is enough for all of them.
         let (to_flusher, written) = std::sync::mpsc::sync_channel(2);
         let answers = Arc::new(Answers { changes, counters, store: Arc::clone(&store) });
@@ -104,7 +116,13 @@ impl Recorder {
         // The flusher ends when the writer has.
         let flusher = spawn("flowtrail-flusher", Box::new(move || answers.give_all(&written)))?;
         let writer = spawn("flowtrail-recorder", Box::new(move || writer.run()))?;
-        Ok(Self { shared, threads: Mutex::new(vec![writer, flusher]) })
+        let watched = Arc::clone(&shared);
+        let watch = spawn("flowtrail-waiting", Box::new(move || watch::run(&watched)))?;
+        Ok(Self {
+            shared,
+            threads: Mutex::new(vec![writer, flusher, watch]),
+            is_stuck: AtomicBool::new(false),
+        })
     }
 
     /// Hands over a command. Never blocks; the answer comes when the command is durable, or refused.
@@ -125,7 +143,9 @@ impl Recorder {
         // Under the lock: the order of the stamps is that of the queue.
         let now = queue.stamp(self.shared.clock.now());
         command.stamp(now);
-        let waiter = Waiter { bytes, queued_at: Instant::now(), patience, reply: sender };
+        let promise = Arc::new(Promise::new(command.execution(), sender));
+        let queued_at = Instant::now();
+        let waiter = Waiter { bytes, queued_at, patience, promise: Arc::clone(&promise) };
         let is_full =
             queue.waiting.len() >= limits.max_waiting || queue.bytes + bytes > limits.max_waiting_bytes;
         if queue.closed {
@@ -137,6 +157,10 @@ impl Recorder {
             queue.bytes += bytes;
             queue.urgent += usize::from(patience != Patience::Lazy);
             queue.waiting.push_back((command, waiter));
+            // Ends of what runs here are not given up, however long it takes.
+            if patience != Patience::Endless {
+                queue.promise(queued_at, promise);
+            }
             let wakes = queue.takes_writer_up();
             drop(queue);
             if wakes {
@@ -152,6 +176,11 @@ impl Recorder {
         (queue.waiting.len() as u64, queue.bytes as u64)
     }
 
+    /// How long the one has waited who has waited longest for an answer.
+    pub(crate) fn oldest(&self) -> Option<Duration> {
+        self.shared.lock().oldest()
+    }
+
     /// How many commands have come so far.
     pub(crate) fn submitted(&self) -> u64 {
         self.shared.lock().submitted
@@ -164,16 +193,17 @@ impl Recorder {
         queue.waiting.len() >= limits.max_waiting || queue.bytes >= limits.max_waiting_bytes
     }
 
-    /// Writes what is waiting, refuses what comes later, and returns when all is on disk.
-    pub(crate) fn close(&self) {
+    /// Writes what is waiting, refuses what comes later, and returns when all is on disk: true. When the database does not
+    /// answer, what waits is not written: false.
+    pub(crate) fn close(&self) -> bool {
         self.shared.lock().closed = true;
         self.shared.filled.notify_all();
+        self.shared.closing.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            if thread.join().is_err() {
-                log::error!("a thread of the recorder panicked");
-            }
+        if !threads::join(threads, "the recorder", || self.shared.lock().batches) {
+            self.is_stuck.store(true, Ordering::Relaxed);
         }
+        !self.is_stuck.load(Ordering::Relaxed)
     }
 }
 

@@ -8,6 +8,7 @@ use flowtrail_store::Command;
 use flowtrail_types::Clock;
 use time::OffsetDateTime;
 
+use super::promise::Promise;
 use super::{Patience, RecorderLimits};
 use crate::ack::Reply;
 
@@ -17,13 +18,17 @@ pub(super) struct Waiter {
     pub(super) bytes: usize,
     pub(super) queued_at: Instant,
     pub(super) patience: Patience,
-    pub(super) reply: oneshot::Sender<Reply>,
+    pub(super) promise: Arc<Promise>,
 }
 
 impl Waiter {
     pub(super) fn answer(self, reply: Reply) {
-        // Whoever waited may be gone; what they sent is written all the same.
-        let _ = self.reply.send(reply);
+        self.promise.answer(reply);
+    }
+
+    /// Whether somebody waits for it.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.patience != Patience::Lazy
     }
 }
 
@@ -37,6 +42,10 @@ pub(super) struct Queue {
     /// How many commands have come so far.
     pub(super) submitted: u64,
     pub(super) writer: WriterIs,
+    /// Whom an answer was promised to, and since when, the oldest first. Some may have theirs already.
+    pub(super) promised: VecDeque<(Instant, Arc<Promise>)>,
+    /// How many batches were written, or given up.
+    pub(super) batches: u64,
     /// The stamp of the newest command.
     stamped_at: Option<OffsetDateTime>,
 }
@@ -87,6 +96,8 @@ impl Queue {
 pub(super) struct Shared {
     pub(super) queue: Mutex<Queue>,
     pub(super) filled: Condvar,
+    /// Told when the queue is closed.
+    pub(super) closing: Condvar,
     pub(super) limits: RecorderLimits,
     pub(super) clock: Arc<dyn Clock>,
 }

@@ -43,7 +43,7 @@ impl Writer {
     pub(super) fn run(self) {
         let mut last = 0;
         while let Some((commands, waiters)) = self.next_batch(last) {
-            last = waiters.iter().filter(|waiter| waiter.patience != Patience::Lazy).count();
+            last = waiters.iter().filter(|waiter| waiter.is_urgent()).count();
             self.write(commands, waiters);
         }
     }
@@ -82,7 +82,7 @@ impl Writer {
             }
             bytes += waiter.bytes;
             count += 1;
-            urgent += usize::from(waiter.patience != Patience::Lazy);
+            urgent += usize::from(waiter.is_urgent());
         }
         queue.bytes -= bytes;
         queue.urgent -= urgent;
@@ -119,16 +119,25 @@ impl Writer {
             if commands.is_empty() {
                 return;
             }
+            (commands, waiters) = sent_off(commands, waiters);
+            if commands.is_empty() {
+                return;
+            }
             let begun = Instant::now();
             let error = match self.commit(&commands).map_err(Arc::new) {
                 Ok(outcomes) => {
                     self.answers.counters.wrote(&commands, &outcomes, begun.elapsed());
                     let executions = commands.iter().map(Command::execution).collect();
                     self.hand_over(Written { executions, waiters, outcomes });
+                    self.shared.lock().batches += 1;
                     return;
                 }
                 Err(error) => error,
             };
+            if !matches!(*error, StoreError::Unavailable { .. }) {
+                // The database answered, and took nothing.
+                waiters.iter().for_each(|waiter| waiter.promise.come_back());
+            }
             last_error = Some(Arc::clone(&error));
             let is_full = error.is_of_disk();
             if is_full {
@@ -216,6 +225,14 @@ impl Writer {
             self.shared.filled.wait_timeout_while(queue, RETRY, |queue| !queue.closed);
         drop(no_longer_than_the_pause);
     }
+}
+
+/// Notes that commands go to the database, and leaves those out who were told that theirs does not.
+fn sent_off(commands: Vec<Command>, waiters: Vec<Waiter>) -> (Vec<Command>, Vec<Waiter>) {
+    if waiters.iter().all(|waiter| waiter.promise.send_off()) {
+        return (commands, waiters);
+    }
+    commands.into_iter().zip(waiters).filter(|(_, waiter)| !waiter.promise.is_answered()).unzip()
 }
 
 /// Answers those for whom there is an error, and gives back the others.

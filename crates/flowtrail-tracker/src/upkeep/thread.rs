@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use flowtrail_store::{Job, StoreError};
 
 use super::{GIVEN_BACK_AT_ONCE, KEPT_FREE, Kept};
-use crate::TrackerError;
 use crate::changes::Changed;
 use crate::tracker::Inner;
+use crate::{TrackerError, threads};
 
 /// What the upkeep's thread is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,9 +65,8 @@ impl Drop for UpkeepThread {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread
             && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
         {
-            log::error!("the upkeep's thread panicked");
+            threads::join(vec![thread], "the upkeep", || 0);
         }
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod hanging_database;
 mod outgoing;
 #[cfg(unix)]
 mod private;

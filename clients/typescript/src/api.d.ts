@@ -262,7 +262,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The nodes' parts in an execution, by number */
+        get: operations["listNodeExecutions"];
         put?: never;
         /** Appends node executions to an execution that runs elsewhere */
         post: operations["appendNodes"];
@@ -841,6 +842,8 @@ export interface components {
                 captured: boolean;
                 /** @description Whether a surrogate without a partner was replaced by U+FFFD in it; absent otherwise. */
                 replaced?: boolean;
+                /** @description Of `nodeExecutions`: how many within loops are not recorded, because the execution has more than it may; absent otherwise. */
+                leftOut?: number;
                 /** @description Whether a script received it with numbers rounded to doubles; absent otherwise. It is kept with all digits. */
                 rounded?: boolean;
             };
@@ -1023,6 +1026,12 @@ export interface components {
             attempt: number;
             capture: components["schemas"]["Capture"];
         };
+        NodePage: {
+            /** @description Node executions, by number. */
+            items: components["schemas"]["NodeExecution"][];
+            /** @description The number of the last one; null when there are no more. */
+            after: number | null;
+        };
         /**
          * @description An execution with all that is known of it. With `data=none` the payloads are not there.
          * @example {
@@ -1166,6 +1175,89 @@ export interface components {
              * @description When its record last changed.
              */
             updatedAt: string;
+        };
+        /** @description An execution with all that is known of it. With `nodes=none` its node executions are not there. */
+        ExecutionDetail: components["schemas"]["Execution"] | components["schemas"]["ExecutionWithoutNodes"];
+        ExecutionWithoutNodes: {
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description Its flow; null once the flow is deleted.
+             */
+            flowId: string | null;
+            /** @description The flow's name as it was. */
+            flowName: string;
+            /** @description The flow's tool name as it was. */
+            flowToolName: string | null;
+            /** @description Which definition ran; null when the flow has none. */
+            flowVersion: number | null;
+            /**
+             * Format: uuid
+             * @description Who started it.
+             */
+            userId: string | null;
+            /** @description Their name. */
+            userName: string | null;
+            status: components["schemas"]["ExecutionStatus"];
+            /** @description Whether its end was concluded by Flowtrail and not reported. */
+            inferred: boolean;
+            source: components["schemas"]["Source"];
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endedAt: string | null;
+            /** @description How long it took, cut to whole milliseconds. */
+            duration: number | null;
+            /** @description The first declared parameter's value, at most 50 characters. */
+            initialParamsPreview: string | null;
+            /** @description Its error in one line. */
+            error: string | null;
+            /** @description What it was given. */
+            initialParams?: unknown;
+            /** @description What it produced. */
+            outputs?: unknown;
+            /**
+             * Format: date-time
+             * @description When its record last changed.
+             */
+            updatedAt: string;
+            errorInfo: components["schemas"]["ErrorInfo"] | null;
+            /** @description What the reporter said besides. */
+            meta?: unknown;
+            /** @description Keys and values to filter by. */
+            tags: {
+                [key: string]: string;
+            };
+            /**
+             * Format: uuid
+             * @description The execution that called it.
+             */
+            parentExecutionId: string | null;
+            /**
+             * Format: uuid
+             * @description The execution that it repeats.
+             */
+            replayOf: string | null;
+            /** @description Whether somebody asked it to stop. */
+            cancelRequested: boolean;
+            capture: components["schemas"]["Capture"];
+            /** @description What you may do with it as it stands; told with `allowed=true`. */
+            allowed?: ("cancel" | "replay" | "delete")[];
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            createdAt: string;
         };
         /**
          * @description An execution as a line of an export, to the microsecond. `precise` is absent in exports of earlier versions.
@@ -3342,6 +3434,12 @@ export interface components {
         dryRun: boolean;
         /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
         data: "all" | "own" | "none";
+        /** @description With `none` the node executions are left out; `…/nodes` has them page by page. */
+        nodes: "all" | "none";
+        /** @description Goes on behind the node execution with this number: the page's `after`. */
+        afterSeq: number;
+        /** @description How many items a page has. */
+        nodeLimit: number;
         /** @description Also tells what you may do with it. */
         allowed: boolean;
         /** @description With `false` it is answered as soon as it has begun. */
@@ -4366,6 +4464,8 @@ export interface operations {
             query?: {
                 /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
                 data?: components["parameters"]["data"];
+                /** @description With `none` the node executions are left out; `…/nodes` has them page by page. */
+                nodes?: components["parameters"]["nodes"];
                 /** @description Also tells what you may do with it. */
                 allowed?: components["parameters"]["allowed"];
             };
@@ -4390,7 +4490,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Execution"];
+                    "application/json": components["schemas"]["ExecutionDetail"];
                 };
             };
             /** @description The client has it already. */
@@ -5215,7 +5315,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Execution"];
+                    "application/json": components["schemas"]["ExecutionDetail"];
                 };
             };
             /** @description The client has it already. */
@@ -5441,6 +5541,100 @@ export interface operations {
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
              *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
              */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    listNodeExecutions: {
+        parameters: {
+            query?: {
+                /** @description Goes on behind the node execution with this number: the page's `after`. */
+                after?: components["parameters"]["afterSeq"];
+                /** @description How many items a page has. */
+                limit?: components["parameters"]["nodeLimit"];
+            };
+            header?: never;
+            path: {
+                /** @description An execution. */
+                executionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodePage"];
+                };
+            };
+            /** @description `invalid`: A value is not what it must be; the message names the field. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unauthenticated`: No key, or one that is unknown, revoked or expired. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `not_found`: There is no such thing, or you may not know of it. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `internal`: Flowtrail went wrong. The id stands in the log, too. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;

@@ -66,7 +66,7 @@ impl Query {
         self.text(name).map(|text| text.parse().map_err(|error| ApiError::invalid(name, error))).transpose()
     }
 
-    fn number(&self, name: &str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
+    pub(crate) fn number(&self, name: &str, min: u32, max: u32) -> Result<Option<u32>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         match text.parse() {
             Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),

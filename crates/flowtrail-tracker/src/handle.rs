@@ -5,6 +5,7 @@ mod held;
 mod node;
 mod pace;
 mod span;
+mod spared;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use self::held::Held;
 use self::node::{BegunNode, ONLY_ONE, RunningNode};
 pub use self::node::{NodeHandle, NodeStart};
 pub(crate) use self::span::Span;
+use self::spared::Spared;
 pub use self::waiting::{Answered, Question, Waiting, WaitingExecution};
 use crate::ack::Reply;
 use crate::capture::note;
@@ -67,6 +69,8 @@ struct Nodes {
     unacknowledged: Vec<(NewNode, oneshot::Receiver<Reply>)>,
     /// What is not written yet, of an execution whose start is held back.
     held: Option<Held>,
+    /// Those beyond the limit of an execution.
+    spared: Spared,
     /// How many questions the execution has waited for an answer to.
     questions: i32,
 }
@@ -346,6 +350,8 @@ impl Shared {
             .filter(|(_, acknowledged)| !matches!(acknowledged.try_recv(), Ok(Ok(_))))
             .map(|(node, _)| node)
             .collect();
+        running.extend(nodes.spared.rest());
+        let left_out = nodes.spared.left_out;
         let stopped = std::mem::take(&mut nodes.running);
         let held = nodes.held.take();
         drop(nodes);
@@ -358,7 +364,11 @@ impl Shared {
             running.push(node);
         }
         running.sort_by_key(|node| node.seq);
-        let end = new_end(&capture, told, ending, now, running);
+        let mut end = new_end(&capture, told, ending, now, running);
+        if left_out > 0 {
+            let mark = CaptureMark { captured: true, left_out, ..CaptureMark::default() };
+            end.capture.insert("nodeExecutions".to_owned(), mark);
+        }
         match held {
             Some(held) => self.record(held, end),
             None => {
@@ -386,6 +396,8 @@ impl Shared {
             return;
         }
         let node = self.node(seq, node, status, output, error);
+        let is_beyond = usize::try_from(seq).is_ok_and(|seq| seq > self.tracker.max_nodes);
+        let Some(node) = (if is_beyond { nodes.spared.take(node) } else { Some(node) }) else { return };
         match &mut nodes.held {
             Some(held) => held.ended.push(node),
             None => {

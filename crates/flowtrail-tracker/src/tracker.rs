@@ -38,6 +38,9 @@ pub struct Options {
     pub redactor: Redactor,
     /// The most bytes that a stored payload may have. 1 MiB by default.
     pub max_payload: usize,
+    /// How many node executions an execution may have. Reports with more are refused; of what runs here only the last
+    /// iterations of loops are recorded beyond it. 10,000 by default.
+    pub max_nodes: usize,
     /// How long an execution may take when neither it nor its flow says. 5 minutes by default.
     pub execution_timeout: Duration,
     /// How much may wait to be written.
@@ -64,6 +67,7 @@ impl Default for Options {
             redactor: Redactor::new([])
                 .unwrap_or_else(|error| unreachable!("no secret is no bad one: {error}")),
             max_payload: 1 << 20,
+            max_nodes: 10_000,
             execution_timeout: Duration::from_secs(300),
             limits: RecorderLimits::default(),
             housekeeping: Some(Duration::from_millis(200)),
@@ -93,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) redactor: Redactor,
     pub(crate) max_payload: usize,
+    pub(crate) max_nodes: usize,
     pub(crate) execution_timeout: Duration,
     pub(crate) instance: InstanceId,
     /// Whether the store knows of this process. It does not while the disk is full.
@@ -164,6 +169,7 @@ impl Tracker {
             ids: options.ids,
             redactor: options.redactor,
             max_payload: options.max_payload,
+            max_nodes: options.max_nodes,
             execution_timeout: options.execution_timeout,
             instance,
             is_registered: AtomicBool::new(is_registered),

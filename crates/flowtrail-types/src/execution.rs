@@ -152,6 +152,14 @@ pub struct CaptureMark {
     /// Whether a script received it with numbers rounded to doubles. It is kept with all digits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rounded: bool,
+    /// Of node executions: how many are not recorded, because the execution has more of them than it may.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde wants it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The marks of those payloads that are not whole, by the name of their field.

@@ -4,7 +4,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +58,9 @@ pub struct Settings {
     /// The most bytes of one payload that are stored [default: 1MiB]
     #[arg(long, env = "FLOWTRAIL_MAX_PAYLOAD", value_name = "SIZE", global = true)]
     pub max_payload: Option<Size>,
+    /// The most node executions of an execution: reports with more are refused [default: 10000]
+    #[arg(long, env = "FLOWTRAIL_MAX_NODES", value_name = "NUMBER", global = true)]
+    pub max_nodes: Option<NonZeroUsize>,
     /// The most bytes that the database may take on disk: the oldest executions are deleted to stay below it
     /// [default: none]
     #[arg(long, env = "FLOWTRAIL_MAX_DISK", value_name = "SIZE", global = true)]
@@ -211,6 +214,8 @@ pub struct Config {
     pub max_body: usize,
     /// The most bytes of one payload that are stored.
     pub max_payload: usize,
+    /// The most node executions of an execution.
+    pub max_nodes: usize,
     /// Host names that MCP answers to.
     pub allowed_hosts: Vec<String>,
     /// Origins that may call the API and MCP.
@@ -316,6 +321,7 @@ impl Config {
             memory,
             user_share: given.user_share.or(written.user_share).map_or(defaults.user_share, |share| share.0),
             max_body,
+            max_nodes: given.max_nodes.or(written.max_nodes).map_or(10_000, NonZeroUsize::get),
             max_payload: bytes(given.max_payload.or(written.max_payload), 1 << 20),
             allowed_hosts: given
                 .allowed_hosts

@@ -124,6 +124,7 @@ pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker,
     let options = Options {
         redactor: redactor()?,
         max_payload: config.max_payload,
+        max_nodes: config.max_nodes,
         execution_timeout: config.execution_timeout,
         housekeeping: match access {
             Access::Serve { .. } | Access::Record | Access::Watch => Some(Duration::from_millis(200)),

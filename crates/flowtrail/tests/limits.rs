@@ -1,6 +1,7 @@
 //! Limits on what clients send, each with its own error.
 
 use std::io::Write;
+use std::num::NonZeroUsize;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -97,4 +98,90 @@ async fn bodies_under_way_have_a_share_for_each_user() {
         tokio::task::yield_now().await;
     }
     server.rest().post(&path, &large).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_execution_has_no_more_nodes_than_it_may() {
+    let server = TestServer::builder().settings(|it| it.max_nodes = NonZeroUsize::new(5)).start().await;
+    let rest = server.rest();
+    let flow = rest.post("/api/flows", &json!({"name": "Elsewhere", "kind": "external"})).await.expect(201);
+    let address = format!("/api/flows/{}/executions", flow["id"].as_str().unwrap());
+    let nodes = |from: usize, to: usize| -> Vec<Value> {
+        (from..=to).map(|seq| json!({"seq": seq, "nodeId": "a", "outputData": seq})).collect()
+    };
+    let report = |count: usize| json!({"status": "fulfilled", "nodeExecutions": nodes(1, count)});
+    let message = rest.post(&address, &report(6)).await.expect_error(400, "invalid");
+    assert_eq!(message, "nodeExecutions: expected at most 5 node executions of an execution, got 6");
+    let line = json!({"flowId": flow["id"], "status": "fulfilled", "nodeExecutions": nodes(1, 6)});
+    let outcome = rest.post("/api/executions/batch", &line).await.expect(200);
+    assert_eq!(outcome["error"]["message"], message, "{outcome}");
+    let whole = rest.post(&address, &report(5)).await.expect(201);
+
+    // With what is stored; the same again is nothing more.
+    let begun = rest.post(&address, &json!({"status": "pending"})).await.expect(201);
+    let append = format!("/api/executions/{}/nodes", begun["id"].as_str().unwrap());
+    rest.post(&append, &json!({"nodeExecutions": nodes(1, 4)})).await.expect(200);
+    rest.post(&append, &json!({"nodeExecutions": nodes(3, 5)})).await.expect(200);
+    let more = rest.post(&append, &json!({"nodeExecutions": nodes(5, 6)})).await;
+    assert_eq!(more.expect_error(400, "invalid"), message);
+
+    // Page by page, of one that is over and of one that runs.
+    let whole = whole["id"].as_str().unwrap();
+    for id in [whole, begun["id"].as_str().unwrap()] {
+        let page = |query: &str| {
+            let path = format!("/api/executions/{id}/nodes?{query}");
+            async move { rest.get(&path).await.expect(200) }
+        };
+        let all = page("").await;
+        assert_eq!((all["items"].as_array().unwrap().len(), &all["after"]), (5, &json!(null)));
+        let first = page("limit=3").await;
+        assert_eq!((&first["items"][2]["outputData"], &first["after"]), (&json!(3), &json!(3)), "{first}");
+        let rest = page("limit=3&after=3").await;
+        assert_eq!((&rest["items"][0]["seq"], &rest["after"]), (&json!(4), &json!(null)), "{rest}");
+        assert_eq!(page("after=5").await["items"], json!([]));
+    }
+    let wrong = rest.get(&format!("/api/executions/{whole}/nodes?limit=1001")).await;
+    assert!(wrong.expect_error(400, "invalid").starts_with("limit: "));
+    let shown = rest.get(&format!("/api/executions/{whole}?nodes=none")).await.expect(200);
+    assert_eq!((&shown["status"], shown.get("nodeExecutions")), (&json!("fulfilled"), None));
+    let stranger = server.user("Mallory").await;
+    stranger.rest.get(&format!("/api/executions/{whole}/nodes")).await.expect_error(404, "not_found");
+}
+
+#[tokio::test]
+async fn of_long_loops_the_last_iterations_and_what_failed_are_recorded() {
+    let server = TestServer::builder().settings(|it| it.max_nodes = NonZeroUsize::new(6)).start().await;
+    // The first node, the loop, and two nodes for each of 20 iterations, of which the tenth fails and goes on.
+    let nodes = json!([
+        {"id": "ask", "type": "UserIntent", "parameters": {"parameters": []}},
+        {"id": "l", "type": "Loop", "parameters": {"count": 20}},
+        {"id": "t", "type": "Transform", "parameters":
+            {"code": "if (nodes.l.index === 10) throw new Error('ten'); return nodes.l.index"}},
+        {"id": "caught", "type": "Transform", "parameters": {"code": "return 'caught'"}},
+        {"id": "u", "type": "Transform", "parameters": {"code": "return 'last of ' + nodes.l.index"}},
+    ]);
+    let link = |from: &str, to: &str, handle: Option<&str>| json!({"sourceNodeId": from, "targetNodeId": to, "sourceHandle": handle});
+    let connections = json!([
+        link("ask", "l", None),
+        link("l", "t", Some("each")),
+        link("t", "u", None),
+        link("t", "caught", Some("error")),
+    ]);
+    let flow = json!({"name": "Long", "toolName": "long", "nodes": nodes, "connections": connections});
+    let made = server.rest().post("/api/flows", &flow).await.expect(201);
+    let run = format!("/api/flows/{}/run", made["id"].as_str().unwrap());
+    let ended = server.rest().post(&run, &json!({})).await.expect(200);
+    assert_eq!(ended["status"], "fulfilled", "{ended}");
+    let recorded = ended["nodeExecutions"].as_array().unwrap();
+    let count = recorded.len() as u64;
+    let of = |node: &Value| (node["nodeId"].as_str().unwrap().to_owned(), node["iteration"].as_i64());
+    let recorded: Vec<_> = recorded.iter().filter(|node| node["status"] != "skipped").map(of).collect();
+    for expected in
+        [("ask", None), ("l", None), ("t", Some(0)), ("t", Some(10)), ("t", Some(19)), ("u", Some(19))]
+    {
+        assert!(recorded.contains(&(expected.0.to_owned(), expected.1)), "{expected:?} in {recorded:?}");
+    }
+    assert!(!recorded.contains(&("t".to_owned(), Some(15))), "{recorded:?}");
+    let left_out = ended["capture"]["nodeExecutions"]["leftOut"].as_u64().unwrap();
+    assert_eq!(count + left_out, 2 + 3 * 20, "each is recorded or counted: {recorded:?}");
 }

@@ -20,7 +20,14 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let flow = scope(&request)?;
     let id = path_id(&request, "execution_id", "execution")?;
-    query.only(&["data", "allowed"])?;
+    query.only(&["data", "nodes", "allowed"])?;
+    let has_nodes = match query.text("nodes") {
+        None | Some("all") => true,
+        Some("none") => false,
+        Some(other) => {
+            return Err(ApiError::invalid("nodes", format!("expected all or none, got {other:?}")));
+        }
+    };
     let is_told = query.flag("allowed")?.unwrap_or(false);
     let left_out: Option<(&[&str], &[&str])> = match query.text("data") {
         None | Some("all") => None,
@@ -41,9 +48,10 @@ pub(super) async fn handle(
         return Err(ApiError::new(ErrorCode::NotFound, "there is no such execution of this flow"));
     }
     let allowed = allowed.map(|acts| acts.into_iter().map(ExecutionAct::as_str).collect());
+    let left_out = left_out.or((!has_nodes).then_some((&[], &[])));
     match left_out {
         Some((of_execution, of_node)) => {
-            tagged(&request, &Told { of: &without(execution, of_execution, of_node)?, allowed })
+            tagged(&request, &Told { of: &without(execution, of_execution, of_node, has_nodes)?, allowed })
         }
         None => tagged(&request, &Told { of: &execution, allowed }),
     }
@@ -54,11 +62,19 @@ const OF_EXECUTION: &[&str] = &["initialParams", "outputs", "meta"];
 const OF_NODE: &[&str] = &["inputData", "outputData"];
 
 /// The execution without some payloads: their fields are not there at all, since null would say that there was nothing.
-fn without(mut execution: Execution, of_execution: &[&str], of_node: &[&str]) -> Result<Value, ApiError> {
+fn without(
+    mut execution: Execution,
+    of_execution: &[&str],
+    of_node: &[&str],
+    has_nodes: bool,
+) -> Result<Value, ApiError> {
+    if !has_nodes {
+        execution.node_executions = Vec::new();
+    }
     if !of_execution.is_empty() {
         (execution.initial_params, execution.outputs, execution.meta) = (None, None, None);
     }
-    for node in &mut execution.node_executions {
+    for node in execution.node_executions.iter_mut().filter(|_| !of_node.is_empty()) {
         (node.input_data, node.output_data) = (None, None);
     }
     // By way of its text, in which numbers stand as they were sent.
@@ -70,6 +86,9 @@ fn without(mut execution: Execution, of_execution: &[&str], of_node: &[&str]) ->
         }
     };
     strip(&mut value, of_execution);
+    if !has_nodes {
+        strip(&mut value, &["nodeExecutions"]);
+    }
     if let Some(Value::Array(nodes)) = value.get_mut("nodeExecutions") {
         nodes.iter_mut().for_each(|node| strip(node, of_node));
     }

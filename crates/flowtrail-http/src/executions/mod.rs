@@ -11,6 +11,7 @@ mod export;
 mod import;
 mod list;
 mod node;
+pub(crate) mod nodes;
 mod points;
 mod replay;
 mod report;
@@ -27,7 +28,7 @@ use crate::{ApiError, ErrorCode};
 
 /// An execution, or that the client has it already.
 const DETAIL: &[Answer] = &[
-    Answer::json(200, "Execution", "The execution.").with(&["ETag"]),
+    Answer::json(200, "ExecutionDetail", "The execution.").with(&["ETag"]),
     Answer::empty(304, "The client has it already.").with(&["ETag"]),
 ];
 
@@ -73,7 +74,7 @@ pub(crate) const ROUTES: &[Route] = &[
         Operation::new("pruneFlow", "Deletes the older part of a flow's history").takes(&[&["dryRun"]]).body("Prune")
             .gives(&[Answer::json(200, "Deleted", "How many are gone.")]).fails(&[ErrorCode::Busy])),
     Route::get("/api/flows/{flow_id}/executions/{execution_id}", || web::get().to(detail::handle),
-        Operation::new("getFlowExecution", "An execution of a flow with all its data").takes(&[&["data", "allowed", "If-None-Match"]])
+        Operation::new("getFlowExecution", "An execution of a flow with all its data").takes(&[&["data", "nodes", "allowed", "If-None-Match"]])
             .gives(DETAIL)),
     Route::delete("/api/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one),
         Operation::new("deleteExecution", "Deletes an execution that has ended")
@@ -110,6 +111,9 @@ pub(crate) const ROUTES: &[Route] = &[
         Operation::new("appendNodes", "Appends node executions to an execution that runs elsewhere").body("AppendedNodes")
             .gives(&[Answer::json(200, "Appended", "They are recorded.")])
             .fails(&[ErrorCode::Conflict, ErrorCode::AlreadyEnded, ErrorCode::RunsHere, ErrorCode::Busy])),
+    Route::get("/api/executions/{execution_id}/nodes", || web::get().to(nodes::handle),
+        Operation::new("listNodeExecutions", "The nodes' parts in an execution, by number").takes(&[&["afterSeq", "nodeLimit"]])
+            .gives(&[Answer::json(200, "NodePage", "A page of them.")])),
     Route::get("/api/executions/{execution_id}/nodes/{seq}", || web::get().to(node::handle),
         Operation::new("getNodeExecution", "A node's part in an execution, with its data").takes(&[&["If-None-Match"]])
             .gives(&[

@@ -4,6 +4,7 @@ use flowtrail_types::{AuditAction, ExecutionStatus, PageRequest, SearchText, Sou
 use serde_json::{Map, Value, json};
 
 use super::words;
+use crate::executions::nodes;
 use crate::query::MOST_MILLIS;
 
 /// What filters executions.
@@ -84,6 +85,25 @@ fn table() -> Vec<Parameter> {
             "data",
             json!({"enum": ["all", "own", "none"], "default": "all"}),
             "With `own` the payloads of nodes are left out, with `none` all of them.",
+        ),
+        query(
+            "nodes",
+            json!({"enum": ["all", "none"], "default": "all"}),
+            "With `none` the node executions are left out; `…/nodes` has them page by page.",
+        ),
+        (
+            "afterSeq",
+            "query",
+            "after",
+            json!({"type": "integer", "minimum": 0, "maximum": i32::MAX, "default": 0}),
+            "Goes on behind the node execution with this number: the page's `after`.",
+        ),
+        (
+            "nodeLimit",
+            "query",
+            "limit",
+            json!({"type": "integer", "minimum": 1, "maximum": nodes::MOST, "default": 100}),
+            "How many items a page has.",
         ),
         query("allowed", either, "Also tells what you may do with it."),
         query(

@@ -68,6 +68,31 @@ pub trait ExecutionStore: Send + Sync {
         Ok(nodes)
     }
 
+    /// How many nodes of an execution are stored that runs still.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn count_nodes(&self, id: ExecutionId) -> Result<usize, StoreError> {
+        Ok(self.list_nodes(id)?.len())
+    }
+
+    /// The nodes of an execution with numbers above one, by number, so many at most. None when there is no such execution.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn page_nodes(
+        &self,
+        id: ExecutionId,
+        after: i32,
+        most: usize,
+    ) -> Result<Option<Vec<NodeExecution>>, StoreError> {
+        let Some(execution) = self.lookup(id)? else { return Ok(None) };
+        let later = execution.node_executions.into_iter().filter(|node| node.seq > after);
+        Ok(Some(later.take(most).collect()))
+    }
+
     /// Has other processes told that something was deleted, so that who watches looks at everything again.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use flowtrail_store::{Command, Found, VisibleFlows};
 use flowtrail_types::{
     Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary,
-    FlowId, Page, PageRequest, Place, Position, Principal, Rank, SortDirection, SortKey, StatsScope,
-    Visibility,
+    FlowId, NodeExecution, Page, PageRequest, Place, Position, Principal, Rank, SortDirection, SortKey,
+    StatsScope, Visibility,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -251,6 +251,23 @@ impl Tracker {
         let execution = self.inner.store.executions().lookup(id)?.ok_or_else(|| missing.clone())?;
         let held = self.rights_of(principal, &execution.summary)?;
         if access::may_see(principal, held, &execution.summary) { Ok(execution) } else { Err(missing) }
+    }
+
+    /// The nodes of an execution with numbers above one, with their data, by number, so many at most. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is no execution that the principal may see.
+    pub fn node_page(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+        after: i32,
+        most: usize,
+    ) -> Result<Vec<NodeExecution>, TrackerError> {
+        self.seen(principal, id)?;
+        let nodes = self.inner.store.executions().page_nodes(id, after, most)?;
+        nodes.ok_or(TrackerError::NotFound("execution"))
     }
 
     /// An execution without its data. Blocks.

@@ -1,5 +1,6 @@
 //! Executions that run elsewhere and are told of: whole when they are over, or step by step.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use flowtrail_store::{Applied, Command, NewEnd, NewExecution, NewNode};
@@ -14,6 +15,7 @@ use crate::access;
 use crate::capture::Capture;
 use crate::handle::new_end;
 use crate::recorder::Patience;
+use crate::tracker::Inner;
 use crate::tracker::deadline;
 use crate::{Ack, Ending, Sent, StartExecution, Tracker, TrackerError};
 
@@ -174,6 +176,7 @@ impl Tracker {
         let now = inner.clock.now();
         check_lease(start.lease)?;
         let (started_at, ended_at) = times(start, finished, now)?;
+        inner.check_count(finished.nodes.len())?;
         check(&finished.nodes, now)?;
         let mut new = inner.new_execution(principal, start, started_at, None)?;
         let capture = Capture { is_repeatable: start.id.is_some(), ..inner.capture(start.flow.capture) };
@@ -239,6 +242,7 @@ impl Tracker {
     ) -> Result<Ack<Applied>, TrackerError> {
         let execution = self.steered(principal, id, "append to this execution")?;
         let now = self.inner.clock.now();
+        self.inner.check_appended(id, nodes)?;
         check(nodes, now)?;
         let capture = Capture { is_repeatable: true, ..self.inner.capture(execution.capture_policy) };
         let nodes = new_nodes(&capture, nodes);
@@ -343,6 +347,32 @@ impl Tracker {
         let named: Vec<NodeExecution> =
             stored.node_executions.into_iter().filter(|node| is_named(node.seq)).collect();
         Ok(differences::of_nodes(&named, &again, new))
+    }
+}
+
+impl Inner {
+    /// Refuses more node executions than an execution may have.
+    fn check_count(&self, count: usize) -> Result<(), TrackerError> {
+        let most = self.max_nodes;
+        if count > most {
+            let message = format!("expected at most {most} node executions of an execution, got {count}");
+            return Err(TrackerError::invalid("nodeExecutions", message));
+        }
+        Ok(())
+    }
+
+    /// The same, with those that are stored. Blocks.
+    fn check_appended(&self, id: ExecutionId, nodes: &[FinishedNode<'_>]) -> Result<(), TrackerError> {
+        self.check_count(nodes.len())?;
+        let stored = self.store.executions().count_nodes(id)?;
+        if stored + nodes.len() <= self.max_nodes {
+            return Ok(());
+        }
+        // Some of them may be stored already.
+        let mut all: HashSet<i32> =
+            self.store.executions().list_nodes(id)?.iter().map(|node| node.seq).collect();
+        all.extend(nodes.iter().map(|node| node.seq));
+        self.check_count(all.len())
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn schemas() -> Value {
                 "redacted": flag("Whether something in it was redacted."),
                 "captured": flag("Whether it was kept at all."),
                 "replaced": flag("Whether a surrogate without a partner was replaced by U+FFFD in it; absent otherwise."),
+                "leftOut": count(1, "Of `nodeExecutions`: how many within loops are not recorded, because the execution has more than it may; absent otherwise."),
                 "rounded": flag("Whether a script received it with numbers rounded to doubles; absent otherwise. It is kept with all digits."),
             })),
         },
@@ -52,11 +53,20 @@ pub(super) fn schemas() -> Value {
             "A node's part in an execution.",
             example::node(),
         ),
+        "NodePage": object(&["items", "after"], json!({
+            "items": list(schema("NodeExecution"), "Node executions, by number."),
+            "after": {"type": ["integer", "null"], "description": "The number of the last one; null when there are no more."},
+        })),
         "Execution": shown(
             object(&execution_without_data(), execution()),
             "An execution with all that is known of it. With `data=none` the payloads are not there.",
             example::execution(),
         ),
+        "ExecutionDetail": {
+            "anyOf": [schema("Execution"), schema("ExecutionWithoutNodes")],
+            "description": "An execution with all that is known of it. With `nodes=none` its node executions are not there.",
+        },
+        "ExecutionWithoutNodes": without_nodes(),
         "ExportedExecution": shown(
             object(&exported_always(), both(execution(), json!({
                 "precise": whole(json!({
@@ -126,16 +136,26 @@ fn execution_without_data() -> Vec<&'static str> {
         "duration",
         "initialParamsPreview",
         "error",
-        "nodeExecutions",
         "errorInfo",
         "tags",
         "parentExecutionId",
         "replayOf",
         "cancelRequested",
+        "nodeExecutions",
         "capture",
         "createdAt",
         "updatedAt",
     ]
+}
+
+fn without_nodes() -> Value {
+    let is_left = |name: &&str| *name != "nodeExecutions";
+    let required: Vec<&str> = execution_without_data().into_iter().filter(is_left).collect();
+    let mut properties = execution();
+    if let Value::Object(properties) = &mut properties {
+        properties.remove("nodeExecutions");
+    }
+    object(&required, properties)
 }
 
 fn optional_text(means: &str) -> Value {

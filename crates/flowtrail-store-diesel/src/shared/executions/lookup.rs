@@ -116,6 +116,40 @@ pub(super) fn nodes_without_data(conn: &mut Conn, id: ExecutionId) -> Result<Vec
     rows.into_iter().map(|row| Ok(row.into_node(id)?.into_execution())).collect()
 }
 
+pub(super) fn count_nodes(conn: &mut Conn, id: ExecutionId) -> Result<usize, StoreError> {
+    let of_it = node_executions::table.filter(node_executions::execution_id.eq(Id(*id.as_uuid())));
+    let count: i64 = of_it.count().get_result(conn).map_err(backend::translate)?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+pub(super) fn page_nodes(
+    conn: &mut Conn,
+    id: ExecutionId,
+    after: i32,
+    most: usize,
+) -> Result<Option<Vec<NodeExecution>>, StoreError> {
+    let Some((row, ..)) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(None) };
+    if row.packed {
+        // All of them are in one piece.
+        let Some(execution) = lookup(conn, id)? else { return Ok(None) };
+        let later = execution.node_executions.into_iter().filter(|node| node.seq > after);
+        return Ok(Some(later.take(most).collect()));
+    }
+    if is_gone(conn, &row)? {
+        return Ok(None);
+    }
+    let rows: Vec<NodeRow> = node_executions::table
+        .filter(node_executions::execution_id.eq(Id(*id.as_uuid())))
+        .filter(node_executions::seq.gt(after))
+        .order(node_executions::seq)
+        .limit(i64::try_from(most).unwrap_or(i64::MAX))
+        .select(NodeRow::as_select())
+        .load(conn)
+        .map_err(backend::translate)?;
+    let nodes = rows.into_iter().map(|row| Ok(row.into_node(id)?.into_execution()));
+    nodes.collect::<Result<_, StoreError>>().map(Some)
+}
+
 /// The rows at these places, newest first.
 pub(super) fn rows_at(conn: &mut Conn, places: &[Place]) -> QueryResult<Vec<Joined>> {
     let ids: Vec<ExecutionId> = places.iter().map(|place| place.id).collect();

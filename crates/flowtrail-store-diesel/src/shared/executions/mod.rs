@@ -73,6 +73,19 @@ impl ExecutionStore for DieselStore {
         lookup::nodes_without_data(&mut *self.reader()?, id)
     }
 
+    fn count_nodes(&self, id: ExecutionId) -> Result<usize, StoreError> {
+        lookup::count_nodes(&mut *self.reader()?, id)
+    }
+
+    fn page_nodes(
+        &self,
+        id: ExecutionId,
+        after: i32,
+        most: usize,
+    ) -> Result<Option<Vec<NodeExecution>>, StoreError> {
+        self.read(|conn| lookup::page_nodes(conn, id, after, most))
+    }
+
     fn tell_of_deletion(&self) -> Result<(), StoreError> {
         self.write(|conn, _| super::super::company::tell_of_deletion(self.own(), conn))
     }

@@ -41,6 +41,8 @@ pub struct AppOptions {
     pub upstreams: Vec<Upstream>,
     /// Idle time after which an MCP session ends: without a request in flight and without an open stream.
     pub mcp_session_idle: Duration,
+    /// How many processes of theirs may run for one user. Twice as many may run for all users together.
+    pub max_upstream_processes: usize,
     /// For how long a call of a tool of theirs may wait for an answer to what it asks.
     pub input_timeout: Duration,
     /// On which runtime their processes are looked after; on that of a worker when absent.
@@ -58,6 +60,7 @@ impl Default for AppOptions {
             rate_limit: None,
             upstreams: Vec::new(),
             mcp_session_idle: Duration::from_secs(15 * 60),
+            max_upstream_processes: 32,
             input_timeout: Duration::from_secs(24 * 3600),
             runtime: None,
         }
@@ -99,6 +102,7 @@ impl App {
             upstreams,
             runner.tracker().clone(),
             options.input_timeout,
+            options.max_upstream_processes,
             options.runtime.clone(),
         );
         let shutdown = CancellationToken::new();

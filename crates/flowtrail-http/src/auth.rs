@@ -71,8 +71,8 @@ pub(crate) async fn recognise(app: &App, request: &HttpRequest) -> Result<Princi
     blocking(move || tracker.authenticate(&key)).await
 }
 
-/// How often it is looked whether a key is still good that another process may have revoked.
-const LOOK: Duration = Duration::from_secs(2);
+/// How often it is looked whether a key is still good: it may have expired, or another process may have revoked it.
+const LOOK: Duration = Duration::from_millis(700);
 
 /// Done when whoever sent a request may not ask any more: their key was revoked or has expired. A database that is away for a
 /// moment does not end it.
@@ -85,7 +85,7 @@ pub(crate) async fn until_refused(request: HttpRequest) {
             () = timer => {}
             Ok(()) = revocations.changed() => {}
         }
-        if let Err(error) = recognise(&app, &request).await
+        if let Err(error) = require(&app, &request).await
             && error.code() == ErrorCode::Unauthenticated
         {
             return;

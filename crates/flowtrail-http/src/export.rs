@@ -166,10 +166,13 @@ fn write_row(written: &mut Vec<u8>, execution: &ExecutionSummary) {
 
 /// A text that no spreadsheet takes for a formula: one that begins like a formula gets an apostrophe before it.
 fn harmless(text: &str) -> String {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{text}"),
-        _ => text.to_owned(),
-    }
+    // Programs also leave out what stands before it without being seen, and take wide forms of the signs.
+    let is_unseen =
+        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}');
+    let begins_unseen = text.chars().next().is_some_and(|first| matches!(first, '\t' | '\r' | '\n'));
+    let first = text.trim_start_matches(is_unseen).chars().next();
+    let is_sign = matches!(first, Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠'));
+    if begins_unseen || is_sign { format!("'{text}") } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -179,7 +182,12 @@ mod tests {
     #[test]
     fn a_text_that_a_spreadsheet_would_run_is_made_harmless() {
         assert_eq!(harmless("=HYPERLINK(\"http://x\")"), "'=HYPERLINK(\"http://x\")");
-        assert_eq!(harmless("-1"), "'-1");
+        for begin in
+            ["-", "+", "@", "=", "\t", "\r", "\n", "＝", "＋", "－", "＠", " =", "\u{feff}=", "\u{200b}\n@"]
+        {
+            assert_eq!(harmless(&format!("{begin}1")), format!("'{begin}1"));
+        }
+        assert_eq!(harmless(" a"), " a");
         assert_eq!(harmless("a=b"), "a=b");
         assert_eq!(harmless(""), "");
     }

@@ -119,6 +119,8 @@ pub(crate) struct Inner {
     pub(crate) counters: Arc<Counters>,
     /// Moves when a key or a token of this process's doing is good no longer.
     pub(crate) credentials: watch::Sender<u64>,
+    /// Held while keys are taken away: the last administrator keeps one.
+    pub(crate) revoking: Mutex<()>,
 }
 
 impl Tracker {
@@ -186,6 +188,7 @@ impl Tracker {
             hub: Hub::default(),
             counters,
             credentials: watch::Sender::default(),
+            revoking: Mutex::default(),
         });
         let housekeeper = match options.housekeeping {
             Some(every) => Some(Arc::new(Housekeeper::start(Arc::downgrade(&inner), every)?)),

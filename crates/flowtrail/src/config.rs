@@ -46,6 +46,9 @@ pub struct Settings {
     /// [default: 15m]
     #[arg(long, env = "FLOWTRAIL_MCP_SESSION_IDLE", value_name = "DURATION", global = true)]
     pub mcp_session_idle: Option<Span>,
+    /// The most processes of other MCP servers that run for a user [default: 32]
+    #[arg(long, env = "FLOWTRAIL_MAX_UPSTREAM_PROCESSES", value_name = "NUMBER", global = true)]
+    pub max_upstream_processes: Option<NonZeroUsize>,
     /// The memory for requests and answers in progress [default: a quarter of the machine's, 512MiB at most]
     #[arg(long, env = "FLOWTRAIL_MEMORY", value_name = "SIZE", global = true)]
     pub memory: Option<Size>,
@@ -206,6 +209,8 @@ pub struct Config {
     pub input_timeout: Duration,
     /// Idle time after which an MCP session ends.
     pub mcp_session_idle: Duration,
+    /// The most processes of other MCP servers that run for a user.
+    pub max_upstream_processes: usize,
     /// Memory budget for requests and answers in progress, in bytes.
     pub memory: usize,
     /// Percentage of everything limited that one user may have.
@@ -318,6 +323,10 @@ impl Config {
                 .mcp_session_idle
                 .or(written.mcp_session_idle)
                 .map_or(defaults.mcp_session_idle, |span| span.0),
+            max_upstream_processes: given
+                .max_upstream_processes
+                .or(written.max_upstream_processes)
+                .map_or(defaults.max_upstream_processes, NonZeroUsize::get),
             memory,
             user_share: given.user_share.or(written.user_share).map_or(defaults.user_share, |share| share.0),
             max_body,

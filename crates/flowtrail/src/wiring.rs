@@ -101,6 +101,7 @@ impl Wiring {
                 allowed_origins: config.allowed_origins.clone(),
                 rate_limit: config.rate_limit,
                 upstreams: config.upstreams.clone(),
+                max_upstream_processes: config.max_upstream_processes,
                 mcp_session_idle: config.mcp_session_idle,
                 input_timeout: config.input_timeout,
                 runtime: self.runtime.clone(),

@@ -337,3 +337,24 @@ async fn what_another_process_changes_holds_for_the_next_request() {
     assert!(revoked.status.success(), "{revoked:?}");
     second.rest.get("/api/me").await.expect_error(401, "unauthenticated");
 }
+
+#[tokio::test]
+async fn the_last_key_of_the_last_administrator_stays() {
+    let server = TestServer::start().await;
+    let rest = server.rest();
+    let keys = rest.get("/api/keys").await.expect(200);
+    let only = keys["items"][0]["id"].as_str().unwrap().to_owned();
+    let message = rest.delete(&format!("/api/keys/{only}")).await.expect_error(403, "forbidden");
+    assert!(message.contains("last key of an administrator"), "{message}");
+    // Those of users do not count, and neither does one that has expired or will soon.
+    server.user("Ada").await;
+    rest.delete(&format!("/api/keys/{only}")).await.expect_error(403, "forbidden");
+
+    let other = rest.post("/api/users", &json!({"name": "Second", "role": "admin"})).await.expect(201);
+    let second = rest.post("/api/keys", &json!({"name": "second", "userId": other["id"]})).await.expect(201);
+    rest.delete(&format!("/api/keys/{only}")).await.expect(204);
+    let rest = rest.with_key(second["key"].as_str());
+    let user = format!("/api/users/{}", other["id"].as_str().unwrap());
+    let message = rest.delete(&user).await.expect_error(403, "forbidden");
+    assert!(message.contains("last administrator with a key"), "{message}");
+}

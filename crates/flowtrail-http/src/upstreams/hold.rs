@@ -1,17 +1,21 @@
 //! To a server that is a process: HTTP ends here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
 use flowtrail_mcp::proxy::{AskError, Command, Heard, HeldChild, Outgoing, Tap};
 use flowtrail_tracker::Tracker;
 use futures_util::stream;
 use serde_json::Value;
 
+use super::processes::{self, Full};
 use super::sessions::{Place, Session};
 use super::{Asked, INVALID_REQUEST, SERVER_ERROR, stateless};
+use crate::auth;
 
 /// How long an answer may take before it becomes a stream, so that nobody on the way takes the connection for dead.
 const SOON: Duration = Duration::from_secs(1);
@@ -72,15 +76,66 @@ async fn begin(asked: Asked<'_>, command: &Command) -> HttpResponse {
         Ok(random) => random.trim_start_matches("ft_").to_owned(),
         Err(error) => return not_started(&asked, &error.to_string()),
     };
+    let place = match room(&asked) {
+        Ok(place) => place,
+        Err(refused) => return *refused,
+    };
     let tap = asked.tap(Some(&id));
     let _runtime = asked.upstreams.runtime.as_ref().map(tokio::runtime::Handle::enter);
     let child = match HeldChild::of_session(command, tap) {
         Ok(child) => child,
         Err(error) => return not_started(&asked, &error.to_string()),
     };
+    occupy(&child, place);
     drop(_runtime);
     // Kept once the client was told of it: one that nobody knows would hold its process for nothing.
     speak(asked, child, Some(id)).await
+}
+
+/// A place for another process of the user's.
+fn room(asked: &Asked<'_>) -> Result<processes::Place, Box<HttpResponse>> {
+    let (processes, user) = (&asked.upstreams.processes, asked.principal.id);
+    let full = match processes.take(user) {
+        Ok(place) => return Ok(place),
+        Err(full) => full,
+    };
+    if full == Full::User && asked.upstreams.sessions.end_idle(user) {
+        return Ok(processes.take_over(user));
+    }
+    let message = match full {
+        Full::User => {
+            format!("{} processes of other servers run for you, and all are in use", processes.most())
+        }
+        Full::All => "as many processes of other servers run as this server may have".to_owned(),
+    };
+    let mut refused = asked.refuse(
+        StatusCode::SERVICE_UNAVAILABLE,
+        SERVER_ERROR,
+        &format!("busy: {message}; end a session, or try again"),
+    );
+    refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    Err(Box::new(refused))
+}
+
+/// The process has its place until it is gone. On a runtime.
+fn occupy(child: &HeldChild, place: processes::Place) {
+    let gone = child.gone();
+    drop(tokio::spawn(async move {
+        gone.await;
+        drop(place);
+    }));
+}
+
+/// The session ends with the key that began it.
+fn end_with_key(asked: &Asked<'_>, place: Place, child: &HeldChild) {
+    let (upstreams, user) = (Arc::clone(asked.upstreams), asked.principal.id);
+    let (request, gone) = (asked.request.clone(), child.gone());
+    drop(actix_web::rt::spawn(async move {
+        tokio::select! {
+            () = gone => {}
+            () = auth::until_refused(request) => drop(upstreams.sessions.remove(&place, user)),
+        }
+    }));
 }
 
 fn not_started(asked: &Asked<'_>, error: &str) -> HttpResponse {
@@ -98,11 +153,19 @@ async fn alone(asked: Asked<'_>, command: &Command) -> HttpResponse {
     let child = match asked.upstreams.sessions.lookup(&place, user) {
         Ok(Some(Session::Held(child))) => child,
         _ => {
+            let room = match room(&asked) {
+                Ok(room) => room,
+                Err(refused) => return *refused,
+            };
             let runtime = asked.upstreams.runtime.as_ref().map(tokio::runtime::Handle::enter);
             let started = HeldChild::shared(command);
+            if let Ok(child) = &started {
+                occupy(child, room);
+            }
             drop(runtime);
             match started {
                 Ok(child) => {
+                    end_with_key(&asked, place.clone(), &child);
                     asked.upstreams.sessions.add(place, user, Session::Held(child.clone()));
                     child
                 }
@@ -170,6 +233,7 @@ async fn speak(asked: Asked<'_>, child: HeldChild, new_session: Option<String>) 
 fn keep(asked: &Asked<'_>, child: &HeldChild, session: Option<&str>) {
     if let Some(session) = session {
         let (place, user) = (asked.place(session), asked.principal.id);
+        end_with_key(asked, place.clone(), child);
         asked.upstreams.sessions.add(place, user, Session::Held(child.clone()));
     }
 }

@@ -9,6 +9,7 @@
 mod envelope;
 mod forward;
 mod hold;
+mod processes;
 mod sessions;
 mod stateless;
 
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::mcp::{Message, Posted, pass_upstream, trace_of};
 use crate::{ApiError, App, ErrorCode};
 
+use processes::Processes;
 use sessions::{Place, Sessions};
 
 /// The servers, and what is going on with them.
@@ -45,6 +47,7 @@ pub(crate) struct Upstreams {
     journal: OnceLock<Journal>,
     client: OnceLock<Result<WebClient, WebError>>,
     sessions: Sessions,
+    processes: Processes,
     /// Fires when the server ends; there once somebody looks after the sessions.
     sweeping: OnceLock<CancellationToken>,
     /// On which processes are looked after: that of a worker would end with it.
@@ -56,6 +59,7 @@ impl Upstreams {
         upstreams: Vec<Upstream>,
         tracker: Tracker,
         input_timeout: Duration,
+        max_processes: usize,
         runtime: Option<Handle>,
     ) -> Self {
         let by_name = upstreams.into_iter().map(|upstream| (upstream.name, upstream.reach)).collect();
@@ -67,6 +71,7 @@ impl Upstreams {
             journal: OnceLock::new(),
             client: OnceLock::new(),
             sessions,
+            processes: Processes::new(max_processes),
             sweeping: OnceLock::new(),
             runtime,
         }

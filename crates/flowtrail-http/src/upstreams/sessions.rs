@@ -84,6 +84,18 @@ impl Sessions {
         sessions.insert(place, Entry { session, user, heard_at: Instant::now() });
     }
 
+    /// Ends the session with a process that a user has not used for longest, if there is one that nobody uses now.
+    pub(super) fn end_idle(&self, user: UserId) -> bool {
+        let mut sessions = self.lock();
+        let is_idle = |entry: &Entry| match &entry.session {
+            Session::Held(child) => entry.user == user && !child.is_heard() && !child.is_asked(),
+            Session::Watched(_) => false,
+        };
+        let idle = sessions.iter().filter(|(_, entry)| is_idle(entry));
+        let oldest = idle.min_by_key(|(_, entry)| entry.heard_at).map(|(place, _)| place.clone());
+        oldest.is_some_and(|oldest| sessions.remove(&oldest).is_some())
+    }
+
     /// Forgets a user's session. False when they have none there.
     pub(super) fn remove(&self, place: &Place, user: UserId) -> bool {
         let mut sessions = self.lock();

@@ -271,6 +271,12 @@ impl HeldChild {
         self.routes().listener.as_ref().is_some_and(|listener| !listener.is_closed())
     }
 
+    /// Whether a request waits for an answer.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        !self.routes().requests.is_empty()
+    }
+
     /// Done when the process is gone. Holds nothing of it.
     pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut there = self.0.there.clone();

@@ -1,5 +1,7 @@
 //! Users and keys: who is asking, and how they prove it.
 
+use std::sync::PoisonError;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use flowtrail_store::{KeyHash, StoreError};
@@ -217,12 +219,29 @@ impl Tracker {
         let missing = TrackerError::NotFound("key");
         let theirs = self.keys(principal)?.into_iter().find(|key| key.id == id);
         let key = theirs.ok_or_else(|| missing.clone())?;
+        let _one_at_a_time = self.inner.revoking.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has_administrator_without(|other| other.id == id)? {
+            return Err(TrackerError::Forbidden(
+                "revoke the last key of an administrator: make another one first",
+            ));
+        }
         if !self.inner.store.keys().revoke(id)? {
             return Err(missing);
         }
         self.inner.credentials_changed();
         let detail = json!({"userId": key.user_id, "prefix": key.prefix});
         self.inner.note(principal, Act::to(AuditAction::KeyRevoked, *id.as_uuid(), &key.name).with(detail))
+    }
+
+    /// Whether an administrator can still get in when these keys are gone.
+    fn has_administrator_without(&self, is_gone: impl Fn(&ApiKey) -> bool) -> Result<bool, TrackerError> {
+        let now = self.inner.clock.now();
+        let users = self.inner.store.users().list()?;
+        let is_admin = |id: UserId| users.iter().any(|user| user.id == id && user.role == Role::Admin);
+        let is_good = |key: &ApiKey| key.expires_at.is_none_or(|at| at > now) && is_admin(key.user_id);
+        let keys = self.inner.store.keys().list(None)?;
+        // Where nobody can get in anyway there is nothing to lose.
+        Ok(!keys.iter().any(is_good) || keys.iter().any(|key| is_good(key) && !is_gone(key)))
     }
 
     /// Makes a user. Administrators only. Blocks.
@@ -273,6 +292,12 @@ impl Tracker {
         let missing = TrackerError::NotFound("user");
         let users = self.inner.store.users();
         let user = users.lookup(id)?.ok_or_else(|| missing.clone())?;
+        let _one_at_a_time = self.inner.revoking.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.has_administrator_without(|key| key.user_id == id)? {
+            return Err(TrackerError::Forbidden(
+                "delete the last administrator with a key: make a key for another one first",
+            ));
+        }
         if !users.delete(id, self.inner.clock.now())? {
             return Err(missing);
         }

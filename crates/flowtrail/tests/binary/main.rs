@@ -11,6 +11,8 @@ mod hanging_database;
 mod outgoing;
 #[cfg(unix)]
 mod private;
+#[cfg(target_os = "linux")]
+mod processes;
 mod proxy;
 mod traces;
 mod upstreams;

@@ -105,6 +105,7 @@ pub(crate) async fn run(
 /// One attempt, within the node's time.
 async fn once(kind: &'static dyn NodeKind, context: &NodeContext<'_>) -> Result<Output, NodeError> {
     let node = context.node;
+    context.check_secrets()?;
     let run = async {
         let Some(limit) = kind.timeout(node) else { return kind.run(context).await };
         tokio::time::timeout(limit, kind.run(context)).await.unwrap_or_else(|_| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flowtrail_tracker::{RejectedCall, RejectedTool, Sent, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, FlowDraft, FlowKind, UserId};
+use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, Flow, FlowDraft, FlowKind, Principal};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -22,6 +22,7 @@ use crate::http::{HttpClient, anywhere, public_only};
 use crate::places::{Full, Place, Places};
 use crate::plan::Plan;
 use crate::sandbox::{Compiler, Sandbox, WorkerProgram};
+use crate::secret_rules::{self, FlowNames};
 use crate::{Imported, MAX_DEPTH, Problems, Secrets, Upstreams, flow_file};
 
 /// How a runner works. The default is right for most.
@@ -110,8 +111,55 @@ impl Runner {
     /// # Errors
     ///
     /// Every problem, by node and field.
-    pub fn parse_flow(&self, user: UserId, value: Value) -> Result<FlowDraft, Problems> {
-        flow_file::parse_flow_with(value, Compiler::of(&self.0.sandbox, user))
+    pub fn parse_flow(&self, principal: &Principal, value: Value) -> Result<FlowDraft, Problems> {
+        let draft = flow_file::parse_flow_with(value, Compiler::of(&self.0.sandbox, principal.id))?;
+        self.check_secrets(principal, &draft)?;
+        Ok(draft)
+    }
+
+    /// What is wrong with how a stored flow uses secrets: these nodes fail.
+    #[must_use]
+    pub fn misused_secrets(&self, flow: &Flow) -> Problems {
+        let id = flow.id.to_string();
+        let names = secret_rules::names_of(flow, &id);
+        let mut problems = Problems::default();
+        for node in &flow.definition.nodes {
+            if let Err(misuse) = secret_rules::check(node, names, self.secrets()) {
+                problems.add_at(&node.id, misuse.field, misuse.message);
+            }
+        }
+        problems
+    }
+
+    /// Refuses a draft that uses secrets where they may not stand, or that are not for the principal.
+    ///
+    /// # Errors
+    ///
+    /// Every problem, by node and field.
+    pub fn check_secrets(&self, principal: &Principal, draft: &FlowDraft) -> Result<(), Problems> {
+        let id = draft.id.map(|id| id.to_string());
+        let tool_name = draft.tool_name.as_ref().map(|name| name.as_str());
+        let flow = FlowNames { id: id.as_deref(), name: &draft.name, tool_name };
+        let mut problems = Problems::default();
+        for node in &draft.definition.nodes {
+            match secret_rules::check(node, flow, self.secrets()) {
+                Ok(used) => {
+                    let is_for_others = |name: &&String| {
+                        self.secrets()
+                            .rules(name)
+                            .is_some_and(|rules| !secret_rules::may_save(principal, rules))
+                    };
+                    if let Some(name) = used.iter().find(is_for_others) {
+                        let message = format!(
+                            "the secret {name} may be used only by administrators and by those whom its `users` name"
+                        );
+                        problems.add_at(&node.id, "parameters", message);
+                    }
+                }
+                Err(misuse) => problems.add_at(&node.id, misuse.field, misuse.message),
+            }
+        }
+        problems.or(())
     }
 
     /// The same as [`import_flow_file`](crate::import_flow_file), but compiles the code where this user's scripts run. Blocks.
@@ -119,8 +167,10 @@ impl Runner {
     /// # Errors
     ///
     /// Every problem, by node and field.
-    pub fn import_flow_file(&self, user: UserId, bytes: &[u8]) -> Result<Imported, Problems> {
-        flow_file::import_with(bytes, Compiler::of(&self.0.sandbox, user))
+    pub fn import_flow_file(&self, principal: &Principal, bytes: &[u8]) -> Result<Imported, Problems> {
+        let imported = flow_file::import_with(bytes, Compiler::of(&self.0.sandbox, principal.id))?;
+        imported.drafts.iter().try_for_each(|draft| self.check_secrets(principal, draft))?;
+        Ok(imported)
     }
 
     /// Begins to run a flow. When this returns, the execution is pending and durable, and goes on by itself

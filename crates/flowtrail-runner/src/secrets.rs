@@ -16,9 +16,25 @@ const REDACTED: &str = "[redacted]";
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Known>);
 
+/// Who may use a secret, and where it may go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The hosts that it may be sent to, as names with or without a port. Any, when absent.
+    pub hosts: Option<Vec<String>>,
+    /// The users, by id or name, who may save versions of flows that use it. Administrators always may.
+    pub users: Vec<String>,
+    /// The flows, by id, name or tool name, that may use it. Any, when absent.
+    pub flows: Option<Vec<String>>,
+    /// The upstreams whose tools it may be given to.
+    pub upstreams: Vec<String>,
+}
+
 #[derive(Default)]
 struct Known {
     values: BTreeMap<String, String>,
+    rules: BTreeMap<String, Rules>,
+    /// Whether a secret may stand in every template, as in the first edition.
+    are_unrestricted: bool,
     /// The forms in which values are found in text; absent when there is nothing to find.
     forms: Option<AhoCorasick>,
     /// Those values that are numbers.
@@ -36,9 +52,45 @@ impl Known {
 }
 
 impl Secrets {
-    /// These secrets, values by name.
+    /// These secrets, values and rules by name. `are_unrestricted` lets them stand in every template.
+    #[must_use]
+    pub fn with_rules(secrets: BTreeMap<String, (String, Rules)>, are_unrestricted: bool) -> Self {
+        let (mut values, mut rules) = (BTreeMap::new(), BTreeMap::new());
+        for (name, (value, rule)) in secrets {
+            values.insert(name.clone(), value);
+            rules.insert(name, rule);
+        }
+        Self::known(values, rules, are_unrestricted)
+    }
+
+    /// These secrets, values by name, for versions that administrators save.
     #[must_use]
     pub fn new(secrets: BTreeMap<String, String>) -> Self {
+        let rules = secrets.keys().map(|name| (name.clone(), Rules::default())).collect();
+        Self::known(secrets, rules, false)
+    }
+
+    /// The same secrets, which may stand in every template.
+    #[must_use]
+    pub fn unrestricted(self) -> Self {
+        Self::known(self.0.values.clone(), self.0.rules.clone(), true)
+    }
+
+    /// The rules of one.
+    pub(crate) fn rules(&self, name: &str) -> Option<&Rules> {
+        self.0.rules.get(name)
+    }
+
+    /// Whether they may stand in every template.
+    pub(crate) fn are_unrestricted(&self) -> bool {
+        self.0.are_unrestricted
+    }
+
+    fn known(
+        secrets: BTreeMap<String, String>,
+        rules: BTreeMap<String, Rules>,
+        are_unrestricted: bool,
+    ) -> Self {
         // A shorter one would be found everywhere; the tracker's redactor refuses to begin with it.
         let is_long = |value: &&String| value.chars().count() >= Redactor::MIN_SECRET;
         let hidden = || secrets.values().filter(is_long);
@@ -50,7 +102,7 @@ impl Secrets {
         });
         let number = |value: &String| read_json_value(value.as_bytes()).ok()?.as_number().cloned();
         let numbers = hidden().filter_map(number).collect();
-        Self(Arc::new(Known { values: secrets, forms, numbers }))
+        Self(Arc::new(Known { values: secrets, rules, are_unrestricted, forms, numbers }))
     }
 
     /// Their values, for the redaction of whatever is recorded.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use flowtrail_runner::{
-    RunnerOptions, Secrets, TraceContext, UpstreamAnswer, UpstreamCall, UpstreamError, Upstreams, parse_flow,
+    RunnerOptions, SecretRules, Secrets, TraceContext, UpstreamAnswer, UpstreamCall, UpstreamError,
+    Upstreams, parse_flow,
 };
 use flowtrail_types::lifecycle::Outcome;
 use flowtrail_types::{ErrorKind, ExecutionId, json_object, read_json_value};
@@ -61,7 +62,9 @@ impl Upstreams for Told {
 fn told(answers: Vec<Answer>) -> (World, Arc<Told>) {
     let answers = Mutex::new(answers.into_iter().rev().collect());
     let upstreams = Arc::new(Told { answers, ..Told::default() });
-    let secrets = Secrets::new(BTreeMap::from([("SHOP".to_owned(), "hunter2".to_owned())]));
+    let rules = SecretRules { upstreams: vec!["shop".to_owned()], ..SecretRules::default() };
+    let secrets = BTreeMap::from([("SHOP".to_owned(), ("hunter2".to_owned(), rules))]);
+    let secrets = Secrets::with_rules(secrets, false);
     let options = RunnerOptions { upstreams: Some(upstreams.clone()), secrets, ..World::options() };
     (World::with(options), upstreams)
 }

@@ -195,7 +195,8 @@ async fn requests_are_what_the_parameters_say() {
 
 #[tokio::test]
 async fn what_templates_give_is_checked_before_anybody_is_asked() {
-    let world = World::with(options());
+    let options = options();
+    let world = World::with(RunnerOptions { secrets: options.secrets.clone().unrestricted(), ..options });
     let server = endpoint(vec![]).await;
     for (more, expected) in [
         (json!({"temperature": "{{ 3 }}"}), "parameters.temperature: must be a number from 0 to 2"),
@@ -360,7 +361,8 @@ async fn what_may_pass_is_tried_again() {
 
 #[tokio::test]
 async fn the_key_is_in_nothing_that_is_told_or_recorded() {
-    let world = World::with(options());
+    let options = options();
+    let world = World::with(RunnerOptions { secrets: options.secrets.clone().unrestricted(), ..options });
     let flow = |server: &Server| {
         model(server, json!({"apiKey": "{{ secrets.LLM }}", "prompt": "{{ secrets.LLM }}"}))
     };

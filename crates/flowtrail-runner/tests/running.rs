@@ -348,7 +348,7 @@ async fn an_observer_is_told_of_every_node() {
 
 #[tokio::test]
 async fn secrets_reach_templates_and_nothing_else() {
-    let secrets = Secrets::new(BTreeMap::from([("SHOP".to_owned(), "hunter2".to_owned())]));
+    let secrets = Secrets::new(BTreeMap::from([("SHOP".to_owned(), "hunter2".to_owned())])).unrestricted();
     let world = World::with(RunnerOptions { secrets, ..World::options() });
     let nodes = [
         ("known", "Return", text("{{ secrets.SHOP|length }}")),
@@ -364,7 +364,7 @@ async fn secrets_reach_templates_and_nothing_else() {
 
 #[tokio::test]
 async fn secrets_are_in_nothing_that_leaves_to_the_caller() {
-    let secrets = Secrets::new(BTreeMap::from([("SHOP".to_owned(), "hunter/2".to_owned())]));
+    let secrets = Secrets::new(BTreeMap::from([("SHOP".to_owned(), "hunter/2".to_owned())])).unrestricted();
     let world = World::with(RunnerOptions { secrets, ..World::options() });
     let mut child = file(&[("say", "Return", text("{{ secrets.SHOP }}"))], "ask>say");
     child["toolName"] = json!("child");

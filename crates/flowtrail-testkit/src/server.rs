@@ -50,7 +50,7 @@ impl TestServerBuilder {
     /// A value for `{{ secrets.NAME }}`.
     #[must_use]
     pub fn secret(mut self, name: &str, value: &str) -> Self {
-        self.settings.secrets.insert(name.to_owned(), value.to_owned());
+        self.settings.secrets.insert(name.to_owned(), value.to_owned().into());
         self
     }
 

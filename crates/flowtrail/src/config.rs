@@ -11,11 +11,12 @@ use std::time::Duration;
 use clap::Args;
 use flowtrail_http::AppOptions;
 use flowtrail_mcp::proxy::Upstream;
-use flowtrail_runner::WorkerProgram;
+use flowtrail_runner::{SecretRules, WorkerProgram};
 use flowtrail_store_diesel::{DatabaseUrl, InvalidDatabaseUrl};
 use flowtrail_types::{Age, Retention};
 use serde::Deserialize;
 
+use crate::secrets::{self, SecretSettings};
 use crate::{UpstreamSettings, memory};
 use values::{Percent, Size, Span};
 
@@ -117,10 +118,13 @@ pub struct Settings {
         global = true
     )]
     pub record_rejected: Option<bool>,
+    /// Lets secrets stand in every template, as in the first edition. For one edition [default: false]
+    #[arg(long, env = "FLOWTRAIL_SECRETS_UNRESTRICTED", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", global = true)]
+    pub secrets_unrestricted: Option<bool>,
     /// Values for `{{ secrets.NAME }}` in flows; in the environment FLOWTRAIL_SECRET_NAME.
     #[arg(skip)]
     #[serde(default)]
-    pub secrets: BTreeMap<String, String>,
+    pub secrets: BTreeMap<String, SecretSettings>,
     /// Other MCP servers by name: for `McpTool` nodes, and to stand in front of at `/mcp/NAME`.
     #[arg(skip)]
     #[serde(default)]
@@ -153,6 +157,9 @@ pub enum ConfigError {
         /// What and where.
         reason: String,
     },
+    /// A secret that cannot be used. The reason does not hold its value.
+    #[error("{0}")]
+    Secret(String),
     /// The database's address is none.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] InvalidDatabaseUrl),
@@ -235,8 +242,10 @@ pub struct Config {
     pub max_disk: Option<u64>,
     /// Which executions are kept of flows that have no rules of their own.
     pub retention: Retention,
-    /// Values for `{{ secrets.NAME }}`.
-    pub secrets: BTreeMap<String, String>,
+    /// Values for `{{ secrets.NAME }}`, and who may use them where.
+    pub secrets: BTreeMap<String, (String, SecretRules)>,
+    /// Whether secrets may stand in every template, as in the first edition.
+    pub secrets_unrestricted: bool,
     /// Other MCP servers.
     pub upstreams: Vec<Upstream>,
     /// The program whose processes run the scripts of flows. No setting: whoever starts decides it.
@@ -281,12 +290,18 @@ impl Config {
             let Some(name) = name.to_str().and_then(|name| name.strip_prefix(SECRET)) else { continue };
             let value = value.into_string().map_err(|_| ConfigError::SecretNotText(name.to_owned()))?;
             if !name.is_empty() {
-                secrets.insert(name.to_owned(), value);
+                secrets.insert(name.to_owned(), value.into());
             }
         }
+        let secrets = secrets.into_iter().map(|(name, settings)| {
+            let decided = settings.decide(&name)?;
+            Ok((name, decided))
+        });
+        let secrets: BTreeMap<_, _> = secrets.collect::<Result<_, _>>().map_err(ConfigError::Secret)?;
+        let values = secrets::values(&secrets);
         let mut named = written.upstreams;
         named.extend(given.upstreams);
-        let upstreams = named.into_iter().map(|(name, settings)| settings.decide(&name, &secrets));
+        let upstreams = named.into_iter().map(|(name, settings)| settings.decide(&name, &values));
         let upstreams = upstreams.collect::<Result<_, _>>().map_err(ConfigError::Upstream)?;
         let bytes = |size: Option<Size>, default: usize| {
             size.map_or(default, |size| usize::try_from(size.0).unwrap_or(usize::MAX))
@@ -351,6 +366,10 @@ impl Config {
                 max_bytes: given.retention_bytes.or(written.retention_bytes).map(|size| size.0),
             },
             secrets,
+            secrets_unrestricted: given
+                .secrets_unrestricted
+                .or(written.secrets_unrestricted)
+                .unwrap_or(false),
             upstreams,
             script_worker: None,
             data_dir,

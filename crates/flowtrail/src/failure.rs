@@ -110,7 +110,8 @@ impl From<flowtrail_store::StoreError> for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         match error {
-            ConfigError::Database(_)
+            ConfigError::Secret(_)
+            | ConfigError::Database(_)
             | ConfigError::NoOrigin(_)
             | ConfigError::MemoryTooSmall { .. }
             | ConfigError::DiskTooSmall

@@ -11,6 +11,7 @@ mod failure;
 mod logging;
 mod login;
 mod memory;
+mod secrets;
 mod terminal;
 mod tls;
 mod upstreams;
@@ -21,6 +22,7 @@ use flowtrail_runner::WorkerProgram;
 pub use cli::{Cli, joined_flags};
 pub use config::{Config, ConfigError, Settings};
 pub use failure::{Failure, without_passwords};
+pub use secrets::{SecretSettings, SecretTable};
 pub use upstreams::UpstreamSettings;
 pub use wiring::{Access, Wiring};
 

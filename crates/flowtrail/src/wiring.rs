@@ -75,7 +75,7 @@ impl Wiring {
         let runner = Runner::new(
             tracker.clone(),
             RunnerOptions {
-                secrets: Secrets::new(config.secrets.clone()),
+                secrets: Secrets::with_rules(config.secrets.clone(), config.secrets_unrestricted),
                 allow_private_addresses: config.allow_private_addresses,
                 default_timeout: config.execution_timeout,
                 runtime: runtime.clone(),
@@ -117,7 +117,7 @@ impl Wiring {
 /// When the database cannot be used, or a configured value cannot.
 pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker, Option<String>), Failure> {
     let redactor = || {
-        let secrets = config.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let secrets = config.secrets.iter().map(|(name, (value, _))| (name.as_str(), value.as_str()));
         Redactor::new(secrets).map_err(Failure::new)
     };
     logging::hide(redactor()?);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use flowtrail::SecretSettings;
 use flowtrail_store::{Packed, Store};
 use flowtrail_store_diesel::{DatabaseUrl, open_store};
 use flowtrail_testkit::{Era, TestServer, flow};
@@ -50,11 +51,11 @@ async fn planted_secrets_are_in_no_file() {
             "ApiCall",
             json!({
                 "method": "GET",
-                "url": format!("{}/healthz?key={{{{ secrets.SHOP | urlencode }}}}", server.base()),
+                "url": format!("{}/healthz?key={{{{ secrets.SHOP }}}}", server.base()),
                 "headers": {"authorization": "Bearer {{ secrets.SHOP }}"},
             }),
         )
-        .returns("{{ secrets.SHOP }} {{ ask.note }}");
+        .returns("{{ fetch.url }} {{ ask.note }}");
     server.create(&spread).await;
     let fail = flow("Fail").text("note").transform("boom", "throw new Error('bad key ' + input.note);");
     server.create(&fail).await;
@@ -185,4 +186,82 @@ async fn names_and_tags_that_hold_a_secret_are_redacted() {
     let page = server.rest().get(&address).await.expect(200).to_string();
     assert!(!page.contains(CONFIGURED), "{page}");
     assert!(!holds(&contents(server.data_dir()), CONFIGURED));
+}
+
+/// A server with a secret that has rules, and what a user may do with it.
+async fn ruled() -> TestServer {
+    let table = "value = \"planted-configured-value/1\"\nhosts = [\"127.0.0.1\"]\nusers = [\"Ada\"]\nflows = [\"orders\"]";
+    let ruled: SecretSettings = toml::from_str(table).unwrap();
+    let server = TestServer::builder().allow_private_addresses().secret("PLAIN", "another-configured-value");
+    server.settings(|settings| drop(settings.secrets.insert("RULED".to_owned(), ruled))).start().await
+}
+
+fn sending(name: &str, secret: &str, to: &str) -> serde_json::Value {
+    let headers = json!({"x-key": format!("{{{{ secrets.{secret} }}}}")});
+    let call = json!({"method": "GET", "url": to, "headers": headers});
+    flow(name).field("toolName", json!(name)).node("fetch", "ApiCall", call).build()
+}
+
+#[tokio::test]
+async fn a_secret_is_for_those_whom_its_rules_name() {
+    let server = ruled().await;
+    let (admin, ada, bob) = (server.rest(), server.user("Ada").await, server.user("Bob").await);
+    let health = format!("{}/healthz", server.base());
+    let problem = |answer: serde_json::Value| answer["problems"][0]["message"].as_str().unwrap().to_owned();
+
+    // Administrators always may, others when they are named, and by the short form nobody else.
+    let made = admin.post("/api/flows", &sending("orders", "RULED", &health)).await.expect(201);
+    let refused = bob.rest.post("/api/flows", &sending("bobs", "PLAIN", &health)).await.expect(400);
+    assert!(problem(refused).contains("secret PLAIN may be used only by administrators"));
+    let refused = ada.rest.post("/api/flows", &sending("adas", "PLAIN", &health)).await.expect(400);
+    assert!(problem(refused).contains("secret PLAIN"));
+    let refused = ada.rest.post("/api/flows", &sending("adas", "RULED", &health)).await.expect(400);
+    assert!(problem(refused).contains("not for this flow"));
+
+    // An edit by anybody else that keeps it is refused; what has nothing to do with it is not.
+    let path = format!("/api/flows/{}", made["id"].as_str().unwrap());
+    let shared = json!({"access": {"write": [ada.id, bob.id]}});
+    admin.patch(&path, &shared).await.expect(200);
+    let edit = |url: &str| {
+        let sent = sending("orders", "RULED", url);
+        json!({"nodes": sent["nodes"], "connections": sent["connections"]})
+    };
+    bob.rest.patch(&path, &edit(&health)).await.expect_error(400, "invalid_flow");
+    bob.rest.patch(&path, &json!({"description": "Fetches."})).await.expect(200);
+    ada.rest.patch(&path, &edit(&health)).await.expect(200);
+
+    // It goes to its hosts and nowhere else.
+    let run = format!("{path}/run");
+    let ran = admin.post(&run, &json!({})).await.expect(200);
+    assert_eq!(ran["status"], "fulfilled", "{ran}");
+    let elsewhere = health.replace("127.0.0.1", "localhost");
+    ada.rest.patch(&path, &edit(&elsewhere)).await.expect(200);
+    let ran = admin.post(&run, &json!({})).await.expect(200);
+    assert_eq!(ran["errorInfo"]["kind"], "forbidden", "{ran}");
+    let message = ran["errorInfo"]["message"].as_str().unwrap();
+    assert!(message.contains("the secret RULED may not be sent to localhost"), "{message}");
+}
+
+#[tokio::test]
+async fn a_secret_is_refused_where_something_could_be_done_with_it() {
+    let server = TestServer::builder().secret("SHOP", "planted-configured-value/1").start().await;
+    let call = |url: &str| flow("Call").node("n", "ApiCall", json!({"method": "GET", "url": url})).build();
+    for (body, field) in [
+        (flow("Say").node("n", "Return", json!({"text": "{{ secrets.SHOP }}"})).build(), "parameters.text"),
+        (call("https://x/{{ secrets.SHOP | upper }}"), "parameters.url"),
+        (call("https://x/{{ secrets.SHOP[0:4] }}"), "parameters.url"),
+        (call("https://x/{% for c in secrets.SHOP %}{{ c }}{% endfor %}"), "parameters.url"),
+    ] {
+        let refused = server.rest().post("/api/flows", &body).await.expect(400);
+        assert_eq!(
+            (&refused["code"], &refused["problems"][0]["node"]),
+            (&json!("invalid_flow"), &json!("n"))
+        );
+        assert_eq!(refused["problems"][0]["field"], field, "{refused}");
+    }
+    let unrestricted = TestServer::builder().secret("SHOP", "planted-configured-value/1");
+    let unrestricted =
+        unrestricted.settings(|settings| settings.secrets_unrestricted = Some(true)).start().await;
+    let made = unrestricted.rest().post("/api/flows", &call("https://x/{{ secrets.SHOP | upper }}")).await;
+    made.expect(201);
 }

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use flowtrail_runner::Runner;
 use flowtrail_tracker::FlowChange;
-use flowtrail_types::{Flow, FlowDraft, FlowKind, UserId};
+use flowtrail_types::{Flow, FlowDraft, FlowKind, Principal};
 use serde_json::{Map, Value, json};
 
 use super::view::{flow_id, flow_response};
@@ -48,7 +48,7 @@ pub(super) async fn handle(
     let changed = blocking(move || -> Result<_, ApiError> {
         // Read, merged and checked anew if somebody else changes the flow meanwhile.
         tracker.change_flow(&principal, id, |flow| {
-            let draft = changed_draft(&runner, principal.id, flow, &fields)?;
+            let draft = changed_draft(&runner, &principal, flow, &fields)?;
             Ok::<_, ApiError>(change(&fields, draft))
         })
     })
@@ -60,7 +60,7 @@ pub(super) async fn handle(
 /// the body does not touch is not checked again: a flow that is no longer sound can still be switched off.
 fn changed_draft(
     runner: &Runner,
-    user: UserId,
+    principal: &Principal,
     flow: &Flow,
     fields: &Map<String, Value>,
 ) -> Result<FlowDraft, ApiError> {
@@ -85,7 +85,7 @@ fn changed_draft(
     }
     whole.extend(fields.clone());
     runner
-        .parse_flow(user, Value::Object(whole))
+        .parse_flow(principal, Value::Object(whole))
         .map_err(|problems| ApiError::problems(ErrorCode::InvalidFlow, problems))
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn handle(
     // Checking compiles the flow's scripts, which takes a moment.
     let flow = blocking(move || -> Result<_, ApiError> {
         let draft = runner
-            .parse_flow(principal.id, value)
+            .parse_flow(&principal, value)
             .map_err(|problems| ApiError::problems(ErrorCode::InvalidFlow, problems))?;
         Ok(tracker.create_flow(&principal, draft)?)
     })

@@ -20,8 +20,7 @@ pub(super) async fn handle(
     let (tracker, runner) = (app.tracker().clone(), app.runner().clone());
     let (flows, notes) = blocking(move || -> Result<_, ApiError> {
         let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
-        let Imported { drafts, notes } =
-            runner.import_flow_file(principal.id, &body.bytes).map_err(invalid)?;
+        let Imported { drafts, notes } = runner.import_flow_file(&principal, &body.bytes).map_err(invalid)?;
         Ok((tracker.create_flows(&principal, drafts)?, notes))
     })
     .await?;

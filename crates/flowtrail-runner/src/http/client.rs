@@ -30,6 +30,22 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Vec<u8>>,
+    /// Where it may go because of the secrets in it: by secret, the hosts. Anywhere when there are none.
+    pub(crate) hosts: Vec<(String, Vec<String>)>,
+}
+
+impl Request {
+    /// The first secret that may not go where the request goes.
+    fn refused(&self) -> Option<&str> {
+        let name = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+        let with_port = self.url.port_or_known_default().map(|port| format!("{name}:{port}"));
+        let is_host = |listed: &String| {
+            let listed = listed.to_ascii_lowercase();
+            listed.replace(['[', ']'], "") == name || Some(listed.replace(['[', ']'], "")) == with_port
+        };
+        let refused = self.hosts.iter().find(|(_, hosts)| !hosts.iter().any(is_host));
+        refused.map(|(secret, _)| secret.as_str())
+    }
 }
 
 /// An HTTP client that goes only where flows may go. Cheap to clone.
@@ -104,6 +120,12 @@ impl HttpClient {
     async fn send_once(&self, request: &Request, spoken: &str) -> Result<Response, HttpError> {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         self.check(&request.url)?;
+        if let Some(secret) = request.refused() {
+            let host = host(&request.url);
+            let message =
+                format!("the secret {secret} may not be sent to {host}: its `hosts` do not name it");
+            return Err(HttpError::new(ErrorKind::Forbidden, message));
+        }
         let mut sent = client.request(request.method.clone(), request.url.clone());
         sent = sent.headers(request.headers.clone());
         if let Some(body) = &request.body {

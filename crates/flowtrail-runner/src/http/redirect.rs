@@ -85,7 +85,7 @@ mod tests {
             headers.insert(name, "value".parse().unwrap());
         }
         let url = Url::parse("https://shop.example/orders").unwrap();
-        Request { method: Method::POST, url, headers, body: Some(b"{}".to_vec()) }
+        Request { method: Method::POST, url, headers, body: Some(b"{}".to_vec()), hosts: Vec::new() }
     }
 
     #[test]

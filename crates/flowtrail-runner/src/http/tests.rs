@@ -30,7 +30,8 @@ async fn redirected_to(location: &str) -> Result<u16, HttpError> {
         }
     });
     let url = Url::parse(&format!("http://127.0.0.1:{port}/")).unwrap();
-    let request = Request { method: Method::GET, url, headers: HeaderMap::new(), body: None };
+    let request =
+        Request { method: Method::GET, url, headers: HeaderMap::new(), body: None, hosts: Vec::new() };
     let received = HttpClient::new(only_one, 1000).send(request, |_| false).await;
     server.abort();
     received.map(|received| received.status.as_u16())

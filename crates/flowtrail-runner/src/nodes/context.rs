@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flowtrail_types::{ExecutionId, Json, Node};
+use flowtrail_types::{ErrorKind, ExecutionId, Json, Node};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +13,7 @@ use crate::body::Body;
 use crate::call::Call;
 use crate::runner::Runner;
 use crate::sandbox::{Script, ScriptError, check_doubles};
+use crate::secret_rules;
 use crate::template::{self, Scope, Shared};
 
 /// A node that runs: itself, what it can name, and who runs it.
@@ -41,6 +42,32 @@ impl NodeContext<'_> {
     /// What the nodes before it gave it.
     pub(super) fn input(&self) -> &Value {
         self.scope.input.json()
+    }
+
+    /// Refuses a node of a stored flow that uses a secret where it may not stand.
+    pub(crate) fn check_secrets(&self) -> Result<(), NodeError> {
+        self.secrets_used().map(drop)
+    }
+
+    /// The secrets that the node names.
+    fn secrets_used(&self) -> Result<Vec<String>, NodeError> {
+        if !secret_rules::may_use(self.node) {
+            return Ok(Vec::new());
+        }
+        let id = self.call.flow.id.to_string();
+        let flow = secret_rules::names_of(&self.call.flow, &id);
+        secret_rules::check(self.node, flow, self.runner.secrets()).map_err(|misuse| {
+            NodeError::new(ErrorKind::Forbidden, format!("{}: {}", misuse.field, misuse.message))
+        })
+    }
+
+    /// Where the node's request may go because of the secrets in it: by secret, its hosts.
+    pub(super) fn hosts(&self) -> Result<Vec<(String, Vec<String>)>, NodeError> {
+        let hosts = |name: String| {
+            let hosts = self.runner.secrets().rules(&name)?.hosts.clone()?;
+            Some((name, hosts))
+        };
+        Ok(self.secrets_used()?.into_iter().filter_map(hosts).collect())
     }
 
     /// Runs a script on the node's input.

@@ -20,7 +20,7 @@ use flowtrail_types::ErrorKind;
 use serde_json::Value;
 
 pub(crate) use scope::{Scope, Shared};
-pub(crate) use syntax::{has_template, names_in};
+pub(crate) use syntax::{has_template, names_in, secrets_in};
 
 use syntax::Shape;
 

@@ -47,6 +47,53 @@ pub(crate) fn names_in(source: &str) -> Result<BTreeSet<String>, String> {
     Ok(names.into_iter().filter(|name| !engine::FUNCTIONS.contains(&name.as_str())).collect())
 }
 
+/// The secrets that a string names.
+///
+/// # Errors
+///
+/// When one stands otherwise than by itself, as `{{ secrets.NAME }}`.
+pub(crate) fn secrets_in(source: &str) -> Result<Vec<String>, String> {
+    let mut tokens = Vec::new();
+    for token in tokenize(source, false, SyntaxConfig::default()) {
+        tokens.push(token.map_err(|error| engine::spoken(&error))?.0);
+    }
+    let mut names = Vec::new();
+    let mut loops = 0_usize;
+    for (index, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Ident("for") if is_statement(&tokens, index) => loops += 1,
+            Token::Ident("endfor") if is_statement(&tokens, index) => loops = loops.saturating_sub(1),
+            // What has this name within something else is no secret.
+            Token::Ident("secrets") if !matches!(before(&tokens, index), Some(Token::Dot)) => {
+                let after = (tokens.get(index + 1), tokens.get(index + 2), tokens.get(index + 3));
+                match (before(&tokens, index), after) {
+                    (
+                        Some(Token::VariableStart),
+                        (Some(Token::Dot), Some(Token::Ident(name)), Some(Token::VariableEnd)),
+                    ) if loops == 0 => {
+                        names.push((*name).to_owned());
+                    }
+                    _ => {
+                        let message = "a secret stands by itself, as {{ secrets.NAME }}: without filters, operators, \
+                                       slices, loops and functions";
+                        return Err(message.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+fn before<'t, 's>(tokens: &'t [Token<'s>], index: usize) -> Option<&'t Token<'s>> {
+    index.checked_sub(1).and_then(|before| tokens.get(before))
+}
+
+fn is_statement(tokens: &[Token<'_>], index: usize) -> bool {
+    matches!(before(tokens, index), Some(Token::BlockStart))
+}
+
 /// Checks that a string says only what it may, and finds out how it is rendered.
 pub(super) fn shape(source: &str) -> Result<Shape<'_>, String> {
     if source.len() > MAX_SOURCE {

@@ -34,12 +34,23 @@ pub(super) fn run(config: &Config, options: &Serve) -> Result<(), Failure> {
         let link = login::link(&wiring.tracker, &login::base(address))?;
         say(format_args!("log in once, within a day: {link}"));
     }
+    tell_of_misused_secrets(&wiring)?;
     let _noted = AddressFile::write(&config.data_dir, address);
     let key_file = config.data_dir.join("admin.key");
     if wiring.new_admin_key.is_none() && key_file.is_file() {
         log::info!("the administrator's key is in {}", key_file.display());
     }
     block_on(runtime, until_told_to_stop(wiring, config, listener))
+}
+
+/// Tells of stored flows of which nodes fail because of how they use secrets.
+fn tell_of_misused_secrets(wiring: &Wiring) -> Result<(), Failure> {
+    for flow in wiring.tracker.tools(&wiring.tracker.local_reader()?) {
+        for problem in wiring.runner.misused_secrets(&flow).0 {
+            log::warn!("flow {:?}, {}: {problem}", flow.name, flow.id);
+        }
+    }
+    Ok(())
 }
 
 /// Serves until Ctrl-C or SIGTERM.

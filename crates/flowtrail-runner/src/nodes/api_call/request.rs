@@ -32,7 +32,7 @@ pub(super) fn build(context: &NodeContext<'_>) -> Result<Request, NodeError> {
     let mut headers = request_fields::headers(context)?;
     context.call.trace().add_to(&mut headers);
     let body = body(context, &mut headers)?;
-    Ok(Request { method, url: url(context)?, headers, body })
+    Ok(Request { method, url: url(context)?, headers, body, hosts: context.hosts()? })
 }
 
 fn url(context: &NodeContext<'_>) -> Result<Url, NodeError> {

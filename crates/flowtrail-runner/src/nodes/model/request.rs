@@ -93,7 +93,8 @@ pub(super) fn build(context: &NodeContext<'_>) -> Result<Asking, NodeError> {
     shown_url.set_query(None);
     let mut shown = json!({ "url": shown_url.as_str(), "body": body });
     context.runner.secrets().hide(&mut shown);
-    let request = Request { method: Method::POST, url, headers, body: Some(bytes) };
+    let hosts = context.hosts()?;
+    let request = Request { method: Method::POST, url, headers, body: Some(bytes), hosts };
     Ok(Asking { request, shown, key })
 }
 

@@ -13,6 +13,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod attack;
 mod bench;
 mod checks;
 mod client;
@@ -34,7 +35,7 @@ mod vendor;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | test | ci | client | ui [screenshots] | mcp | openapi | tls | vendor | bench [NAME [ARGUMENT…]]";
+const USAGE: &str = "usage: cargo xtask tidy | test | ci | client | ui [screenshots] | mcp | openapi | tls | vendor | attack [--short] | bench [NAME [ARGUMENT…]]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,6 +51,8 @@ fn main() -> ExitCode {
         ["openapi"] => openapi::run(),
         ["tls"] => tls::run(),
         ["vendor"] => vendor::run(),
+        ["attack"] => attack::long(),
+        ["attack", "--short"] => attack::short(),
         ["bench"] => bench::run(None),
         ["bench", ref words @ ..] => bench::run(Some(&words.join(" "))),
         _ => {

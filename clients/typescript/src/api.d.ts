@@ -1026,6 +1026,35 @@ export interface components {
             attempt: number;
             capture: components["schemas"]["Capture"];
         };
+        /**
+         * @description A page of node executions.
+         * @example {
+         *       "items": [
+         *         {
+         *           "seq": 2,
+         *           "nodeId": "say",
+         *           "nodeName": "Say",
+         *           "nodeType": "Return",
+         *           "status": "completed",
+         *           "executedAt": "2026-01-06T12:00:00.001Z",
+         *           "executionTimeMs": 0.412,
+         *           "inputData": {
+         *             "name": "Ada"
+         *           },
+         *           "outputData": {
+         *             "text": "Hello, Ada!"
+         *           },
+         *           "error": null,
+         *           "errorKind": null,
+         *           "parentSeq": null,
+         *           "iteration": null,
+         *           "attempt": 1,
+         *           "capture": {}
+         *         }
+         *       ],
+         *       "after": null
+         *     }
+         */
         NodePage: {
             /** @description Node executions, by number. */
             items: components["schemas"]["NodeExecution"][];
@@ -1176,8 +1205,106 @@ export interface components {
              */
             updatedAt: string;
         };
-        /** @description An execution with all that is known of it. With `nodes=none` its node executions are not there. */
+        /**
+         * @description An execution with all that is known of it. With `nodes=none` its node executions are not there.
+         * @example {
+         *       "id": "019b9335-4200-7000-8000-00000000000a",
+         *       "flowId": "3f2c1b7e-58a1-4c53-9a35-0d4f6c1f2a10",
+         *       "flowName": "Greet",
+         *       "flowToolName": "greet",
+         *       "flowVersion": 1,
+         *       "userId": "0b8f7c3e-6a0d-4c62-8f1b-2f5f0c3f9a77",
+         *       "userName": "Ada",
+         *       "status": "fulfilled",
+         *       "inferred": false,
+         *       "source": "mcp",
+         *       "startedAt": "2026-01-06T12:00:00.000Z",
+         *       "endedAt": "2026-01-06T12:00:00.012Z",
+         *       "duration": 12,
+         *       "initialParamsPreview": "Ada",
+         *       "error": null,
+         *       "initialParams": {
+         *         "name": "Ada"
+         *       },
+         *       "outputs": "Hello, Ada!",
+         *       "nodeExecutions": [
+         *         {
+         *           "seq": 2,
+         *           "nodeId": "say",
+         *           "nodeName": "Say",
+         *           "nodeType": "Return",
+         *           "status": "completed",
+         *           "executedAt": "2026-01-06T12:00:00.001Z",
+         *           "executionTimeMs": 0.412,
+         *           "inputData": {
+         *             "name": "Ada"
+         *           },
+         *           "outputData": {
+         *             "text": "Hello, Ada!"
+         *           },
+         *           "error": null,
+         *           "errorKind": null,
+         *           "parentSeq": null,
+         *           "iteration": null,
+         *           "attempt": 1,
+         *           "capture": {}
+         *         }
+         *       ],
+         *       "errorInfo": null,
+         *       "meta": {
+         *         "client": {
+         *           "name": "an-agent",
+         *           "version": "1.0"
+         *         }
+         *       },
+         *       "tags": {},
+         *       "parentExecutionId": null,
+         *       "replayOf": null,
+         *       "cancelRequested": false,
+         *       "capture": {},
+         *       "createdAt": "2026-01-06T12:00:00.000Z",
+         *       "updatedAt": "2026-01-06T12:00:00.012Z"
+         *     }
+         */
         ExecutionDetail: components["schemas"]["Execution"] | components["schemas"]["ExecutionWithoutNodes"];
+        /**
+         * @description An execution without its node executions.
+         * @example {
+         *       "id": "019b9335-4200-7000-8000-00000000000a",
+         *       "flowId": "3f2c1b7e-58a1-4c53-9a35-0d4f6c1f2a10",
+         *       "flowName": "Greet",
+         *       "flowToolName": "greet",
+         *       "flowVersion": 1,
+         *       "userId": "0b8f7c3e-6a0d-4c62-8f1b-2f5f0c3f9a77",
+         *       "userName": "Ada",
+         *       "status": "fulfilled",
+         *       "inferred": false,
+         *       "source": "mcp",
+         *       "startedAt": "2026-01-06T12:00:00.000Z",
+         *       "endedAt": "2026-01-06T12:00:00.012Z",
+         *       "duration": 12,
+         *       "initialParamsPreview": "Ada",
+         *       "error": null,
+         *       "initialParams": {
+         *         "name": "Ada"
+         *       },
+         *       "outputs": "Hello, Ada!",
+         *       "updatedAt": "2026-01-06T12:00:00.012Z",
+         *       "errorInfo": null,
+         *       "meta": {
+         *         "client": {
+         *           "name": "an-agent",
+         *           "version": "1.0"
+         *         }
+         *       },
+         *       "tags": {},
+         *       "parentExecutionId": null,
+         *       "replayOf": null,
+         *       "cancelRequested": false,
+         *       "capture": {},
+         *       "createdAt": "2026-01-06T12:00:00.000Z"
+         *     }
+         */
         ExecutionWithoutNodes: {
             /**
              * Format: uuid
@@ -5293,6 +5420,8 @@ export interface operations {
             query?: {
                 /** @description With `own` the payloads of nodes are left out, with `none` all of them. */
                 data?: components["parameters"]["data"];
+                /** @description With `none` the node executions are left out; `…/nodes` has them page by page. */
+                nodes?: components["parameters"]["nodes"];
                 /** @description Also tells what you may do with it. */
                 allowed?: components["parameters"]["allowed"];
             };

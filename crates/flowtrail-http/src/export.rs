@@ -39,6 +39,8 @@ pub struct Export {
     tracker: Tracker,
     principal: Principal,
     walk: Walk,
+    /// Those that were found and are not written yet.
+    found: std::vec::IntoIter<ExecutionSummary>,
     format: ExportFormat,
 }
 
@@ -76,8 +78,11 @@ impl<'a> Exported<'a> {
     }
 }
 
-/// How many executions a part has.
+/// How many executions are looked up at a time, without their data.
 const AT_ONCE: u32 = 100;
+
+/// A part has about so many bytes: it ends with the execution that brings it there.
+pub(crate) const PART: usize = 1 << 20;
 
 const CSV_HEAD: &str = "id,flowId,flowName,flowToolName,flowVersion,userId,userName,status,inferred,source,startedAt,\
                         endedAt,duration,initialParamsPreview,error\r\n";
@@ -95,7 +100,13 @@ impl Export {
         format: ExportFormat,
     ) -> Result<Self, TrackerError> {
         let walk = tracker.walk(principal, filter)?;
-        Ok(Self { tracker: tracker.clone(), principal: principal.clone(), walk, format })
+        Ok(Self {
+            tracker: tracker.clone(),
+            principal: principal.clone(),
+            walk,
+            found: Vec::new().into_iter(),
+            format,
+        })
     }
 
     /// What stands before the first part.
@@ -113,13 +124,16 @@ impl Export {
     ///
     /// When the store does not answer. The export is not whole then.
     pub fn next_part(&mut self) -> Result<Option<(Vec<u8>, usize)>, TrackerError> {
-        let some = self.walk.next(AT_ONCE)?;
-        if some.is_empty() {
-            return Ok(None);
-        }
         let mut written = Vec::new();
         let mut count = 0;
-        for summary in some {
+        while written.len() < PART {
+            let Some(summary) = self.found.next() else {
+                self.found = self.walk.next(AT_ONCE)?.into_iter();
+                if self.found.len() == 0 {
+                    break;
+                }
+                continue;
+            };
             match self.format {
                 ExportFormat::Csv => write_row(&mut written, &summary),
                 ExportFormat::Ndjson => match self.tracker.execution(&self.principal, summary.id) {
@@ -135,7 +149,7 @@ impl Export {
             }
             count += 1;
         }
-        Ok(Some((written, count)))
+        Ok((count > 0).then_some((written, count)))
     }
 }
 

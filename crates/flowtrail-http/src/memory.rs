@@ -150,6 +150,35 @@ impl Reserved {
         }
     }
 
+    /// Reserves as much as is missing to this many bytes. As [`Self::grow`] otherwise.
+    pub(crate) async fn fill(&mut self, bytes: usize) -> Result<(), ApiError> {
+        match bytes.saturating_sub(self.bytes) {
+            0 => Ok(()),
+            missing => self.grow(missing).await,
+        }
+    }
+
+    /// An empty reservation of the same holder.
+    pub(crate) fn another(&self) -> Self {
+        self.memory.reservation(self.holder)
+    }
+
+    /// Takes over what another one of the same holder has, and makes it this many bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::try_grow`].
+    pub(crate) fn absorb(&mut self, other: &mut Self, bytes: usize) -> Result<(), ApiError> {
+        self.bytes += std::mem::take(&mut other.bytes);
+        match bytes.checked_sub(self.bytes) {
+            None | Some(0) => {
+                self.shrink(self.bytes - bytes);
+                Ok(())
+            }
+            Some(missing) => self.try_grow(missing),
+        }
+    }
+
     /// Reserves more without waiting.
     ///
     /// # Errors

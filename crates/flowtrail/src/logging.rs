@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use flowtrail_tracker::Redactor;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// What is taken out of each line, once the configuration is read.
 static REDACTOR: OnceLock<Redactor> = OnceLock::new();
@@ -17,20 +17,29 @@ impl Log for Redacting {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.0.matches(record) {
+        let told = Metadata::builder().target(record.target()).level(level_of(record)).build();
+        if !self.0.enabled(&told) {
             return;
         }
-        let Some(redactor) = REDACTOR.get() else { return self.0.log(record) };
         let line = record.args().to_string();
-        let clean = redactor.redact_name(&line);
+        let clean = REDACTOR.get().map_or(line.as_str().into(), |redactor| redactor.redact_name(&line));
         let mut same = Record::builder();
-        same.metadata(record.metadata().clone());
-        same.module_path(record.module_path()).file(record.file()).line(record.line());
+        same.metadata(told).module_path(record.module_path()).file(record.file()).line(record.line());
         self.0.log(&same.args(format_args!("{clean}")).build());
     }
 
     fn flush(&self) {
         self.0.flush();
+    }
+}
+
+/// The level that a line has for an operator: what these libraries call an error is what a client did, such as hanging up,
+/// or is told by whoever asked them.
+fn level_of(record: &Record<'_>) -> Level {
+    let is_of = |library: &str| record.target().split("::").next() == Some(library);
+    match record.level() {
+        Level::Error | Level::Warn if is_of("actix_http") || is_of("r2d2") => Level::Debug,
+        level => level,
     }
 }
 
@@ -56,4 +65,21 @@ pub(crate) fn begin() {
 pub(crate) fn hide(redactor: Redactor) {
     // Later configurations of the same process, as in tests, find the first one's.
     let _ = REDACTOR.set(redactor);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_does_is_no_error_of_the_server() {
+        let level = |target: &str, level: Level| {
+            level_of(&Record::builder().target(target).level(level).args(format_args!("")).build())
+        };
+        assert_eq!(level("actix_http::h1::dispatcher", Level::Error), Level::Debug);
+        assert_eq!(level("r2d2", Level::Error), Level::Debug);
+        assert_eq!(level("actix_http::h1", Level::Trace), Level::Trace);
+        assert_eq!(level("flowtrail_http::error", Level::Error), Level::Error);
+        assert_eq!(level("actix_httpx", Level::Error), Level::Error);
+    }
 }

@@ -101,7 +101,7 @@ pub(crate) const ROUTES: &[Route] = &[
             .gives(&[Answer::of(200, "application/x-ndjson", "BatchOutcome", "What became of each line, in order.")])
             .fails(&[ErrorCode::Forbidden])),
     Route::get("/api/executions/{execution_id}", || web::get().to(detail::handle),
-        Operation::new("getExecution", "An execution with all its data").takes(&[&["data", "allowed", "If-None-Match"]])
+        Operation::new("getExecution", "An execution with all its data").takes(&[&["data", "nodes", "allowed", "If-None-Match"]])
             .gives(DETAIL)),
     Route::patch("/api/executions/{execution_id}", || web::patch().to(end::handle),
         Operation::new("endExecution", "Ends an execution that runs elsewhere").body("EndedExecution")

@@ -116,6 +116,7 @@ pub(crate) fn table() -> Vec<Row> {
             || json!([{"seq": 1, "nodeId": "a", "nodeType": "t"}]),
             [404, 404, 403, 200, 200, 200, 403, 403],
         ),
+        row("GET", "/api/executions/{execution_id}/nodes", [404, 404, 200, 200, 200, 200, 200, 200]),
         row("GET", "/api/executions/{execution_id}/nodes/{seq}", [404, 404, 200, 200, 200, 200, 200, 200]),
         row("POST", "/api/executions/{execution_id}/replay", [404, 404, 202, 202, 202, 202, 403, 403]),
         row("POST", "/api/executions/{pending_id}/cancel", [404, 404, 403, 202, 202, 202, 403, 403]),

@@ -53,10 +53,14 @@ pub(super) fn schemas() -> Value {
             "A node's part in an execution.",
             example::node(),
         ),
-        "NodePage": object(&["items", "after"], json!({
-            "items": list(schema("NodeExecution"), "Node executions, by number."),
-            "after": {"type": ["integer", "null"], "description": "The number of the last one; null when there are no more."},
-        })),
+        "NodePage": shown(
+            whole(json!({
+                "items": list(schema("NodeExecution"), "Node executions, by number."),
+                "after": {"type": ["integer", "null"], "description": "The number of the last one; null when there are no more."},
+            })),
+            "A page of node executions.",
+            json!({"items": [example::node()], "after": null}),
+        ),
         "Execution": shown(
             object(&execution_without_data(), execution()),
             "An execution with all that is known of it. With `data=none` the payloads are not there.",
@@ -65,8 +69,13 @@ pub(super) fn schemas() -> Value {
         "ExecutionDetail": {
             "anyOf": [schema("Execution"), schema("ExecutionWithoutNodes")],
             "description": "An execution with all that is known of it. With `nodes=none` its node executions are not there.",
+            "examples": [example::execution()],
         },
-        "ExecutionWithoutNodes": without_nodes(),
+        "ExecutionWithoutNodes": shown(
+            without_nodes(),
+            "An execution without its node executions.",
+            without_node_executions(example::execution()),
+        ),
         "ExportedExecution": shown(
             object(&exported_always(), both(execution(), json!({
                 "precise": whole(json!({
@@ -148,14 +157,17 @@ fn execution_without_data() -> Vec<&'static str> {
     ]
 }
 
+fn without_node_executions(mut of: Value) -> Value {
+    if let Value::Object(members) = &mut of {
+        members.remove("nodeExecutions");
+    }
+    of
+}
+
 fn without_nodes() -> Value {
     let is_left = |name: &&str| *name != "nodeExecutions";
     let required: Vec<&str> = execution_without_data().into_iter().filter(is_left).collect();
-    let mut properties = execution();
-    if let Value::Object(properties) = &mut properties {
-        properties.remove("nodeExecutions");
-    }
-    object(&required, properties)
+    object(&required, without_node_executions(execution()))
 }
 
 fn optional_text(means: &str) -> Value {

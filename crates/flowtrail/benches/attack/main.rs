@@ -1,0 +1,78 @@
+//! Attacks on a server, with what they do to it: `cargo xtask attack`. Each has a bound that it must not break; the figures
+//! stand in `docs/RELIABILITY.md`.
+//!
+//! The seeds of what is random are fixed. `--short` does as much as fits into the test command.
+
+mod bodies;
+mod exports;
+mod scripts;
+mod sessions;
+mod target;
+
+use std::time::Duration;
+
+use target::Target;
+
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// How long an attack goes on.
+    time: Duration,
+    /// How many hostile scripts are sent.
+    scripts: usize,
+    /// How many sessions are begun.
+    sessions: usize,
+    /// How long the server has to give memory back.
+    rest: Duration,
+}
+
+/// What an attack has come to.
+struct Outcome {
+    attack: &'static str,
+    figure: String,
+    /// What it was to be, and whether it is.
+    bound: String,
+    holds: bool,
+}
+
+impl Outcome {
+    fn new(attack: &'static str, figure: impl Into<String>, bound: impl Into<String>, holds: bool) -> Self {
+        Self { attack, figure: figure.into(), bound: bound.into(), holds }
+    }
+}
+
+/// Bytes as MiB.
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+#[expect(clippy::print_stdout, reason = "a table is what this makes")]
+fn main() -> std::process::ExitCode {
+    let is_short = std::env::args().any(|argument| argument == "--short");
+    let scale = if is_short {
+        let time = Duration::from_secs(4);
+        Scale { time, scripts: 24, sessions: 300, rest: Duration::from_secs(10) }
+    } else {
+        let time = Duration::from_secs(20);
+        Scale { time, scripts: 200, sessions: 20_000, rest: Duration::from_secs(60) }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    println!("| attack | figure | bound | holds |\n| --- | --- | --- | --- |");
+    let mut holds = true;
+    let mut tell = |outcomes: Vec<Outcome>| {
+        for outcome in outcomes {
+            let Outcome { attack, figure, bound, holds: held } = outcome;
+            println!("| {attack} | {figure} | {bound} | {} |", if held { "yes" } else { "**no**" });
+            holds &= held;
+        }
+    };
+    runtime.block_on(async {
+        tell(bodies::without_a_key(&Target::start().await, scale).await);
+        tell(bodies::with_a_key(&Target::start().await, scale).await);
+        tell(exports::unread(&Target::start().await, scale).await);
+        tell(sessions::many(&Target::start().await, scale).await);
+        tell(scripts::hostile(&Target::start().await, scale).await);
+    });
+    if holds { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+}

@@ -12,6 +12,7 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use crate::blocking::blocking;
+use crate::buffer::Buffer;
 use crate::incoming::{Incoming, PATIENCE, broken};
 use crate::memory::{Holder, Reserved, tree_size};
 use crate::{ApiError, App, ErrorCode, auth};
@@ -75,7 +76,8 @@ pub(crate) async fn read(
     limit: usize,
     reserved: Reserved,
 ) -> Result<(Bytes, Reserved), ApiError> {
-    let seconds = PATIENCE + Duration::from_secs((limit / LEAST_RATE) as u64);
+    let declared = incoming.declared.unwrap_or(limit).min(limit);
+    let seconds = PATIENCE + Duration::from_secs((declared / LEAST_RATE) as u64);
     let whole = tokio::time::timeout(seconds, receive(&mut incoming, limit, reserved));
     let (body, mut reserved) = whole.await.unwrap_or_else(|_| {
         let message = format!("the body was not there within {} s", seconds.as_secs());
@@ -85,7 +87,7 @@ pub(crate) async fn read(
     let finish = move || {
         let body = if is_packed { unpack(&body, limit, &mut reserved)? } else { body };
         reserved.try_grow(tree_size(&body))?;
-        Ok::<_, ApiError>((Bytes::from(body), reserved))
+        Ok::<_, ApiError>((body, reserved))
     };
     let (packed, plain) = if is_packed { (incoming.came, 0) } else { (0, incoming.came) };
     if packed <= SHORT_PACKED && plain <= SHORT { finish() } else { blocking(finish).await }
@@ -95,31 +97,22 @@ async fn receive(
     incoming: &mut Incoming,
     limit: usize,
     mut reserved: Reserved,
-) -> Result<(Vec<u8>, Reserved), ApiError> {
-    let mut body = Vec::new();
+) -> Result<(Bytes, Reserved), ApiError> {
+    let mut body = Buffer::new(limit);
     while let Some(chunk) = incoming.next_as_sent().await {
         let chunk = chunk?;
         if body.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
-        let more = growth(&body, chunk.len(), limit);
-        reserved.grow(more).await?;
-        body.reserve_exact(more + body.capacity() - body.len());
-        body.extend_from_slice(&chunk);
+        reserved.grow(body.growth(chunk.len())).await?;
+        body.add(&chunk).map_err(ApiError::internal)?;
     }
-    Ok((body, reserved))
-}
-
-/// Number of bytes by which a buffer must grow to hold so many more: it doubles up to the limit.
-fn growth(buffer: &Vec<u8>, more: usize, limit: usize) -> usize {
-    let needed = buffer.len() + more;
-    let capacity = buffer.capacity();
-    if needed <= capacity { 0 } else { needed.max((2 * capacity).min(limit)) - capacity }
+    Ok((body.into_bytes(), reserved))
 }
 
 /// Decompresses a body, and stops at the limit.
-fn unpack(packed: &[u8], limit: usize, reserved: &mut Reserved) -> Result<Vec<u8>, ApiError> {
-    let mut body = Vec::new();
+fn unpack(packed: &[u8], limit: usize, reserved: &mut Reserved) -> Result<Bytes, ApiError> {
+    let mut body = Buffer::new(limit);
     let mut decoder = flate2::read::MultiGzDecoder::new(packed);
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -131,14 +124,12 @@ fn unpack(packed: &[u8], limit: usize, reserved: &mut Reserved) -> Result<Vec<u8
         if body.len() + read > limit {
             return Err(too_large(limit));
         }
-        let more = growth(&body, read, limit);
-        reserved.try_grow(more)?;
-        body.reserve_exact(more + body.capacity() - body.len());
-        body.extend_from_slice(&piece[..read]);
+        reserved.try_grow(body.growth(read))?;
+        body.add(&piece[..read]).map_err(ApiError::internal)?;
     }
     // The caller drops it.
     reserved.shrink(packed.len());
-    Ok(body)
+    Ok(body.into_bytes())
 }
 
 fn too_large(limit: usize) -> ApiError {

@@ -36,6 +36,8 @@ pub(crate) struct Incoming {
     packed: BytesMut,
     /// How many bytes have come, as they came.
     pub(crate) came: usize,
+    /// How many bytes were announced, if that was told.
+    pub(crate) declared: Option<usize>,
     is_over: bool,
 }
 
@@ -61,7 +63,8 @@ impl Incoming {
                 return Err(refused(format!("Content-Encoding: expected gzip or none, got {shown}")));
             }
         };
-        Ok(Self { payload, gzip, packed: BytesMut::new(), came: 0, is_over: false })
+        let declared = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        Ok(Self { payload, gzip, packed: BytesMut::new(), came: 0, declared, is_over: false })
     }
 
     /// The next piece, which may be empty; none when the body is over.

@@ -15,6 +15,7 @@ mod app;
 mod auth;
 mod blocking;
 mod body;
+mod buffer;
 mod error;
 mod events;
 mod executions;

@@ -76,7 +76,7 @@ async fn bodies_under_way_have_a_share_for_each_user() {
             15 << 20
         );
         upload.write_all(head.as_bytes()).await.unwrap();
-        upload.write_all(&vec![b' '; 9 << 20]).await.unwrap();
+        upload.write_all(&vec![b' '; 12 << 20]).await.unwrap();
         uploads.push(upload);
     }
     let reserved = async || {
@@ -85,7 +85,7 @@ async fn bodies_under_way_have_a_share_for_each_user() {
         let line = text.lines().find_map(|line| line.strip_prefix("flowtrail_memory_reserved_bytes "));
         line.unwrap().parse::<usize>().unwrap()
     };
-    while reserved().await < 18 << 20 {
+    while reserved().await < 24 << 20 {
         tokio::task::yield_now().await;
     }
     let large = json!({"status": "fulfilled", "outputs": "x".repeat(6 << 20)});

@@ -2,7 +2,7 @@
 
 use crate::command::{cargo, has, program, skipped};
 use crate::postgres::Postgres;
-use crate::{client, mcp, tidy, tools, ui};
+use crate::{attack, client, mcp, tidy, tools, ui};
 
 /// The test command. Needs no more than a Rust toolchain and a C compiler; what more it finds, it uses. PostgreSQL and
 /// Node and Chromium it installs, where it can.
@@ -23,6 +23,7 @@ pub(crate) fn test() -> Result<(), String> {
     let tested = tests(&variables);
     postgres.say_what_is_skipped();
     tested?;
+    attack::short()?;
     client::test()?;
     mcp::test()?;
     ui::test()

@@ -7,7 +7,7 @@ pub(crate) fn long() -> Result<(), String> {
     cargo(&["bench", "--package", "flowtrail", "--bench", "attack"])
 }
 
-/// What is part of the test command, on the build of the tests.
+/// The part of it that belongs to the test command, on the build of the tests.
 pub(crate) fn short() -> Result<(), String> {
     cargo(&["test", "--package", "flowtrail", "--bench", "attack", "--", "--short"])
 }

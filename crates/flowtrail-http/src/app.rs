@@ -41,7 +41,7 @@ pub struct AppOptions {
     pub upstreams: Vec<Upstream>,
     /// Idle time after which an MCP session ends: without a request in flight and without an open stream.
     pub mcp_session_idle: Duration,
-    /// How many processes of theirs may run for one user. Twice as many may run for all users together.
+    /// Maximum number of their processes for one user. All users together may have twice as many.
     pub max_upstream_processes: usize,
     /// For how long a call of a tool of theirs may wait for an answer to what it asks.
     pub input_timeout: Duration,
@@ -192,7 +192,7 @@ impl App {
         &self.around.answers
     }
 
-    /// Whether the database answers.
+    /// The check that the database answers.
     pub(crate) fn readiness(&self) -> &Arc<Readiness> {
         &self.around.readiness
     }

@@ -71,7 +71,7 @@ pub(crate) async fn recognise(app: &App, request: &HttpRequest) -> Result<Princi
     blocking(move || tracker.authenticate(&key)).await
 }
 
-/// How often it is looked whether a key is still good: it may have expired, or another process may have revoked it.
+/// Interval of looking at a key again: it may have expired, or another process may have revoked it.
 const LOOK: Duration = Duration::from_millis(700);
 
 /// Done when whoever sent a request may not ask any more: their key was revoked or has expired. A database that is away for a

@@ -21,7 +21,7 @@ static LONG_AT_ONCE: LazyLock<Semaphore> =
 /// How long to wait for a turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How long to wait for an answer, with the wait for a turn.
+/// Maximum wait for an answer, with the wait for a turn.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
 /// Runs `work` on the pool for blocking work, and gives its answer.

@@ -21,7 +21,7 @@ pub(crate) struct Buffer {
     small: Vec<u8>,
     large: Option<MmapMut>,
     len: usize,
-    /// How many bytes of it are reserved.
+    /// Number of bytes that are reserved for it.
     room: usize,
     limit: usize,
 }
@@ -47,7 +47,7 @@ impl Buffer {
         self.len
     }
 
-    /// How many bytes more it takes in memory once so many are added.
+    /// Number of bytes by which its memory grows when so many are added.
     pub(crate) fn growth(&self, more: usize) -> usize {
         let needed = self.len + more;
         let room = match needed {

@@ -78,7 +78,7 @@ impl<'a> Exported<'a> {
     }
 }
 
-/// How many executions are looked up at a time, without their data.
+/// Number of executions that are looked up at a time, without their data.
 const AT_ONCE: u32 = 100;
 
 /// A part has about so many bytes: it ends with the execution that brings it there.

@@ -23,18 +23,18 @@ pub(crate) const ROUTES: &[Route] =
             .gives(&[Answer::json(200, "Health", "It can.")]).fails(&[ErrorCode::Unavailable])),
     ];
 
-/// How long a record may wait before the server is not ready.
+/// Maximum wait of a record while the server is ready.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How long the database may take to answer when it is looked at.
+/// Maximum time for the database to answer when it is looked at.
 const LOOK: Duration = Duration::from_millis(800);
 
-/// Whether the database answers. However many ask, one thread at a time waits for it.
+/// Check that the database answers. However many ask, one thread at a time waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness(AtomicBool);
 
 impl Readiness {
-    /// What the tracker says of itself; nothing when it does not say anything in time.
+    /// The tracker's own check; nothing when it is not done in time.
     async fn check(self: &Arc<Self>, tracker: &Tracker) -> Option<Result<(), TrackerError>> {
         let until = Instant::now() + LOOK;
         while self.0.swap(true, Ordering::AcqRel) {

@@ -36,7 +36,7 @@ pub(crate) struct Incoming {
     packed: BytesMut,
     /// How many bytes have come, as they came.
     pub(crate) came: usize,
-    /// How many bytes were announced, if that was told.
+    /// The announced number of bytes, if there is one.
     pub(crate) declared: Option<usize>,
     is_over: bool,
 }

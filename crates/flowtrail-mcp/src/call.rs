@@ -111,7 +111,7 @@ fn refused(name: &str, error: &RunError) -> Result<CallToolResult, ErrorData> {
     }
 }
 
-/// What is told of a user whose share is used up, in the words of the protocol.
+/// The error of a user whose share is used up, in the words of the protocol.
 pub(crate) fn share_used(error: &RunError) -> ErrorData {
     const SERVER_ERROR: ErrorCode = ErrorCode(-32_000);
     ErrorData::new(SERVER_ERROR, error.to_string(), None)

@@ -13,7 +13,7 @@ pub(crate) struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// How many a user may have, where that is not all of them.
+    /// Maximum number for one user, where that is not all of them.
     share: Option<usize>,
     state: Mutex<State>,
 }
@@ -21,9 +21,9 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     free: usize,
-    /// How many each user has. Who has none is not in it.
+    /// Number of places by user. A user who has none is not in it.
     taken: HashMap<UserId, usize>,
-    /// Who waits, by user. Whoever has given up is found out when it is their turn.
+    /// Those that wait, by user. One that has given up is found out when it is their turn.
     waiting: HashMap<UserId, VecDeque<oneshot::Sender<Place>>>,
     /// The users who wait, whose turn is next first.
     turns: VecDeque<UserId>,
@@ -36,19 +36,19 @@ pub(crate) struct Place {
     user: UserId,
 }
 
-/// Why there is no place.
+/// The reason for the lack of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
     /// All of them are taken.
     All,
     /// The user has their share.
     Share {
-        /// How many that is.
+        /// The number of places in a share.
         of: usize,
     },
 }
 
-/// How many of so many places are a user's share, which is told in percent.
+/// A user's share of so many places, from a percentage.
 pub(crate) fn share(count: usize, percent: u8) -> usize {
     count.saturating_mul(usize::from(percent)) / 100
 }
@@ -115,7 +115,7 @@ impl Places {
         Err(receiver)
     }
 
-    /// Whether the user has all that they may have.
+    /// True when the user has all that they may have.
     fn has_share(&self, state: &State, user: UserId) -> bool {
         self.0.share.is_some_and(|share| state.taken(user) >= share)
     }

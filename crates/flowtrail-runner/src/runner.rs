@@ -117,7 +117,7 @@ impl Runner {
         Ok(draft)
     }
 
-    /// What is wrong with how a stored flow uses secrets: these nodes fail.
+    /// The wrong uses of secrets in a stored flow: these nodes fail.
     #[must_use]
     pub fn misused_secrets(&self, flow: &Flow) -> Problems {
         let id = flow.id.to_string();

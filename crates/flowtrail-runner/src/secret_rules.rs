@@ -1,4 +1,4 @@
-//! Where a secret may stand in a flow, and who may put it there.
+//! Rules for secrets in flows: the places where one may stand, and the users who may put it there.
 //!
 //! A secret is an opaque value: it stands as the bare expression `{{ secrets.NAME }}` in the few fields that send it on, and
 //! nothing can be done with it. So no flow can show it, take a part of it or compare it.
@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::secrets::{Rules, Secrets};
 use crate::template;
 
-/// What is wrong with a secret's place, by the field of the node.
+/// A wrong use of a secret, by the field of the node.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Misuse {
     /// The field, as a path from the node.
     pub(crate) field: String,
-    /// What is wrong, and what would be right.
+    /// The problem, and the right way.
     pub(crate) message: String,
 }
 
@@ -43,7 +43,7 @@ fn places(kind: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether a node may use a secret. Cheap: most do not.
+/// True when a node may use a secret. Cheap: most do not.
 pub(crate) fn may_use(node: &Node) -> bool {
     fn mentions(value: &Value) -> bool {
         match value {
@@ -95,7 +95,7 @@ pub(crate) fn check(node: &Node, flow: FlowNames<'_>, secrets: &Secrets) -> Resu
     Ok(used)
 }
 
-/// Whether somebody may save a version that uses a secret: an administrator, or who is listed.
+/// True for those who may save a version that uses a secret: administrators, and those who are listed.
 pub(crate) fn may_save(principal: &Principal, rules: &Rules) -> bool {
     let id = principal.id.to_string();
     principal.is_admin() || rules.users.iter().any(|listed| *listed == id || *listed == principal.name)

@@ -16,7 +16,7 @@ const REDACTED: &str = "[redacted]";
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Known>);
 
-/// Who may use a secret, and where it may go.
+/// Rules for a secret: its users and flows, and the places that it may go to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     /// The hosts that it may be sent to, as names with or without a port. Any, when absent.
@@ -33,7 +33,7 @@ pub struct Rules {
 struct Known {
     values: BTreeMap<String, String>,
     rules: BTreeMap<String, Rules>,
-    /// Whether a secret may stand in every template, as in the first edition.
+    /// Lets a secret stand in every template, as in the first edition.
     are_unrestricted: bool,
     /// The forms in which values are found in text; absent when there is nothing to find.
     forms: Option<AhoCorasick>,
@@ -81,7 +81,7 @@ impl Secrets {
         self.0.rules.get(name)
     }
 
-    /// Whether they may stand in every template.
+    /// True when they may stand in every template.
     pub(crate) fn are_unrestricted(&self) -> bool {
         self.0.are_unrestricted
     }

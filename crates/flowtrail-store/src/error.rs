@@ -105,7 +105,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the disk is to blame: it is full, or fails.
+    /// True when the disk is to blame: it is full, or fails.
     #[must_use]
     pub fn is_of_disk(&self) -> bool {
         matches!(self, Self::Full { .. } | Self::Damaged { .. } | Self::NotWritable { .. })

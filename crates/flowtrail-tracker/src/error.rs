@@ -85,7 +85,7 @@ pub enum TrackerError {
     Store(Arc<StoreError>),
 }
 
-/// What is wrong with the disk.
+/// Trouble with the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskTrouble {
     /// It is full.
@@ -95,7 +95,7 @@ pub enum DiskTrouble {
 }
 
 impl TrackerError {
-    /// What is wrong with the database's disk, when that is the reason.
+    /// The trouble with the database's disk, when that is the reason.
     #[must_use]
     pub fn disk_trouble(&self) -> Option<DiskTrouble> {
         match self {

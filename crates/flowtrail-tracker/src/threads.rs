@@ -4,10 +4,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long threads may take to end that were told to, beyond what they are seen to do.
+/// Time without progress after which threads that were told to end are given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often is looked whether they get on.
+/// Interval of looking at their progress.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Waits for threads to end as long as they get on, which `progress` tells by another number. False when they do not: they

@@ -38,7 +38,7 @@ pub struct Options {
     pub redactor: Redactor,
     /// The most bytes that a stored payload may have. 1 MiB by default.
     pub max_payload: usize,
-    /// How many node executions an execution may have. Reports with more are refused; of what runs here only the last
+    /// Maximum number of node executions of an execution. Reports with more are refused; of what runs here only the last
     /// iterations of loops are recorded beyond it. 10,000 by default.
     pub max_nodes: usize,
     /// How long an execution may take when neither it nor its flow says. 5 minutes by default.
@@ -100,7 +100,7 @@ pub(crate) struct Inner {
     pub(crate) max_nodes: usize,
     pub(crate) execution_timeout: Duration,
     pub(crate) instance: InstanceId,
-    /// Whether the store knows of this process. It does not while the disk is full.
+    /// True when the store knows of this process. It does not while the disk is full.
     pub(crate) is_registered: AtomicBool,
     pub(crate) recorder: Recorder,
     pub(crate) running: Running,
@@ -145,15 +145,12 @@ impl Tracker {
         if let Some(ceiling) = options.max_disk {
             store.upkeep().set_ceiling(ceiling)?;
         }
-        let is_registered = match store.instances().register(instance, now) {
-            Ok(()) => true,
-            // What is there can be read all the same.
-            Err(error) if error.is_of_disk() => {
-                log::error!("{error}");
-                false
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let registered = store.instances().register(instance, now);
+        let is_registered = registered.is_ok();
+        if let Err(error) = registered {
+            // On a full disk what is there can be read all the same.
+            error.is_of_disk().then(|| log::error!("{error}")).ok_or(error)?;
+        }
         let catalog = Catalog::load(&*store)?;
         let changes = broadcast::Sender::new(WAITING);
         let counters = Arc::new(Counters::default());
@@ -288,7 +285,7 @@ impl Tracker {
         if self.inner.recorder.is_full() { Err(TrackerError::Busy) } else { Ok(()) }
     }
 
-    /// How long the record has waited that has waited longest to be written. Does not block.
+    /// Waiting time of the oldest record that is not written yet. Does not block.
     #[must_use]
     pub fn oldest_waiting(&self) -> Option<Duration> {
         self.inner.recorder.oldest()
@@ -303,7 +300,7 @@ impl Tracker {
         Ok(self.inner.store.upkeep().size()?)
     }
 
-    /// Whether a configured secret's value stands in a text.
+    /// True when a configured secret's value stands in a text.
     #[must_use]
     pub fn knows_secret(&self, text: &str) -> bool {
         self.inner.redactor.knows(text)

@@ -244,7 +244,7 @@ pub struct Config {
     pub retention: Retention,
     /// Values for `{{ secrets.NAME }}`, and who may use them where.
     pub secrets: BTreeMap<String, (String, SecretRules)>,
-    /// Whether secrets may stand in every template, as in the first edition.
+    /// Lets secrets stand in every template, as in the first edition.
     pub secrets_unrestricted: bool,
     /// Other MCP servers.
     pub upstreams: Vec<Upstream>,

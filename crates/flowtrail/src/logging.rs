@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use flowtrail_tracker::Redactor;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// What is taken out of each line, once the configuration is read.
+/// The redactor of each line, once the configuration is read.
 static REDACTOR: OnceLock<Redactor> = OnceLock::new();
 
 /// The logger behind it, and before it whatever hides secrets.

@@ -42,7 +42,7 @@ impl SecretSettings {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, without its value.
+    /// A reason without its value.
     pub(crate) fn decide(self, name: &str) -> Result<(String, SecretRules), String> {
         let table = match self {
             Self::Value(value) => return Ok((value, SecretRules::default())),

@@ -1,4 +1,4 @@
-//! How many processes of other servers run, and for whom.
+//! The number of processes of other servers that run, by user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use flowtrail_types::UserId;
 /// The processes that run, by user. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub(super) struct Processes {
-    /// How many a user may have.
+    /// Maximum number for one user.
     most: usize,
     running: Arc<Mutex<HashMap<UserId, usize>>>,
 }
@@ -63,7 +63,7 @@ impl Processes {
         Place { processes: self.clone(), user }
     }
 
-    /// How many a user may have.
+    /// Maximum number for one user.
     pub(super) fn most(&self) -> usize {
         self.most
     }

@@ -271,7 +271,7 @@ impl HeldChild {
         self.routes().listener.as_ref().is_some_and(|listener| !listener.is_closed())
     }
 
-    /// Whether a request waits for an answer.
+    /// True while a request waits for an answer.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         !self.routes().requests.is_empty()

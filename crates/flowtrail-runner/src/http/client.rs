@@ -30,7 +30,7 @@ pub(crate) struct Request {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<Vec<u8>>,
-    /// Where it may go because of the secrets in it: by secret, the hosts. Anywhere when there are none.
+    /// The hosts that it may go to because of the secrets in it, by secret. Any when there are none.
     pub(crate) hosts: Vec<(String, Vec<String>)>,
 }
 

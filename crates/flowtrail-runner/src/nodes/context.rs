@@ -61,7 +61,7 @@ impl NodeContext<'_> {
         })
     }
 
-    /// Where the node's request may go because of the secrets in it: by secret, its hosts.
+    /// The hosts that the node's request may go to because of the secrets in it, by secret.
     pub(super) fn hosts(&self) -> Result<Vec<(String, Vec<String>)>, NodeError> {
         let hosts = |name: String| {
             let hosts = self.runner.secrets().rules(&name)?.hosts.clone()?;

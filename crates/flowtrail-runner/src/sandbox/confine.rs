@@ -1,4 +1,4 @@
-//! What a worker gives up before it runs a script.
+//! Confinement: a worker gives up its rights before it runs a script.
 
 use std::io;
 
@@ -14,7 +14,7 @@ mod limits {
     /// reserves without using it.
     const ADDRESSES: u64 = 2 << 30;
 
-    /// How many seconds of processor time longer than its limit a script may take before the system ends the process:
+    /// Seconds of processor time beyond its limit that a script may take before the system ends the process:
     /// its owner does so earlier, unless it is gone.
     const SPARE_SECONDS: u64 = 3;
 
@@ -68,7 +68,7 @@ mod filter {
         Ok(())
     }
 
-    /// What the engine and its allocator ask of the system; everything else is refused.
+    /// The calls of the engine and its allocator to the system; everything else is refused.
     const ALLOWED: [libc::c_long; 31] = [
         libc::SYS_read,
         libc::SYS_write,

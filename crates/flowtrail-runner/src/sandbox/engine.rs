@@ -44,7 +44,7 @@ pub(super) struct Task {
     pub(super) input: String,
     /// The ids of the nodes before, of which it may ask for the outputs.
     pub(super) nodes: Vec<String>,
-    /// How long it may run.
+    /// Its time limit.
     pub(super) time: Duration,
 }
 

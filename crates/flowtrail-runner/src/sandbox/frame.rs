@@ -1,11 +1,11 @@
-//! What a worker and its owner say to each other: frames of a length in four bytes, a mark and content.
+//! Messages between a worker and its owner: frames of a length in four bytes, a mark and content.
 
 use std::io::{self, Read, Write};
 
 /// The most bytes of a frame: as many as a script may have in memory, and room for what stands around a code of that size.
 pub(super) const LONGEST: usize = 2 * super::MEMORY;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Mark {

@@ -57,7 +57,7 @@ pub(crate) struct Sandbox {
     time: Duration,
 }
 
-/// Where scripts run.
+/// The way in which scripts run.
 #[derive(Debug, Clone)]
 enum Ways {
     Workers(Pool),
@@ -118,7 +118,7 @@ pub(crate) struct Compiler<'s> {
     until: Instant,
 }
 
-/// How long the scripts that come in at a time may take to compile.
+/// Time limit for compiling all scripts that come in at a time.
 const COMPILING: Duration = Duration::from_secs(10);
 
 impl Compiler<'static> {

@@ -42,7 +42,7 @@ impl Outputs {
         Refused
     }
 
-    /// Why an output could not be given, if one could not: the script failed by it, however it went on.
+    /// The reason why an output could not be given, if one could not: the script failed by it, however it went on.
     pub(super) fn refused(&self) -> Option<ScriptError> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
     }

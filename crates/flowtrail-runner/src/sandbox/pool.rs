@@ -16,10 +16,10 @@ use super::outputs::Outputs;
 use super::task::{Asked, Failed, What};
 use super::{GRACE, ScriptError, WorkerProgram};
 
-/// How long a worker waits for another script before it ends, unless it is the last one.
+/// Idle time after which a worker ends, unless it is the last one.
 const IDLE: Duration = Duration::from_secs(3);
 
-/// How many scripts a worker runs before another one takes its place.
+/// Number of scripts after which another worker takes the place of one.
 const MOST_SCRIPTS: u32 = 10_000;
 
 /// The memory that a worker may keep between scripts, in bytes.
@@ -48,7 +48,7 @@ struct Worker {
     process: Arc<Process>,
 }
 
-/// What a worker is to do, and who is told.
+/// A task of a worker, and the receiver of its answer.
 struct Job {
     what: What,
     task: Task,
@@ -91,7 +91,7 @@ impl Process {
         Ok(())
     }
 
-    /// How many bytes it holds, where the system tells.
+    /// Its resident memory in bytes, where the system tells.
     fn resident(&self) -> Option<u64> {
         let id = match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Runs(child) => child.id(),

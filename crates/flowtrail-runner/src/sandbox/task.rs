@@ -1,4 +1,4 @@
-//! What a worker is asked, in a form that passes a pipe.
+//! Questions to a worker, in a form that passes a pipe.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::engine::Task;
 pub(super) struct Asked {
     pub(super) what: What,
     pub(super) script: Script,
-    /// How long it may take, in milliseconds.
+    /// Its time limit in milliseconds.
     time_ms: u64,
     /// The ids of the nodes before.
     nodes: Vec<String>,
 }
 
-/// What is to be done with a script.
+/// The operation on a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum What {
     /// Run it on the input that comes next.
@@ -29,7 +29,7 @@ pub(super) enum What {
     Returns,
 }
 
-/// Why there is no result.
+/// The reason for the lack of a result.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Failed {
     pub(super) kind: String,
@@ -46,7 +46,7 @@ impl Asked {
         }
     }
 
-    /// How many seconds it may take, rounded down.
+    /// Its time limit in seconds, rounded down.
     #[cfg(unix)]
     pub(super) fn seconds(&self) -> u64 {
         self.time_ms / 1_000

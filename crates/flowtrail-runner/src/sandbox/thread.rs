@@ -12,7 +12,7 @@ use super::{GRACE, Outputs, ScriptError};
 /// The thread's own stack: the script's, and as much again for what Rust and C need around it.
 const THREAD_STACK: usize = 2 * 1024 * 1024;
 
-/// How many threads may have strayed before no more scripts are begun.
+/// Number of strayed threads from which on no more scripts are begun.
 const MAX_STRAYED: usize = 64;
 
 /// Runs each script in a thread of its own.

@@ -381,7 +381,7 @@ pub(crate) fn prepare(
     Ok(())
 }
 
-/// What is to be written. Here the disk is another machine's.
+/// The purpose of a write. Here the disk is another machine's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     /// New records.
@@ -390,12 +390,12 @@ pub(crate) enum Purpose {
     Other,
 }
 
-/// Whether a connection is one that only reads: none is.
+/// True for a connection that only reads: none does.
 pub(crate) fn only_reads(_conn: &mut Conn) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Whether new records could be written. The server tells when one is.
+/// Check of the room for new records. The server tells when one is written.
 pub(crate) fn check_room(_conn: &mut Conn, _own: &Own, _address: &Address) -> Result<(), StoreError> {
     Ok(())
 }

@@ -44,7 +44,7 @@ impl Schema {
         Ok(Self { conn })
     }
 
-    /// Whether the database can only be read.
+    /// True when the database can only be read.
     pub(super) fn only_reads(&mut self) -> Result<bool, StoreError> {
         backend::only_reads(&mut self.conn)
     }

@@ -163,7 +163,7 @@ pub(crate) fn prepare(
     room::prepare(conn, address, purpose)
 }
 
-/// Whether new records could be written.
+/// Check of the room for new records.
 pub(crate) fn check_room(conn: &mut Conn, own: &Own, address: &Address) -> Result<(), StoreError> {
     room::refuse_read_only(own)?;
     room::check(conn, address)
@@ -228,7 +228,7 @@ fn as_it_is(path: &Path) -> String {
     format!("file:{escaped}?immutable=1")
 }
 
-/// Whether a connection is one that only reads.
+/// True for a connection that only reads.
 pub(crate) fn only_reads(conn: &mut Conn) -> Result<bool, StoreError> {
     super::upkeep::number(conn, "query_only").map(|value| value != 0).map_err(translate)
 }

@@ -22,7 +22,7 @@ use super::shared::{Slots, WriteError};
 pub(crate) struct Own {
     pub(super) liveness: Liveness,
     address: Address,
-    /// Whether the disk was too full to write when this process began.
+    /// True when the disk was too full to write when this process began.
     pub(super) only_reads: bool,
     jobs: Mutex<Vec<(Job, File)>>,
     slot: Mutex<Option<File>>,

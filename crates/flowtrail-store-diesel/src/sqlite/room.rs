@@ -20,10 +20,10 @@ use crate::private;
 const MOST: u64 = 8 << 20;
 /// The least: below this not even a key can be revoked.
 const LEAST: u64 = 256 << 10;
-/// Which part of a small disk is kept in reserve.
+/// The part of a small disk that is kept in reserve.
 const PART: u64 = 8;
 
-/// What is to be written.
+/// The purpose of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// New records: they are refused when the disk is full.
@@ -71,12 +71,12 @@ pub(super) fn make_way(database: &Path) {
     }
 }
 
-/// Whether so little is left that SQLite cannot begin to write: its files beside the database take more.
+/// True when so little is left that SQLite cannot begin to write: its files beside the database take more.
 pub(super) fn is_full(database: &Path) -> bool {
     Disk::of(database).is_some_and(|disk| disk.available < LEAST)
 }
 
-/// Whether all of a database is in its file.
+/// True when all of a database is in its file.
 pub(super) fn is_whole(database: &Path) -> bool {
     let log = std::fs::metadata(super::log::path_of(database)).map_or(0, |log| log.len());
     database.is_file() && log == 0
@@ -126,7 +126,7 @@ pub(super) fn prepare(conn: &mut Conn, database: &Path, purpose: Purpose) -> Res
     Ok(())
 }
 
-/// Whether a new record could be written.
+/// Check of the room for a new record.
 ///
 /// # Errors
 ///
@@ -139,7 +139,7 @@ pub(super) fn check(conn: &mut Conn, database: &Path) -> Result<(), StoreError> 
     if has_room { prepare(conn, database, Purpose::Records) } else { Err(full(&disk)) }
 }
 
-/// How large the log may become before it is moved to the database: on a small disk it must not take what records need.
+/// Size of the log from which on it is moved to the database: on a small disk it must not take what records need.
 pub(super) fn log_limit(database: &Path, log_size: u64) -> u64 {
     /// With more than this there is no need to spare any.
     const PLENTY: u64 = 1 << 30;

@@ -68,7 +68,7 @@ pub trait ExecutionStore: Send + Sync {
         Ok(nodes)
     }
 
-    /// How many nodes of an execution are stored that runs still.
+    /// Number of stored nodes of an execution that runs still.
     ///
     /// # Errors
     ///

@@ -96,7 +96,7 @@ impl Redactor {
         copy
     }
 
-    /// Whether the value of a configured secret stands in a text, in any form that is recognised.
+    /// True when the value of a configured secret stands in a text, in any form that is recognised.
     #[must_use]
     pub fn knows(&self, text: &str) -> bool {
         self.known.as_ref().is_some_and(|known| known.is_match(text))

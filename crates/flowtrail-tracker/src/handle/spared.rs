@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use flowtrail_store::NewNode;
 use flowtrail_types::NodeStatus;
 
-/// What may still be the last iteration, and how much was left out.
+/// Node executions of what may be the last iteration, and the number of those that were left out.
 #[derive(Debug, Default)]
 pub(super) struct Spared {
     /// By the loop's own node execution: the iteration, and its nodes that have ended.
     latest: HashMap<i32, (i32, Vec<NewNode>)>,
-    /// How many are not recorded.
+    /// Number of those that are not recorded.
     pub(super) left_out: u64,
 }
 
@@ -45,7 +45,7 @@ impl Spared {
         }
     }
 
-    /// What was kept back: the last iterations.
+    /// The nodes that were kept back: the last iterations.
     pub(super) fn rest(&mut self) -> impl Iterator<Item = NewNode> {
         std::mem::take(&mut self.latest).into_values().flat_map(|(_, nodes)| nodes)
     }

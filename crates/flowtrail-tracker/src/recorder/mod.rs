@@ -74,7 +74,7 @@ pub(crate) enum Patience {
 pub(crate) struct Recorder {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Whether the threads did not end when they were told to.
+    /// True when the threads did not end when they were told to.
     is_stuck: AtomicBool,
 }
 
@@ -176,7 +176,7 @@ impl Recorder {
         (queue.waiting.len() as u64, queue.bytes as u64)
     }
 
-    /// How long the one has waited who has waited longest for an answer.
+    /// Time for which the oldest promise has waited.
     pub(crate) fn oldest(&self) -> Option<Duration> {
         self.shared.lock().oldest()
     }

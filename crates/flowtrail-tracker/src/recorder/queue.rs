@@ -26,7 +26,7 @@ impl Waiter {
         self.promise.answer(reply);
     }
 
-    /// Whether somebody waits for it.
+    /// True when somebody waits for it.
     pub(super) fn is_urgent(&self) -> bool {
         self.patience != Patience::Lazy
     }
@@ -42,9 +42,9 @@ pub(super) struct Queue {
     /// How many commands have come so far.
     pub(super) submitted: u64,
     pub(super) writer: WriterIs,
-    /// Whom an answer was promised to, and since when, the oldest first. Some may have theirs already.
+    /// Promised answers and their times, the oldest first. Some may be given already.
     pub(super) promised: VecDeque<(Instant, Arc<Promise>)>,
-    /// How many batches were written, or given up.
+    /// Number of batches that were written.
     pub(super) batches: u64,
     /// The stamp of the newest command.
     stamped_at: Option<OffsetDateTime>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::promise::Promise;
 use super::queue::{Queue, Shared};
 
-/// How often it looks.
+/// Interval of looking.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The same when the queue is closed, and those that wait are the last.
@@ -57,7 +57,7 @@ impl Queue {
         old.map(|(_, promise)| Arc::clone(promise)).collect()
     }
 
-    /// How long the oldest has waited.
+    /// Time for which the oldest has waited.
     pub(super) fn oldest(&mut self) -> Option<Duration> {
         self.forget_answered(usize::MAX);
         self.promised.front().map(|(at, _)| at.elapsed())

@@ -17,7 +17,7 @@ use crate::upkeep::make_room;
 /// How long the writer waits before it tries again when the database is locked or away.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// How often the log tells that it waits.
+/// Interval of the log's lines about waiting.
 const TELLING: Duration = Duration::from_secs(1);
 
 /// How long a command that nobody waits for may stay, so that it shares its commit with what comes next. A crash

@@ -233,7 +233,7 @@ impl Tracker {
         self.inner.note(principal, Act::to(AuditAction::KeyRevoked, *id.as_uuid(), &key.name).with(detail))
     }
 
-    /// Whether an administrator can still get in when these keys are gone.
+    /// True when an administrator can still get in without these keys.
     fn has_administrator_without(&self, is_gone: impl Fn(&ApiKey) -> bool) -> Result<bool, TrackerError> {
         let now = self.inner.clock.now();
         let users = self.inner.store.users().list()?;

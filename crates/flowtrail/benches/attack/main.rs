@@ -13,24 +13,24 @@ use std::time::Duration;
 
 use target::Target;
 
-/// How much is done.
+/// The extent of an attack.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
-    /// How long an attack goes on.
+    /// Duration of an attack.
     time: Duration,
-    /// How many hostile scripts are sent.
+    /// Number of hostile scripts.
     scripts: usize,
-    /// How many sessions are begun.
+    /// Number of sessions.
     sessions: usize,
-    /// How long the server has to give memory back.
+    /// Time for the server to give memory back.
     rest: Duration,
 }
 
-/// What an attack has come to.
+/// The outcome of an attack.
 struct Outcome {
     attack: &'static str,
     figure: String,
-    /// What it was to be, and whether it is.
+    /// The bound, and the result of comparing with it.
     bound: String,
     holds: bool,
 }

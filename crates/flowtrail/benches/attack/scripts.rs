@@ -63,7 +63,7 @@ pub(crate) async fn hostile(target: &Target, scale: Scale) -> Vec<Outcome> {
     outcomes
 }
 
-/// What is left of hostile scripts whose callers are gone.
+/// Count of the processes that hostile scripts leave behind.
 async fn leftovers(target: &Target) -> Outcome {
     let server = target.process.id();
     let busy = || children(server).into_iter().filter(|id| is_running(*id)).count();

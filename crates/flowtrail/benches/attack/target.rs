@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 /// The memory budget of the server that is attacked.
 pub(crate) const BUDGET: u64 = 256 << 20;
 
-/// What the process may take beside its budget.
+/// Memory of the process beside its budget.
 pub(crate) const BESIDE: u64 = 150 << 20;
 
 /// A server as a process.

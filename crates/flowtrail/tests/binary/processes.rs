@@ -106,7 +106,7 @@ async fn a_user_has_so_many_processes_and_they_end_with_the_key() {
     assert_eq!(bob.ping(&his).await, 200);
 }
 
-/// How many processes of the command run below a server.
+/// Number of processes of the command below a server.
 fn mcp_processes(server: &TestProcess) -> usize {
     let parent = server.id().to_string();
     let all = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());

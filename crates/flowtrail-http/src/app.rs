@@ -71,7 +71,7 @@ impl Default for AppOptions {
 struct Around {
     metrics: Metrics,
     request_ids: RequestIds,
-    readiness: Arc<Readiness>,
+    readiness: Readiness,
     limits: Option<Limits>,
     answers: Answers,
     memory: Arc<Memory>,
@@ -110,7 +110,7 @@ impl App {
         let server = FlowServer::new(runner.clone(), McpCaller::OfRequest, shutdown.clone());
         let around = Around {
             metrics: Metrics::new(),
-            readiness: Arc::default(),
+            readiness: Readiness::default(),
             request_ids: RequestIds::new(*runner.tracker().instance().as_uuid()),
             limits: options.rate_limit.map(Limits::new),
             answers: Answers::default(),
@@ -193,7 +193,7 @@ impl App {
     }
 
     /// The check that the database answers.
-    pub(crate) fn readiness(&self) -> &Arc<Readiness> {
+    pub(crate) fn readiness(&self) -> &Readiness {
         &self.around.readiness
     }
 

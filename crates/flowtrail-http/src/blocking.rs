@@ -40,7 +40,7 @@ where
 pub(crate) enum Pace {
     /// It looks a few things up.
     Quick,
-    /// It goes on in steps for as long as it takes, such as deleting a million executions.
+    /// Goes on for as long as it takes, in steps or within limits of its own: deleting a million executions, compiling code.
     Steps,
     /// It reads so much that those who ask for such things take turns among themselves, and keep nobody else waiting.
     Long,

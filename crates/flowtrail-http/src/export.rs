@@ -128,6 +128,10 @@ impl Export {
         let mut count = 0;
         while written.len() < PART {
             let Some(summary) = self.found.next() else {
+                // What was found is not held back while more is looked for, which may take long.
+                if count > 0 {
+                    break;
+                }
                 self.found = self.walk.next(AT_ONCE)?.into_iter();
                 if self.found.len() == 0 {
                     break;

@@ -1,12 +1,12 @@
 //! Whether the process lives, and whether it can work.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use flowtrail_tracker::{Tracker, TrackerError};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::openapi::{Answer, Asker, Operation};
 use crate::routes::Route;
@@ -31,27 +31,22 @@ const LOOK: Duration = Duration::from_millis(800);
 
 /// Check that the database answers. However many ask, one thread at a time waits for it.
 #[derive(Debug, Default)]
-pub(crate) struct Readiness(AtomicBool);
+pub(crate) struct Readiness(Arc<Mutex<()>>);
 
 impl Readiness {
     /// The tracker's own check; nothing when it is not done in time.
-    async fn check(self: &Arc<Self>, tracker: &Tracker) -> Option<Result<(), TrackerError>> {
-        let until = Instant::now() + LOOK;
-        while self.0.swap(true, Ordering::AcqRel) {
-            // Another one looks. One that takes long is the answer.
-            if Instant::now() >= until {
-                return None;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        let (tracker, looking) = (tracker.clone(), Arc::clone(self));
-        let checked = web::block(move || {
-            let checked = tracker.check();
-            looking.0.store(false, Ordering::Release);
-            checked
-        });
-        let left = until.saturating_duration_since(Instant::now());
-        tokio::time::timeout(left, checked).await.ok()?.ok()
+    async fn check(&self, tracker: &Tracker) -> Option<Result<(), TrackerError>> {
+        let (looking, tracker) = (Arc::clone(&self.0), tracker.clone());
+        let checked = async {
+            // One that looks and takes long is the answer to everybody.
+            let looking = looking.lock_owned().await;
+            web::block(move || {
+                let _looking = looking;
+                tracker.check()
+            })
+            .await
+        };
+        tokio::time::timeout(LOOK, checked).await.ok()?.ok()
     }
 }
 

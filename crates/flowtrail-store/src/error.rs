@@ -20,7 +20,7 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the disk is full: {reason}")]
     Full {
-        /// What the database said, or how much is left.
+        /// The words of the database, or the room that is left.
         reason: String,
         /// The driver's own error.
         #[source]
@@ -29,7 +29,7 @@ pub enum StoreError {
     /// The file of the database is damaged.
     #[error("the database is damaged: {reason}")]
     Damaged {
-        /// What the database said.
+        /// The words of the database.
         reason: String,
         /// The driver's own error.
         #[source]
@@ -38,7 +38,7 @@ pub enum StoreError {
     /// The disk does not do what it is asked, or the database may not be written.
     #[error("the database cannot be written: {reason}")]
     NotWritable {
-        /// What the database said.
+        /// The words of the database.
         reason: String,
         /// The driver's own error.
         #[source]
@@ -78,7 +78,7 @@ pub enum StoreError {
     /// Anything else.
     #[error("the database failed: {reason}")]
     Internal {
-        /// What the database said.
+        /// The words of the database.
         reason: String,
         /// The driver's own error.
         #[source]

@@ -7,7 +7,7 @@ use flowtrail_types::ExecutionFilter;
 use futures_util::stream::{self, Stream, StreamExt};
 
 use super::scope;
-use crate::blocking::blocking;
+use crate::blocking::{Pace, blocking, blocking_at};
 use crate::export::PART;
 use crate::memory::{Holder, Reserved};
 use crate::query::Query;
@@ -54,7 +54,7 @@ fn parts(export: Export, reserved: Reserved) -> impl Stream<Item = Result<Bytes,
         // The part before was taken, so this holds nothing and may wait for a moment.
         reserved.fill(PART).await?;
         let mut next = reserved.another();
-        blocking(move || -> Result<_, ApiError> {
+        blocking_at(Pace::Steps, move || -> Result<_, ApiError> {
             let Some((part, _)) = export.next_part()? else { return Ok(None) };
             next.absorb(&mut reserved, part.len())?;
             Ok(Some((Bytes::from_owner(Part(part, next)), (export, reserved))))

@@ -8,7 +8,7 @@ use flowtrail_types::{Flow, FlowDraft, FlowKind, Principal};
 use serde_json::{Map, Value, json};
 
 use super::view::{flow_id, flow_response};
-use crate::blocking::blocking;
+use crate::blocking::{Pace, blocking_at};
 use crate::body::Body;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
@@ -45,7 +45,7 @@ pub(super) async fn handle(
         return Err(ApiError::invalid(field, "expected a value; leave the field out to keep what it is"));
     }
     let (tracker, runner) = (app.tracker().clone(), app.runner().clone());
-    let changed = blocking(move || -> Result<_, ApiError> {
+    let changed = blocking_at(Pace::Steps, move || -> Result<_, ApiError> {
         // Read, merged and checked anew if somebody else changes the flow meanwhile.
         tracker.change_flow(&principal, id, |flow| {
             let draft = changed_draft(&runner, &principal, flow, &fields)?;

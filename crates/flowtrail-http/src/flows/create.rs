@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
 use super::view::flow_response;
-use crate::blocking::blocking;
+use crate::blocking::{Pace, blocking_at};
 use crate::body::Body;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
@@ -19,7 +19,7 @@ pub(super) async fn handle(
     let value = body.json().await?;
     let (tracker, runner) = (app.tracker().clone(), app.runner().clone());
     // Checking compiles the flow's scripts, which takes a moment.
-    let flow = blocking(move || -> Result<_, ApiError> {
+    let flow = blocking_at(Pace::Steps, move || -> Result<_, ApiError> {
         let draft = runner
             .parse_flow(&principal, value)
             .map_err(|problems| ApiError::problems(ErrorCode::InvalidFlow, problems))?;

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use flowtrail_runner::Imported;
 use serde_json::json;
 
-use crate::blocking::blocking;
+use crate::blocking::{Pace, blocking_at};
 use crate::body::Body;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
@@ -18,7 +18,7 @@ pub(super) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
     let (tracker, runner) = (app.tracker().clone(), app.runner().clone());
-    let (flows, notes) = blocking(move || -> Result<_, ApiError> {
+    let (flows, notes) = blocking_at(Pace::Steps, move || -> Result<_, ApiError> {
         let invalid = |problems| ApiError::problems(ErrorCode::InvalidFlow, problems);
         let Imported { drafts, notes } = runner.import_flow_file(&principal, &body.bytes).map_err(invalid)?;
         Ok((tracker.create_flows(&principal, drafts)?, notes))

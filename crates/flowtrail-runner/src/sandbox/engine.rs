@@ -11,7 +11,7 @@ use rquickjs::{Context, Ctx, Error, Exception, Function, Runtime, Value as Js};
 use super::source::{FILE, FUNCTION, Script};
 use super::{MAX_RESULT, MEMORY, STACK, ScriptError, failure};
 
-/// What a script can use: the language, and nothing that reaches outside. Proxies, weak references and a
+/// Everything that a script can use: the language, and nothing that reaches outside. Proxies, weak references and a
 /// fine clock are of no use to a transformation and of some to an attack.
 type Intrinsics = (
     intrinsic::Date,

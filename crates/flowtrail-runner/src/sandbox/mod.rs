@@ -142,7 +142,7 @@ impl<'s> Compiler<'s> {
     ///
     /// # Errors
     ///
-    /// What the engine does not understand, with line and column of the user's code.
+    /// A place that the engine does not understand, with line and column of the user's code.
     pub(crate) fn check(&self, script: &Script) -> Result<(), ScriptError> {
         match self.workers {
             Some(_) => self.ask(What::Check, script).map(drop),

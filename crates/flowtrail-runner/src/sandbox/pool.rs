@@ -97,9 +97,9 @@ impl Process {
             State::Runs(child) => child.id(),
             State::Starting | State::Ended => return None,
         };
-        let pages = std::fs::read_to_string(format!("/proc/{id}/statm")).ok()?;
-        let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
-        Some(pages * 4_096)
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?;
+        Some(kib.parse::<u64>().ok()? << 10)
     }
 }
 

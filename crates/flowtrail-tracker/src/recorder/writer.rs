@@ -229,10 +229,7 @@ impl Writer {
 
 /// Notes that commands go to the database, and leaves those out who were told that theirs does not.
 fn sent_off(commands: Vec<Command>, waiters: Vec<Waiter>) -> (Vec<Command>, Vec<Waiter>) {
-    if waiters.iter().all(|waiter| waiter.promise.send_off()) {
-        return (commands, waiters);
-    }
-    commands.into_iter().zip(waiters).filter(|(_, waiter)| !waiter.promise.is_answered()).unzip()
+    commands.into_iter().zip(waiters).filter(|(_, waiter)| waiter.promise.send_off()).unzip()
 }
 
 /// Answers those for whom there is an error, and gives back the others.
@@ -252,4 +249,34 @@ fn answer_where(
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use flowtrail_types::ExecutionId;
+
+    use super::super::promise::Promise;
+    use super::*;
+
+    #[test]
+    fn each_command_that_goes_to_the_database_is_noted() {
+        let (mut commands, mut waiters, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..3 {
+            let (sender, answer) = oneshot::channel();
+            let execution = ExecutionId::from_uuid(uuid::Uuid::from_u128(number));
+            commands.push(Command::RequestCancel { execution, at: time::OffsetDateTime::UNIX_EPOCH });
+            let promise = Arc::new(Promise::new(Some(execution), sender));
+            let patience = Patience::Refusable;
+            waiters.push(Waiter { bytes: 0, queued_at: Instant::now(), patience, promise });
+            answers.push(answer);
+        }
+        // The first was answered as busy meanwhile, so it must not be written; those behind it are.
+        waiters[0].promise.expire();
+        let (commands, waiters) = sent_off(commands, waiters);
+        assert_eq!((commands.len(), waiters.len()), (2, 2));
+        waiters.iter().for_each(|waiter| waiter.promise.expire());
+        let told: Vec<_> = answers.into_iter().map(|answer| answer.recv().unwrap()).collect();
+        assert!(matches!(told[0], Err(TrackerError::Busy)), "{told:?}");
+        assert!(told[1..].iter().all(|told| matches!(told, Err(TrackerError::Unknown { .. }))), "{told:?}");
+    }
 }

@@ -8,7 +8,10 @@ use serde::Deserialize;
 
 /// A secret in the configuration: its value, or where that is and who may use it.
 #[derive(Clone, Deserialize)]
-#[serde(untagged, expecting = "expected a text, or a table of value, file, env, hosts, users, flows and upstreams")]
+#[serde(
+    untagged,
+    expecting = "expected a text, or a table of value, file, env, hosts, users, flows and upstreams"
+)]
 pub enum SecretSettings {
     /// Its value, for versions of flows that administrators save.
     Value(String),

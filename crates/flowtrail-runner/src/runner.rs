@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flowtrail_tracker::{RejectedCall, RejectedTool, Sent, StartExecution, Tracker, TrackerError};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, Flow, FlowDraft, FlowKind, Principal};
+use flowtrail_types::{ErrorInfo, ErrorKind, ExecutionId, Flow, FlowDraft, FlowKind, Principal, SavedBy};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -124,7 +124,10 @@ impl Runner {
         let names = secret_rules::names_of(flow, &id);
         let mut problems = Problems::default();
         for node in &flow.definition.nodes {
-            if let Err(misuse) = secret_rules::check(node, names, self.secrets()) {
+            let checked = secret_rules::check(node, names, self.secrets());
+            let checked =
+                checked.and_then(|used| secret_rules::check_saver(&used, &flow.saved_by, self.secrets()));
+            if let Err(misuse) = checked {
                 problems.add_at(&node.id, misuse.field, misuse.message);
             }
         }
@@ -140,23 +143,14 @@ impl Runner {
         let id = draft.id.map(|id| id.to_string());
         let tool_name = draft.tool_name.as_ref().map(|name| name.as_str());
         let flow = FlowNames { id: id.as_deref(), name: &draft.name, tool_name };
+        let saved_by = SavedBy::from(principal);
         let mut problems = Problems::default();
         for node in &draft.definition.nodes {
-            match secret_rules::check(node, flow, self.secrets()) {
-                Ok(used) => {
-                    let is_for_others = |name: &&String| {
-                        self.secrets()
-                            .rules(name)
-                            .is_some_and(|rules| !secret_rules::may_save(principal, rules))
-                    };
-                    if let Some(name) = used.iter().find(is_for_others) {
-                        let message = format!(
-                            "the secret {name} may be used only by administrators and by those whom its `users` name"
-                        );
-                        problems.add_at(&node.id, "parameters", message);
-                    }
-                }
-                Err(misuse) => problems.add_at(&node.id, misuse.field, misuse.message),
+            let checked = secret_rules::check(node, flow, self.secrets());
+            let checked =
+                checked.and_then(|used| secret_rules::check_saver(&used, &saved_by, self.secrets()));
+            if let Err(misuse) = checked {
+                problems.add_at(&node.id, misuse.field, misuse.message);
             }
         }
         problems.or(())

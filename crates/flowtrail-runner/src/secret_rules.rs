@@ -3,7 +3,7 @@
 //! A secret is an opaque value: it stands as the bare expression `{{ secrets.NAME }}` in the few fields that send it on, and
 //! nothing can be done with it. So no flow can show it, take a part of it or compare it.
 
-use flowtrail_types::{Flow, Node, Principal};
+use flowtrail_types::{Flow, Node, SavedBy};
 use serde_json::Value;
 
 use crate::secrets::{Rules, Secrets};
@@ -95,10 +95,19 @@ pub(crate) fn check(node: &Node, flow: FlowNames<'_>, secrets: &Secrets) -> Resu
     Ok(used)
 }
 
+/// Refuses the secrets of a node that are neither for administrators' eyes nor for the one who saved it.
+pub(crate) fn check_saver(used: &[String], saved_by: &SavedBy, secrets: &Secrets) -> Result<(), Misuse> {
+    let is_for_others = |name: &&String| secrets.rules(name).is_some_and(|rules| !may_save(saved_by, rules));
+    let Some(name) = used.iter().find(is_for_others) else { return Ok(()) };
+    let message =
+        format!("the secret {name} may be used only by administrators and by those whom its `users` name");
+    Err(Misuse { field: "parameters".to_owned(), message })
+}
+
 /// True for those who may save a version that uses a secret: administrators, and those who are listed.
-pub(crate) fn may_save(principal: &Principal, rules: &Rules) -> bool {
-    let id = principal.id.to_string();
-    principal.is_admin() || rules.users.iter().any(|listed| *listed == id || *listed == principal.name)
+fn may_save(saved_by: &SavedBy, rules: &Rules) -> bool {
+    let id = saved_by.id.to_string();
+    saved_by.is_admin || rules.users.iter().any(|listed| *listed == id || *listed == saved_by.name)
 }
 
 /// The names of a flow that is there.

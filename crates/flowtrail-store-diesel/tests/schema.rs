@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use flowtrail_store::{Command, Store, StoreError};
 use flowtrail_store_diesel::{DatabaseUrl, PostgresStore, Schema, SqliteStore};
 use flowtrail_types::lifecycle::Outcome;
-use flowtrail_types::{ErrorInfo, ErrorKind, FlowId, StatsQuery, Tally};
+use flowtrail_types::{ErrorInfo, ErrorKind, FlowId, Role, SavedBy, StatsQuery, Tally, User};
 
 fn url(folder: &Path) -> DatabaseUrl {
     DatabaseUrl::Sqlite(folder.join("flowtrail.db"))
@@ -114,11 +114,30 @@ fn a_corrupt_row_is_named() {
         .batch_execute(
             "INSERT INTO flows VALUES (x'00000000000000000000000000000001', 'runnable', 'n', 'n', 'not a tool name', \
              '', 1, 1, NULL, 0, 'full', x'00000000000000000000000000000001', 0, 0, NULL, NULL);
-             INSERT INTO flow_versions VALUES (x'00000000000000000000000000000001', 1, '{}')",
+             INSERT INTO flow_versions (flow_id, version, definition) VALUES (x'00000000000000000000000000000001', 1, '{}')",
         )
         .unwrap();
     let error = store.flows().list_all().unwrap_err().to_string();
     assert_eq!(error, "a row of flows is corrupt: tool_name of 00000000-0000-0000-0000-000000000001");
+}
+
+/// Definitions of earlier editions do not tell who saved them.
+#[test]
+fn the_owner_stands_for_an_unknown_saver() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = url(folder.path());
+    let store = SqliteStore::open(&url).unwrap();
+    let flow = support::flow(1);
+    store.flows().add(std::slice::from_ref(&flow)).unwrap();
+    let saver = || store.flows().lookup(flow.id).unwrap().unwrap().saved_by;
+    assert_eq!(saver(), flow.saved_by);
+    raw(&url).batch_execute("UPDATE flow_versions SET saved_by = NULL, saved_by_name = NULL").unwrap();
+    assert_eq!(saver(), SavedBy::id_only(flow.owner_id), "nobody of this id is known");
+    let name = "ana".to_owned();
+    let owner =
+        User { id: flow.owner_id, name: name.clone(), role: Role::Admin, created_at: flow.created_at };
+    store.users().add(&owner).unwrap();
+    assert_eq!(saver(), SavedBy { id: flow.owner_id, name, is_admin: true });
 }
 
 #[test]

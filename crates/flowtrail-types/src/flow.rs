@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::OffsetDateTime;
 
-use crate::{ExecutionStatus, FlowDefinition, FlowId, Retention, UserId};
+use crate::{ExecutionStatus, FlowDefinition, FlowId, Principal, Retention, UserId};
 
 words! {
     /// Where a flow runs.
@@ -214,6 +214,9 @@ pub struct Flow {
     pub retention: Option<Retention>,
     /// Who made it.
     pub owner_id: UserId,
+    /// Who saved its current definition.
+    #[serde(skip)]
+    pub saved_by: SavedBy,
     /// When it was made.
     #[serde(with = "crate::timestamp")]
     pub created_at: OffsetDateTime,
@@ -223,6 +226,31 @@ pub struct Flow {
     /// When it was deleted. What is left guards the history and is not shown.
     #[serde(skip)]
     pub deleted_at: Option<OffsetDateTime>,
+}
+
+/// The user who saved a definition, as they were then. The definition may use the secrets that they may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SavedBy {
+    /// The user.
+    pub id: UserId,
+    /// Their name; empty when it is not known any more.
+    pub name: String,
+    /// True for an administrator.
+    pub is_admin: bool,
+}
+
+impl SavedBy {
+    /// A user of whom nothing but the id is known.
+    #[must_use]
+    pub fn id_only(id: UserId) -> Self {
+        Self { id, name: String::new(), is_admin: false }
+    }
+}
+
+impl From<&Principal> for SavedBy {
+    fn from(principal: &Principal) -> Self {
+        Self { id: principal.id, name: principal.name.clone(), is_admin: principal.is_admin() }
+    }
 }
 
 impl Flow {

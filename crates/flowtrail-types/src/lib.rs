@@ -42,7 +42,7 @@ pub use execution::{
 pub use filter::{ExecutionFilter, ExecutionQuery, FlowQuery, SortDirection, SortKey, Visibility};
 pub use flow::{
     Access, CapturePolicy, Flow, FlowActivity, FlowDraft, FlowKind, FlowSummary, FlowVersion,
-    InvalidToolName, ToolName,
+    InvalidToolName, SavedBy, ToolName,
 };
 pub use id::{
     ExecutionId, FlowId, IdSource, InstanceId, InvalidExecutionId, KeyId, RandomIds, SequentialIds, UserId,

@@ -6,7 +6,10 @@ use flowtrail::SecretSettings;
 use flowtrail_store::{Packed, Store};
 use flowtrail_store_diesel::{DatabaseUrl, open_store};
 use flowtrail_testkit::{Era, TestServer, flow};
+use flowtrail_tracker::{FlowChange, TrackerError};
+use flowtrail_types::{Flow, Principal, Role, User};
 use serde_json::json;
+use time::OffsetDateTime;
 
 /// Every byte of every file in a folder.
 fn contents(folder: &Path) -> Vec<u8> {
@@ -240,6 +243,25 @@ async fn a_secret_is_for_those_whom_its_rules_name() {
     assert_eq!(ran["errorInfo"]["kind"], "forbidden", "{ran}");
     let message = ran["errorInfo"]["message"].as_str().unwrap();
     assert!(message.contains("the secret RULED may not be sent to localhost"), "{message}");
+
+    // A definition that somebody else saved, when the rules were others, is stored, and may use nothing.
+    admin.patch(&path, &edit(&health)).await.expect(200);
+    let bob = Principal::from(User {
+        id: bob.id.parse().unwrap(),
+        name: "Bob".to_owned(),
+        role: Role::User,
+        created_at: OffsetDateTime::UNIX_EPOCH,
+    });
+    let same =
+        |flow: &Flow| Ok(FlowChange { definition: Some(flow.definition.clone()), ..FlowChange::default() });
+    let id = made["id"].as_str().unwrap().parse().unwrap();
+    server.tracker().change_flow::<TrackerError>(&bob, id, same).unwrap();
+    let ran = admin.post(&run, &json!({})).await.expect(200);
+    assert_eq!(ran["errorInfo"]["kind"], "forbidden", "{ran}");
+    let message = ran["errorInfo"]["message"].as_str().unwrap();
+    assert!(message.contains("the secret RULED may be used only by administrators"), "{message}");
+    admin.patch(&path, &edit(&health)).await.expect(200);
+    assert_eq!(admin.post(&run, &json!({})).await.expect(200)["status"], "fulfilled");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::call::Call;
 use crate::runner::Runner;
 use crate::sandbox::{Script, ScriptError, check_doubles};
-use crate::secret_rules;
+use crate::secret_rules::{self, Misuse};
 use crate::template::{self, Scope, Shared};
 
 /// A node that runs: itself, what it can name, and who runs it.
@@ -56,9 +56,13 @@ impl NodeContext<'_> {
         }
         let id = self.call.flow.id.to_string();
         let flow = secret_rules::names_of(&self.call.flow, &id);
-        secret_rules::check(self.node, flow, self.runner.secrets()).map_err(|misuse| {
+        let secrets = self.runner.secrets();
+        let refused = |misuse: Misuse| {
             NodeError::new(ErrorKind::Forbidden, format!("{}: {}", misuse.field, misuse.message))
-        })
+        };
+        let used = secret_rules::check(self.node, flow, secrets).map_err(refused)?;
+        secret_rules::check_saver(&used, &self.call.flow.saved_by, secrets).map_err(refused)?;
+        Ok(used)
     }
 
     /// The hosts that the node's request may go to because of the secrets in it, by secret.

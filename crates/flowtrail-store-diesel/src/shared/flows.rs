@@ -9,12 +9,12 @@ use diesel::prelude::*;
 use flowtrail_store::{FlowStore, StoreError, VisibleFlows};
 use flowtrail_types::{
     Access, Flow, FlowActivity, FlowDefinition, FlowId, FlowKind, FlowQuery, FlowSummary, FlowVersion, Page,
-    Retention, StatsScope, Step, ToolName, UserId,
+    Retention, Role, SavedBy, StatsScope, Step, ToolName, UserId,
 };
 use time::OffsetDateTime;
 
 use super::backend::{self, Conn, Db};
-use super::schema::{flow_access, flow_revision, flow_versions, flows};
+use super::schema::{flow_access, flow_revision, flow_versions, flows, users};
 use super::store::WriteError;
 use super::{DieselStore, corrupt, executions as history, statistics};
 use crate::columns::{At, Id};
@@ -69,7 +69,7 @@ impl From<&Flow> for FlowRow {
 }
 
 impl FlowRow {
-    fn into_flow(self, definition: FlowDefinition, mut access: Access) -> Result<Flow, StoreError> {
+    fn into_flow(self, current: Current, mut access: Access) -> Result<Flow, StoreError> {
         let id = self.id.0;
         let bad = |column, error: String| corrupt("flows", column, id, error);
         access.public = self.public;
@@ -85,7 +85,7 @@ impl FlowRow {
             description: backend::from_text(self.description),
             active: self.active,
             version: self.version,
-            definition,
+            definition: current.definition,
             timeout: self.timeout_us.map(|us| Duration::from_micros(u64::try_from(us).unwrap_or(0))),
             access,
             retention: self
@@ -95,6 +95,7 @@ impl FlowRow {
                 .map_err(|error| bad("retention", error.to_string()))?,
             capture: self.capture.parse().map_err(|error| bad("capture", format!("{error}")))?,
             owner_id: UserId::from_uuid(self.owner_id.0),
+            saved_by: current.saved_by,
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
             deleted_at: self.deleted_at.map(|at| at.0),
@@ -102,11 +103,40 @@ impl FlowRow {
     }
 }
 
+/// The definition of a flow that is current, and who saved it.
+struct Current {
+    definition: FlowDefinition,
+    saved_by: SavedBy,
+}
+
+/// Who saved a definition, as its row tells. Rows of earlier editions do not.
+type SaverColumns = (Option<Id>, Option<String>, Option<bool>);
+
+fn saver(columns: SaverColumns) -> Option<SavedBy> {
+    let (Some(id), name, is_admin) = columns else { return None };
+    let name = backend::from_text(name.unwrap_or_default());
+    Some(SavedBy { id: UserId::from_uuid(id.0), name, is_admin: is_admin.unwrap_or(false) })
+}
+
+/// Who stands for the one who saved a definition when that is not known: the flow's owner, as they are now.
+fn owner(conn: &mut Conn, id: Id) -> Result<SavedBy, StoreError> {
+    let user: Option<(String, String)> = users::table
+        .find(id)
+        .filter(users::deleted_at.is_null())
+        .select((users::name, users::role))
+        .first(conn)
+        .optional()
+        .map_err(backend::translate)?;
+    let (name, role) = user.unwrap_or_default();
+    let name = backend::from_text(name);
+    Ok(SavedBy { id: UserId::from_uuid(id.0), name, is_admin: role == Role::Admin.as_str() })
+}
+
 /// Adds the access lists and, if they are wanted, the definitions to rows.
 fn complete(conn: &mut Conn, rows: Vec<FlowRow>, with_definitions: bool) -> Result<Vec<Flow>, StoreError> {
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     let mut access: HashMap<Id, Access> = HashMap::new();
-    let mut definitions: HashMap<Id, FlowDefinition> = HashMap::new();
+    let mut definitions: HashMap<Id, (FlowDefinition, Option<SavedBy>)> = HashMap::new();
     for ids in ids.chunks(backend::MAX_BINDS) {
         let shared: Vec<(Id, Id, bool)> = flow_access::table
             .filter(flow_access::flow_id.eq_any(ids))
@@ -119,31 +149,41 @@ fn complete(conn: &mut Conn, rows: Vec<FlowRow>, with_definitions: bool) -> Resu
             list.push(UserId::from_uuid(user.0));
         }
         if with_definitions {
-            let current: Vec<(Id, Vec<u8>)> =
-                flow_versions::table
-                    .inner_join(flows::table.on(
-                        flows::id.eq(flow_versions::flow_id).and(flows::version.eq(flow_versions::version)),
-                    ))
-                    .filter(flow_versions::flow_id.eq_any(ids))
-                    .select((flow_versions::flow_id, flow_versions::definition))
-                    .load(conn)
-                    .map_err(backend::translate)?;
-            for (flow, definition) in current {
-                definitions.insert(flow, parse_definition(flow, &definition)?);
+            let current: Vec<(Id, Vec<u8>, SaverColumns)> = flow_versions::table
+                .inner_join(
+                    flows::table.on(flows::id
+                        .eq(flow_versions::flow_id)
+                        .and(flows::version.eq(flow_versions::version))),
+                )
+                .filter(flow_versions::flow_id.eq_any(ids))
+                .select((
+                    flow_versions::flow_id,
+                    flow_versions::definition,
+                    (flow_versions::saved_by, flow_versions::saved_by_name, flow_versions::saved_by_admin),
+                ))
+                .load(conn)
+                .map_err(backend::translate)?;
+            for (flow, definition, saved_by) in current {
+                definitions.insert(flow, (parse_definition(flow, &definition)?, saver(saved_by)));
             }
         }
     }
     rows.into_iter()
         .map(|row| {
             let id = row.id;
-            let definition = match definitions.remove(&id) {
-                Some(definition) => definition,
+            let (definition, saved_by) = match definitions.remove(&id) {
+                Some(current) => current,
                 None if with_definitions => {
                     return Err(corrupt("flow_versions", "version", id.0, "the current one is missing"));
                 }
-                None => FlowDefinition::default(),
+                None => (FlowDefinition::default(), None),
             };
-            row.into_flow(definition, access.remove(&id).unwrap_or_default())
+            let saved_by = match saved_by {
+                Some(saved_by) => saved_by,
+                None if with_definitions => owner(conn, row.owner_id)?,
+                None => SavedBy::id_only(UserId::from_uuid(row.owner_id.0)),
+            };
+            row.into_flow(Current { definition, saved_by }, access.remove(&id).unwrap_or_default())
         })
         .collect()
 }
@@ -159,14 +199,21 @@ fn write_parts(conn: &mut Conn, flow: &Flow) -> Result<(), WriteError> {
         reason: "a definition cannot be written as JSON".to_owned(),
         source: Some(Box::new(error)),
     })?;
+    let saved_by = (
+        flow_versions::saved_by.eq(Id(*flow.saved_by.id.as_uuid())),
+        flow_versions::saved_by_name.eq(backend::text(&flow.saved_by.name).into_owned()),
+        flow_versions::saved_by_admin.eq(flow.saved_by.is_admin),
+    );
     diesel::insert_into(flow_versions::table)
         .values((
             flow_versions::flow_id.eq(flow_id),
             flow_versions::version.eq(flow.version),
             flow_versions::definition.eq(definition),
+            &saved_by,
         ))
         .on_conflict((flow_versions::flow_id, flow_versions::version))
-        .do_nothing()
+        .do_update()
+        .set(saved_by.clone())
         .execute(conn)?;
     diesel::delete(flow_access::table.filter(flow_access::flow_id.eq(flow_id))).execute(conn)?;
     // Whoever may write may read, so a user stands in one list.

@@ -80,6 +80,9 @@ diesel::table! {
         flow_id -> IdSql,
         version -> Integer,
         definition -> Binary,
+        saved_by -> Nullable<IdSql>,
+        saved_by_name -> Nullable<Text>,
+        saved_by_admin -> Nullable<Bool>,
     }
 }
 

@@ -4,7 +4,7 @@ use flowtrail_store::{Command, NewEnd, NewExecution, NewNode, Store};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
     Access, CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId, Flow, FlowDefinition,
-    FlowId, FlowKind, InstanceId, NodeStatus, Payload, Role, Source, User, UserId,
+    FlowId, FlowKind, InstanceId, NodeStatus, Payload, Role, SavedBy, Source, User, UserId,
 };
 use serde_json::json;
 use time::macros::datetime;
@@ -45,6 +45,7 @@ pub(crate) fn flow(number: u128) -> Flow {
         capture: CapturePolicy::Full,
         retention: None,
         owner_id: ME,
+        saved_by: SavedBy::id_only(ME),
         created_at: T0,
         updated_at: T0,
         deleted_at: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
     Access, CaptureMarks, CapturePolicy, Digest, Execution, ExecutionId, Flow, FlowDefinition, FlowId,
-    FlowKind, Node, NodeStatus, Payload, Role, Source, User, UserId,
+    FlowKind, Node, NodeStatus, Payload, Role, SavedBy, Source, User, UserId,
 };
 use serde_json::json;
 use time::macros::datetime;
@@ -171,6 +171,7 @@ pub(super) fn flow(number: u8, tool_name: &str) -> Flow {
         capture: CapturePolicy::Full,
         retention: None,
         owner_id: OWNER,
+        saved_by: SavedBy::id_only(OWNER),
         created_at: T0,
         updated_at: T0,
         deleted_at: None,

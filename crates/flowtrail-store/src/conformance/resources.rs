@@ -5,7 +5,8 @@ use std::sync::Arc;
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
     ApiKey, AuditAction, AuditEntry, AuditQuery, ErrorInfo, ErrorKind, ExecutionStatus, Flow, FlowId,
-    FlowKind, FlowQuery, FlowSummary, InstanceId, KeyId, Page, PageRequest, Token, TokenKind, UserId,
+    FlowKind, FlowQuery, FlowSummary, InstanceId, KeyId, Page, PageRequest, SavedBy, Token, TokenKind,
+    UserId,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -38,8 +39,14 @@ pub fn flows_are_kept_with_their_versions(store: &dyn Store) {
     assert_eq!(flows.lookup(first.id).unwrap(), Some(second.clone()));
     let version = |number| flows.lookup_version(first.id, number).unwrap().map(|kept| kept.definition);
     assert_eq!(version(1), Some(first.definition));
-    assert_eq!(version(2), Some(second.definition));
+    assert_eq!(version(2), Some(second.definition.clone()));
     assert_eq!(version(3), None);
+
+    // The same definition, saved by somebody else.
+    let administrator = SavedBy { id: OWNER, name: "ana".to_owned(), is_admin: true };
+    let third = Flow { saved_by: administrator, updated_at: at(2), ..second.clone() };
+    flows.update(&third, second.updated_at).unwrap();
+    assert_eq!(flows.lookup(first.id).unwrap(), Some(third));
     assert_eq!(flows.list_all().unwrap().len(), 1);
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowtrail_store::StoreError;
 use flowtrail_types::{
     Access, AuditAction, CapturePolicy, Flow, FlowActivity, FlowDefinition, FlowDraft, FlowId, FlowKind,
-    FlowQuery, FlowSummary, Page, Principal, Retention, Role, ToolName,
+    FlowQuery, FlowSummary, Page, Principal, Retention, Role, SavedBy, ToolName,
 };
 use serde_json::json;
 use tokio::sync::watch;
@@ -142,6 +142,7 @@ impl Tracker {
             capture: draft.capture,
             retention: draft.retention.filter(|rules| !rules.keeps_all()),
             owner_id: principal.id,
+            saved_by: SavedBy::from(principal),
             created_at: now,
             updated_at: now,
             deleted_at: None,
@@ -174,7 +175,7 @@ impl Tracker {
             let seen = flow.updated_at;
             let change = change(&flow)?;
             let before = change.access.is_some().then(|| flow.access.clone());
-            let changed = self.changed(flow, &change)?;
+            let changed = self.changed(principal, flow, &change)?;
             match self.inner.store.flows().update(&changed, seen) {
                 Ok(()) => {
                     self.inner.renew_catalog();
@@ -197,7 +198,7 @@ impl Tracker {
         Err(TrackerError::Changed.into())
     }
 
-    fn changed(&self, flow: Flow, change: &FlowChange) -> Result<Flow, TrackerError> {
+    fn changed(&self, principal: &Principal, flow: Flow, change: &FlowChange) -> Result<Flow, TrackerError> {
         let before = flow.clone();
         let definition = change.definition.clone().unwrap_or_else(|| flow.definition.clone());
         let version = if definition == flow.definition { flow.version } else { flow.version + 1 };
@@ -214,6 +215,8 @@ impl Tracker {
             // Later than before, whatever the clock says: by this time a change is told from the next one.
             updated_at: self.inner.clock.now().max(flow.updated_at + tick),
             version,
+            // Who saves a definition answers for it, also when it is the one that was there.
+            saved_by: if change.definition.is_some() { SavedBy::from(principal) } else { flow.saved_by },
             definition,
             ..flow
         };

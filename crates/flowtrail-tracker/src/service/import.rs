@@ -6,7 +6,7 @@ use flowtrail_store::{Applied, Command, Import, NewEnd, NewExecution, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
     Access, AuditAction, CaptureMark, CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId,
-    ExecutionStatus, Flow, FlowDefinition, FlowId, FlowKind, Principal, Source, UserId,
+    ExecutionStatus, Flow, FlowDefinition, FlowId, FlowKind, Principal, SavedBy, Source, UserId,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -366,6 +366,7 @@ pub(super) fn deleted_flow(id: FlowId, name: &str, owner: UserId, now: OffsetDat
         capture: CapturePolicy::Full,
         retention: None,
         owner_id: owner,
+        saved_by: SavedBy::id_only(owner),
         created_at: now,
         updated_at: now,
         deleted_at: Some(now),

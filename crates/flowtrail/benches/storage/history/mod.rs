@@ -10,7 +10,7 @@ use flowtrail_store::{Command, NewEnd, NewExecution, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
     Access, CaptureMarks, CapturePolicy, Clock, Digest, ErrorInfo, ErrorKind, ExecutionId, Flow,
-    FlowDefinition, FlowId, FlowKind, NodeStatus, Payload, Role, Source, SystemClock, User, UserId,
+    FlowDefinition, FlowId, FlowKind, NodeStatus, Payload, Role, SavedBy, Source, SystemClock, User, UserId,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -241,6 +241,7 @@ fn flow(number: usize, at: OffsetDateTime) -> Flow {
         capture: CapturePolicy::Full,
         retention: None,
         owner_id: user_id(0),
+        saved_by: SavedBy::id_only(user_id(0)),
         created_at: at,
         updated_at: at,
         deleted_at: None,

@@ -1,0 +1,3 @@
+ALTER TABLE flow_versions DROP COLUMN saved_by_admin;
+ALTER TABLE flow_versions DROP COLUMN saved_by_name;
+ALTER TABLE flow_versions DROP COLUMN saved_by;

@@ -113,8 +113,13 @@ async fn once(kind: &'static dyn NodeKind, context: &NodeContext<'_>) -> Result<
             Err(NodeError::new(ErrorKind::Timeout, message).transient(Cause::Timeout))
         })
     };
-    AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
+    let result = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
         log::error!("node {} of kind {} panicked", node.id, node.kind);
         Err(NodeError::new(ErrorKind::Internal, "something went wrong inside Flowtrail"))
+    });
+    result.map_err(|mut error| {
+        // Before it is cut any further, and before it goes on as an output.
+        context.runner.secrets().hide_said(&mut error.message);
+        error
     })
 }

@@ -28,7 +28,7 @@ impl Finished {
     pub(crate) fn hide(&mut self, secrets: &Secrets) {
         match &mut self.outcome {
             Outcome::Fulfilled | Outcome::Aborted(None) => {}
-            Outcome::Error(error) | Outcome::Aborted(Some(error)) => secrets.hide_text(&mut error.message),
+            Outcome::Error(error) | Outcome::Aborted(Some(error)) => secrets.hide_said(&mut error.message),
         }
         self.returns.iter_mut().for_each(|returned| returned.hide(secrets));
         secrets.hide(&mut self.outputs);

@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use flowtrail_tracker::Redactor;
+use flowtrail_tracker::{CutOff, Redactor, secret_forms};
 use flowtrail_types::{number_as_rounded, read_json_value, same_number};
 use serde_json::{Number, Value};
 
@@ -37,6 +37,8 @@ struct Known {
     are_unrestricted: bool,
     /// The forms in which values are found in text; absent when there is nothing to find.
     forms: Option<AhoCorasick>,
+    /// The same, for texts that were cut.
+    cut_off: CutOff,
     /// Those values that are numbers.
     numbers: Vec<Number>,
 }
@@ -95,6 +97,7 @@ impl Secrets {
         let is_long = |value: &&String| value.chars().count() >= Redactor::MIN_SECRET;
         let hidden = || secrets.values().filter(is_long);
         let forms: BTreeSet<String> = hidden().flat_map(|value| forms(value)).collect();
+        let cut_off = CutOff::new(forms.iter().cloned().collect());
         let forms = (!forms.is_empty()).then(|| {
             // The longest first: a secret may be the beginning of another.
             let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms);
@@ -102,7 +105,7 @@ impl Secrets {
         });
         let number = |value: &String| read_json_value(value.as_bytes()).ok()?.as_number().cloned();
         let numbers = hidden().filter_map(number).collect();
-        Self(Arc::new(Known { values: secrets, rules, are_unrestricted, forms, numbers }))
+        Self(Arc::new(Known { values: secrets, rules, are_unrestricted, forms, cut_off, numbers }))
     }
 
     /// Their values, for the redaction of whatever is recorded.
@@ -123,6 +126,14 @@ impl Secrets {
                 clean.push_str(REDACTED);
                 true
             });
+            *text = clean;
+        }
+    }
+
+    /// The same for what somebody said of a failure, which may have been cut within a value.
+    pub(crate) fn hide_said(&self, text: &mut String) {
+        self.hide_text(text);
+        if let Some(clean) = self.0.cut_off.hidden(text) {
             *text = clean;
         }
     }
@@ -151,13 +162,13 @@ impl Secrets {
     }
 }
 
-/// How a value may stand in a text: as it is, as JSON writes it, and percent-encoded as in a path, as by the
-/// filter `urlencode` (which keeps `/`), and as in the query of a form.
-fn forms(value: &str) -> [String; 5] {
-    let quoted = Value::String(value.to_owned()).to_string();
-    let in_json = quoted[1..quoted.len() - 1].to_owned();
-    let form = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-    [value.to_owned(), in_json, percent_encoded(value, b""), percent_encoded(value, b"/"), form]
+/// How a value may stand in a text: in the forms that are redacted in records, and percent-encoded as by the filter `urlencode`
+/// (which keeps `/`) and as in the query of a form.
+fn forms(value: &str) -> Vec<String> {
+    let mut forms = secret_forms(value);
+    forms.push(percent_encoded(value, b"/"));
+    forms.push(url::form_urlencoded::byte_serialize(value.as_bytes()).collect());
+    forms
 }
 
 /// Every byte but the unreserved ones of RFC 3986, section 2.3, and those to keep.

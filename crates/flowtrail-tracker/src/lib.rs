@@ -56,7 +56,7 @@ mod upkeep;
 
 pub use ack::Ack;
 pub use beside::{Ending, Happening};
-pub use capture::{InvalidSecret, Redactor};
+pub use capture::{CutOff, InvalidSecret, Redactor, secret_forms};
 pub use changes::Changed;
 pub use error::{DiskTrouble, TrackerError};
 pub use events::{Event, EventKind, Heard, Listener, NodeProgress, TooSlow};

@@ -5,7 +5,7 @@ use std::path::Path;
 use flowtrail::SecretSettings;
 use flowtrail_store::{Packed, Store};
 use flowtrail_store_diesel::{DatabaseUrl, open_store};
-use flowtrail_testkit::{Era, TestServer, flow};
+use flowtrail_testkit::{Era, Said, ScriptedServer, TestServer, flow};
 use flowtrail_tracker::{FlowChange, TrackerError};
 use flowtrail_types::{Flow, Principal, Role, User};
 use serde_json::json;
@@ -286,4 +286,65 @@ async fn a_secret_is_refused_where_something_could_be_done_with_it() {
         unrestricted.settings(|settings| settings.secrets_unrestricted = Some(true)).start().await;
     let made = unrestricted.rest().post("/api/flows", &call("https://x/{{ secrets.SHOP | upper }}")).await;
     made.expect(201);
+}
+
+/// A server that sends a secret back: in pieces of a stream, and where its answers are cut for an error's message.
+fn repeating(secret: &'static str) -> ScriptedServer {
+    ScriptedServer::start(move |message| {
+        let (head, tail) = secret.split_at(9);
+        let raw = |status, kind: &str, body: String| {
+            Some(Said::Raw(status, vec![("content-type", kind.to_owned())], body.into_bytes()))
+        };
+        match message["path"].as_str() {
+            Some("/chat/completions") => {
+                let deltas = [
+                    json!({"content": format!("say {head}")}),
+                    json!({"content": tail}),
+                    json!({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": format!("{{\"key\":\"{head}")}}]}),
+                    json!({"tool_calls": [{"index": 0, "function": {"arguments": format!("{tail}\"}}")}}]}),
+                    json!({"reasoning_content": head}),
+                    json!({"reasoning_content": tail}),
+                ];
+                let event =
+                    |delta| format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta}]}));
+                let body: String = deltas.into_iter().map(event).collect();
+                let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+                raw(200, "text/event-stream", format!("{body}data: {end}\n\ndata: [DONE]\n\n"))
+            }
+            // Cut somewhere within the secret: a message has at most so many characters of an answer.
+            Some(path) if path.starts_with("/cut/") => {
+                let before: usize = path["/cut/".len()..].parse().unwrap();
+                raw(500, "text/plain", format!("{}{secret}", "x".repeat(before)))
+            }
+            _ => None,
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_back_in_pieces_is_redacted() {
+    const CONFIGURED: &str = "planted-configured-value/1";
+    let far = repeating(CONFIGURED);
+    let base = far.url().trim_end_matches("/mcp").to_owned();
+    let server = TestServer::builder().allow_private_addresses().secret("SHOP", CONFIGURED).start().await;
+    let ask = json!({"baseUrl": base, "model": "m", "prompt": "hi", "stream": true});
+    server.create(&flow("Ask").node("ask_it", "Model", ask).returns("{{ ask_it }}")).await;
+    let client = server.mcp(Era::Stateless).await;
+    let answer = client.call("ask", json!({})).await;
+    assert!(answer.text().contains("say [redacted]"), "{answer:?}");
+    let mut shown = vec![answer.text(), server.execution(answer.execution_id()).await.to_string()];
+    for before in [480, 490, 494, 497] {
+        let fetch = json!({"method": "GET", "url": format!("{base}/cut/{before}")});
+        let name = format!("cut{before}");
+        server.create(&flow(&name).node("fetch", "ApiCall", fetch)).await;
+        let answer = client.call(&name, json!({})).await;
+        assert!(answer.is_error());
+        shown.push(answer.text());
+        shown.push(server.execution(answer.execution_id()).await.to_string());
+    }
+    let part = &CONFIGURED[..4];
+    for text in &shown {
+        assert!(!text.contains(part) && !text.contains(&CONFIGURED[9..]), "{text}");
+    }
+    assert!(!holds(&contents(server.data_dir()), part));
 }

@@ -181,7 +181,12 @@ pub fn beginning(body: &[u8]) -> String {
     const LENGTH: usize = 300;
     let text = String::from_utf8_lossy(&body[..body.len().min(LENGTH * 16)]);
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(LENGTH).collect()
+    let words = words.join(" ");
+    // The mark tells whoever redacts that a secret may have been cut.
+    match words.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
 }
 
 /// A JSON-RPC message, as far as it is looked at.

@@ -10,7 +10,8 @@ pub(super) const MIN_ENCODED: usize = 8;
 
 /// Every form of a secret: as it is, percent-encoded, as in a JSON string, and of one that is long enough, in Base64, Base64url
 /// and hexadecimal.
-pub(super) fn forms(secret: &str) -> Vec<String> {
+#[must_use]
+pub fn forms(secret: &str) -> Vec<String> {
     let strict = percent_encoded(secret, "-._~");
     let quoted = Value::String(secret.to_owned()).to_string();
     let mut forms = vec![

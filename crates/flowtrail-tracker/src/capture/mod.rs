@@ -4,10 +4,13 @@
 
 mod cap;
 mod cards;
+mod cut_off;
 mod forms;
 mod patterns;
 mod redact;
 
+pub use cut_off::CutOff;
+pub use forms::forms as secret_forms;
 pub use redact::{InvalidSecret, Redactor};
 
 use flowtrail_types::{CaptureMark, CaptureMarks, CapturePolicy, ErrorInfo, Payload, json_as_rounded};
@@ -90,7 +93,7 @@ impl Capture<'_> {
     /// An error's text, redacted and cut; nothing unless the policy keeps texts.
     pub(crate) fn text(&self, text: &str) -> Option<String> {
         (self.policy == CapturePolicy::Full).then(|| {
-            let mut text = self.redactor.redact_text(text).into_owned();
+            let mut text = self.redactor.redact_said(text);
             cap::cut_text(&mut text, self.max_payload);
             text
         })

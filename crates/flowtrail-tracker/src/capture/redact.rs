@@ -7,10 +7,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use flowtrail_types::{Payload, number_as_rounded};
 use serde_json::Value;
 
-use super::{cards, forms, patterns};
+use super::{CutOff, cards, forms, patterns};
 
 /// What stands where a secret stood.
-const REDACTED: &str = "[redacted]";
+pub(super) const REDACTED: &str = "[redacted]";
 
 /// A configured secret that cannot be told from other text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,8 @@ pub struct Redactor {
     hints: AhoCorasick,
     /// The values of configured secrets in every form that is recognised.
     known: Option<AhoCorasick>,
+    /// The same, for texts that were cut.
+    cut_off: CutOff,
 }
 
 impl Redactor {
@@ -58,8 +60,9 @@ impl Redactor {
         Ok(Self {
             hints: AhoCorasickBuilder::new().ascii_case_insensitive(true).build(hints).expect(built),
             known: (!known.is_empty()).then(|| {
-                AhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest).build(known).expect(built)
+                AhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest).build(&known).expect(built)
             }),
+            cut_off: CutOff::new(known),
         })
     }
 
@@ -123,6 +126,13 @@ impl Redactor {
             }
         }
         clean
+    }
+
+    /// The same for what somebody said of a failure, which may have been cut within a secret.
+    #[must_use]
+    pub(crate) fn redact_said(&self, text: &str) -> String {
+        let clean = self.redact_text(text).into_owned();
+        self.cut_off.hidden(&clean).unwrap_or(clean)
     }
 
     fn is_secret_number(&self, text: &str) -> bool {

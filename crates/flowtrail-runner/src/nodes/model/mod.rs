@@ -72,7 +72,6 @@ async fn run(context: &NodeContext<'_>) -> Result<Output, NodeError> {
         Err(Failure::Told(error)) => NodeError { message: format!("{asked} {}", error.message), ..error },
     };
     // What an endpoint says of a failure may have anything in it that it was sent.
-    key.hide_text(&mut error.message);
-    context.runner.secrets().hide_text(&mut error.message);
+    key.hide_said(&mut error.message);
     Err(NodeError { replaced, ..error.with_output(output) })
 }

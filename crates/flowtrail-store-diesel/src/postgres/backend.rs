@@ -1,18 +1,21 @@
 //! All that the shared source must know of PostgreSQL.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PoolError};
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Bool};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use flowtrail_store::StoreError;
 
+use super::confirm::confirm;
 pub(super) use super::counters::put_statistics;
 pub(super) use super::ends::update_ends;
+use super::errors::in_one_line;
+pub(crate) use super::errors::translate;
 pub(super) use super::inserts::insert_executions;
 pub(super) use super::own::{OnlySlot, Own};
 use super::shared::{DieselStore, WriteError};
@@ -88,6 +91,8 @@ pub(crate) fn address(url: &DatabaseUrl) -> Result<Address, StoreError> {
         ("connect_timeout", "5"),
         ("tcp_user_timeout", "10000"),
         ("keepalives_idle", "10"),
+        ("keepalives_interval", "5"),
+        ("keepalives_count", "3"),
         ("application_name", "flowtrail"),
     ] {
         if !address.contains(&format!("{option}=")) {
@@ -131,7 +136,14 @@ pub(crate) fn write<T, E: From<DieselError>>(
     conn: &mut Conn,
     work: impl FnOnce(&mut Conn) -> Result<T, E>,
 ) -> Result<T, E> {
-    conn.build_transaction().read_committed().read_write().run(work)
+    let mut worked_until = None;
+    let done = conn.build_transaction().read_committed().read_write().run(|conn| {
+        let done = work(conn);
+        worked_until = Some(Instant::now());
+        done
+    })?;
+    confirm(conn, worked_until.map_or(Duration::ZERO, |until| until.elapsed()))?;
+    Ok(done)
 }
 
 /// A number of Flowtrail's own, so that its locks are not taken for another program's in the same database.
@@ -252,6 +264,15 @@ fn settle(conn: &mut Conn) -> QueryResult<()> {
     conn.batch_execute(SESSION)
 }
 
+/// The time that a statement may take, unless less is configured. What changes the schema has no such limit.
+const LIMIT: &str = "SELECT set_config('statement_timeout', '30s', false) FROM pg_settings \
+     WHERE name = 'statement_timeout' AND (setting = '0' OR setting::bigint > 30000)";
+
+/// Limits the time of the statements of a connection.
+fn limit(conn: &mut Conn) -> QueryResult<()> {
+    conn.batch_execute(LIMIT)
+}
+
 fn cannot_connect(address: &Address, error: &ConnectionError) -> StoreError {
     let said = scrubbed(address, &in_one_line(&error.to_string()));
     let reason = format!("cannot connect to PostgreSQL: {said}");
@@ -283,11 +304,6 @@ pub(crate) fn refuse_unusable(conn: &mut Conn) -> Result<(), StoreError> {
          CREATE DATABASE name TEMPLATE template0 ENCODING 'UTF8'",
         found.encoding
     )))
-}
-
-/// libpq's messages have several lines.
-fn in_one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Opens a database that must be there. A server that answers has one.
@@ -351,11 +367,15 @@ struct Settled;
 
 impl CustomizeConnection<Conn, diesel::r2d2::Error> for Settled {
     fn on_acquire(&self, conn: &mut Conn) -> Result<(), diesel::r2d2::Error> {
-        settle(conn).map_err(diesel::r2d2::Error::QueryError)
+        settle(conn).and_then(|()| limit(conn)).map_err(diesel::r2d2::Error::QueryError)
     }
 }
 
-pub(super) use super::company::after_write;
+/// After a transaction.
+pub(super) fn after_write(own: &Own, conn: &mut Conn, is_committed: bool) {
+    own.line().end(is_committed);
+    super::company::after_write(own, conn, is_committed);
+}
 
 /// Nothing here: the server looks after its log itself.
 pub(crate) fn wrote(_store: &DieselStore, _executions: usize) {}
@@ -366,19 +386,19 @@ pub(crate) fn flush(_store: &DieselStore) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes a connection the one that writes: it is as any other.
-pub(crate) fn write_unflushed(_conn: &mut Conn) -> QueryResult<()> {
-    Ok(())
+/// Makes a connection the one that writes.
+pub(crate) fn write_unflushed(conn: &mut Conn) -> QueryResult<()> {
+    limit(conn)
 }
 
-/// Before a write: nothing here.
+/// Before a write: others may look how long it takes.
 pub(crate) fn prepare(
-    _conn: &mut Conn,
-    _own: &Own,
+    conn: &mut Conn,
+    own: &Own,
     _address: &Address,
     _purpose: Purpose,
 ) -> Result<(), StoreError> {
-    Ok(())
+    own.line().begin(conn).map_err(translate)
 }
 
 /// The purpose of a write. Here the disk is another machine's.
@@ -395,9 +415,10 @@ pub(crate) fn only_reads(_conn: &mut Conn) -> Result<bool, StoreError> {
     Ok(false)
 }
 
-/// Check of the room for new records. The server tells when one is written.
-pub(crate) fn check_room(_conn: &mut Conn, _own: &Own, _address: &Address) -> Result<(), StoreError> {
-    Ok(())
+/// Check of the room for new records: the server tells when one is written. A write that is stuck is seen to.
+pub(crate) fn check_room(conn: &mut Conn, own: &Own, _address: &Address) -> Result<(), StoreError> {
+    let busy = own.line().busy();
+    busy.map_or(Ok(()), |busy| busy.look_after(conn)).map_err(translate)
 }
 
 /// Nothing tells cheaper than looking whether another process has written. Whoever watches looks each time this is asked.
@@ -421,58 +442,6 @@ pub(crate) fn mark_rules(_own: &Own) {}
 /// Nothing tells cheaper than asking anew whether anything has changed.
 pub(crate) fn content_mark(_store: &DieselStore) -> Option<u64> {
     None
-}
-
-/// Diesel's error in the words of the store. The only place that does it.
-pub(crate) fn translate(error: DieselError) -> StoreError {
-    let (kind, message, constraint) = match &error {
-        DieselError::DatabaseError(kind, info) => {
-            (kind, in_one_line(info.message()), info.constraint_name().map(str::to_owned))
-        }
-        DieselError::BrokenTransactionManager => {
-            let reason = "the connection was lost within a transaction".to_owned();
-            return StoreError::Unavailable { reason, source: Some(Box::new(error)) };
-        }
-        other => {
-            let reason = other.to_string();
-            return StoreError::Internal { reason, source: Some(Box::new(error)) };
-        }
-    };
-    let says = |text: &str| message.contains(text);
-    match kind {
-        DatabaseErrorKind::UniqueViolation => {
-            let is_tool_name = constraint.is_some_and(|name| name == "flows_tool_name");
-            return StoreError::Taken { field: if is_tool_name { "toolName" } else { "id" } };
-        }
-        DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
-            return StoreError::Unavailable { reason: message, source: Some(Box::new(error)) };
-        }
-        DatabaseErrorKind::SerializationFailure => return StoreError::Busy(Some(Box::new(error))),
-        DatabaseErrorKind::ReadOnlyTransaction => {
-            return StoreError::NotWritable { reason: message, source: Some(Box::new(error)) };
-        }
-        _ => {}
-    }
-    if says("deadlock detected") || says("lock timeout") || says("could not obtain lock") {
-        StoreError::Busy(Some(Box::new(error)))
-    } else if says("No space left on device") || says("disk full") || says("could not extend file") {
-        StoreError::Full { reason: message, source: Some(Box::new(error)) }
-    } else if says("server closed the connection")
-        || says("terminating connection")
-        || says("the database system is")
-        || says("too many clients")
-        || says("remaining connection slots")
-        || says("could not connect")
-        || says("connection to server")
-        || says("could not receive data")
-        || says("no connection to the server")
-        || says("SSL connection has been closed")
-        || says("SSL SYSCALL")
-    {
-        StoreError::Unavailable { reason: message, source: Some(Box::new(error)) }
-    } else {
-        StoreError::Internal { reason: message, source: Some(Box::new(error)) }
-    }
 }
 
 #[cfg(test)]

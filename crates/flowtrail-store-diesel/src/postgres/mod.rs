@@ -2,11 +2,14 @@
 
 mod backend;
 mod company;
+mod confirm;
 mod counters;
 mod ends;
+mod errors;
 mod inserts;
 mod instances;
 mod lease;
+mod line;
 mod own;
 #[path = "../shared/mod.rs"]
 #[allow(clippy::duplicate_mod, reason = "one source, compiled with the names of each database")]

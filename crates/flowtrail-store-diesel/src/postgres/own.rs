@@ -2,7 +2,7 @@
 //! Slots and jobs are advisory locks, which the server frees when the connection that holds them ends.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use diesel::connection::SimpleConnection;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::backend::{self, Address, Conn, LOCK_CLASS};
 use super::company::Ear;
 use super::lease::Leases;
+use super::line::Line;
 use super::shared::{Slots, WriteError};
 
 /// The lease and the locks of this process.
@@ -31,6 +32,8 @@ pub(crate) struct Own {
     pub(super) opened_at: Instant,
     /// What is to be told when the transaction is committed.
     pub(super) word: Mutex<Option<String>>,
+    /// The connection that writes.
+    line: Mutex<Line>,
     /// By which others' words are heard, while anybody wants to.
     pub(super) ear: Mutex<Option<Ear>>,
 }
@@ -53,8 +56,14 @@ impl Own {
             has_company: AtomicBool::new(false),
             opened_at: Instant::now(),
             word: Mutex::default(),
+            line: Mutex::default(),
             ear: Mutex::default(),
         })
+    }
+
+    /// The connection that writes.
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this process does a job, now or still.

@@ -131,7 +131,11 @@ impl DieselStore {
             }
         };
         if let Err(error) = backend::prepare(&mut open, &self.own, &self.address, purpose) {
-            *conn = Some(open);
+            if backend::is_lost(&mut open, Some(&error)) {
+                stats.forget_slot();
+            } else {
+                *conn = Some(open);
+            }
             return Err(error);
         }
         let result =

@@ -97,6 +97,7 @@ impl Recorder {
         });
         // While one batch is being flushed, so many others may wait for it: one flush is enough for all of them.
         let (to_flusher, written) = std::sync::mpsc::sync_channel(2);
+        let looked_at = Arc::clone(&store);
         let answers = Arc::new(Answers { changes, counters, store: Arc::clone(&store) });
         let writer = Writer {
             store,
@@ -117,7 +118,7 @@ impl Recorder {
         let flusher = spawn("flowtrail-flusher", Box::new(move || answers.give_all(&written)))?;
         let writer = spawn("flowtrail-recorder", Box::new(move || writer.run()))?;
         let watched = Arc::clone(&shared);
-        let watch = spawn("flowtrail-waiting", Box::new(move || watch::run(&watched)))?;
+        let watch = spawn("flowtrail-waiting", Box::new(move || watch::run(&watched, &looked_at)))?;
         Ok(Self {
             shared,
             threads: Mutex::new(vec![writer, flusher, watch]),

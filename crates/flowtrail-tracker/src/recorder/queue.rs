@@ -44,6 +44,8 @@ pub(super) struct Queue {
     pub(super) writer: WriterIs,
     /// Promised answers and their times, the oldest first. Some may be given already.
     pub(super) promised: VecDeque<(Instant, Arc<Promise>)>,
+    /// When the batch that is being written went to the store.
+    pub(super) writing_since: Option<Instant>,
     /// Number of batches that were written.
     pub(super) batches: u64,
     /// The stamp of the newest command.

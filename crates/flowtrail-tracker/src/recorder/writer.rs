@@ -124,7 +124,10 @@ impl Writer {
                 return;
             }
             let begun = Instant::now();
-            let error = match self.commit(&commands).map_err(Arc::new) {
+            self.shared.lock().writing_since = Some(begun);
+            let committed = self.commit(&commands);
+            self.shared.lock().writing_since = None;
+            let error = match committed.map_err(Arc::new) {
                 Ok(outcomes) => {
                     self.answers.counters.wrote(&commands, &outcomes, begun.elapsed());
                     let executions = commands.iter().map(Command::execution).collect();

@@ -29,6 +29,54 @@ fn go_on(url: &str) {
     psql(url, &["ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"]);
 }
 
+/// PostgreSQL says that such a commit is done. Only the main server may have it, and lose it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_of_which_the_wait_for_the_copy_was_cancelled_is_not_acknowledged() {
+    let Some(postgres) = test_server(PostgresServer::builder()) else { return };
+    let database = postgres.create_database().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestProcess::start(binary(), folder.path(), &["--database-url", database.url()]);
+    let rest = server.rest();
+    let flow = rest.post("/api/flows", &json!({"name": "Elsewhere", "kind": "external"})).await.expect(201);
+    let address = format!("/api/flows/{}/executions", flow["id"].as_str().unwrap());
+    let report = json!({"id": "019aca3c-0000-7000-8000-000000000001", "status": "fulfilled"});
+
+    hang(database.url());
+    let cancelling = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let waits = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+            psql(database.url(), &[waits]);
+        }
+    };
+    // The first ones may go before the server has heard of it.
+    let unanswered = async {
+        loop {
+            let answer = rest.post(&address, &report).await;
+            if answer.status >= 300 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let first = tokio::time::timeout(Duration::from_secs(30), async {
+        tokio::select! {
+            answer = unanswered => answer,
+            () = cancelling => unreachable!("it goes on for ever"),
+        }
+    });
+    let unknown = first.await.expect("it is answered").expect(503);
+    assert_eq!(unknown["code"], "unavailable", "{unknown}");
+
+    go_on(database.url());
+    let made = async {
+        while rest.post(&address, &report).await.status >= 300 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), made).await.expect("it is recorded");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_is_answered_and_the_server_is_not_ready_and_can_end() {
     let Some(postgres) = test_server(PostgresServer::builder()) else { return };

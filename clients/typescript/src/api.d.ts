@@ -964,6 +964,15 @@ export interface components {
             asOf: string;
             /** @description Whether one of the items is still pending. */
             hasPendingExecutions: boolean;
+            /** @description The rows of the page that are left out because they are damaged; absent without any. */
+            damaged?: {
+                /** @description The table. */
+                table: string;
+                /** @description The column. */
+                column: string;
+                /** @description The row's id. */
+                id: string;
+            }[];
             /**
              * Format: date-time
              * @description How far it was looked, when not all was looked at.
@@ -3706,7 +3715,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -3873,7 +3882,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -4001,7 +4010,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -4107,7 +4116,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4214,7 +4223,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4317,7 +4326,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4428,7 +4437,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4574,7 +4583,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -4685,7 +4694,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4800,7 +4809,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -4907,7 +4916,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5000,7 +5009,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5095,7 +5104,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5194,7 +5203,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5298,7 +5307,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -5403,7 +5412,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -5512,7 +5521,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5668,7 +5677,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -5763,7 +5772,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5919,7 +5928,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -6023,7 +6032,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -6146,7 +6155,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -6262,7 +6271,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -6347,7 +6356,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -6488,7 +6497,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -6630,7 +6639,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -6723,7 +6732,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -6824,7 +6833,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -6981,7 +6990,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -7071,7 +7080,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -7240,7 +7249,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -7333,7 +7342,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -7434,7 +7443,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -7577,7 +7586,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -7675,7 +7684,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -7765,7 +7774,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -7856,7 +7865,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detail"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -7952,7 +7961,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -8131,7 +8140,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -8190,7 +8199,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -8268,7 +8277,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -8354,7 +8363,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -8485,7 +8494,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -8587,7 +8596,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -8674,7 +8683,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -8814,7 +8823,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -8916,7 +8925,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -9057,7 +9066,7 @@ export interface operations {
             };
             /**
              * @description `storage_full`: The disk is full; reading, deleting and logging in work.
-             *     `storage_failed`: The disk does not do what it is asked; the server's log says why.
+             *     `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why.
              */
             507: {
                 headers: {
@@ -9153,7 +9162,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -9241,7 +9250,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -9327,7 +9336,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `storage_failed`: The disk does not do what it is asked; the server's log says why. */
+            /** @description `storage_failed`: The disk does not do what it is asked, or a record is damaged; the server's log says why. */
             507: {
                 headers: {
                     [name: string]: unknown;

@@ -63,7 +63,7 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's `Content-Type` or `Content-Encoding` is none that this address takes.";
     TooOften = "rate_limited", TOO_MANY_REQUESTS, "The key sends more requests a second than it may; `Retry-After` tells when it may again.";
     StorageFull = "storage_full", INSUFFICIENT_STORAGE, "The disk is full; reading, deleting and logging in work.";
-    StorageFailed = "storage_failed", INSUFFICIENT_STORAGE, "The disk does not do what it is asked; the server's log says why.";
+    StorageFailed = "storage_failed", INSUFFICIENT_STORAGE, "The disk does not do what it is asked, or a record is damaged; the server's log says why.";
     ShareUsed = "share_used", TOO_MANY_REQUESTS, "Your share of something that all users have together is used up; the message says of what.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The body is larger than the configured limit, or the request needs more memory than one may have.";
     Busy = "busy", SERVICE_UNAVAILABLE, "More is waiting to be written than the database takes. Nothing was written; try again.";
@@ -259,6 +259,10 @@ impl From<TrackerError> for ApiError {
             TrackerError::Store(store) if store.is_transient() => {
                 log::warn!("{error}");
                 return Self::new(ErrorCode::Unavailable, "the database cannot be reached just now");
+            }
+            TrackerError::Store(store) if store.damage().is_some() => {
+                log::error!("{store}");
+                return Self::new(ErrorCode::StorageFailed, format!("this record is damaged: {store}"));
             }
             TrackerError::Store(_) => match error.disk_trouble() {
                 Some(trouble) => return Self::of_disk(&error, trouble),

@@ -148,6 +148,10 @@ impl Export {
                     }
                     // It was deleted meanwhile.
                     Err(TrackerError::NotFound(_)) => continue,
+                    Err(TrackerError::Store(error)) if error.is_of_one_record() => {
+                        log::error!("execution {} is left out of an export: {error}", summary.id);
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 },
             }

@@ -16,6 +16,7 @@ mod one_of;
 mod statement;
 mod postgres;
 pub mod private;
+mod repair;
 mod schema;
 mod sqlite;
 #[cfg(feature = "testing")]
@@ -26,6 +27,7 @@ pub use postgres::PostgresStore;
 /// How the connections to PostgreSQL are set, for tests that ask the planner.
 #[cfg(feature = "testing")]
 pub use postgres::SESSION as POSTGRES_SESSION;
+pub use repair::{Finding, Salvaged, SalvagedTable, check_database, salvage_database};
 pub use schema::{AppliedMigration, MigrationStatus, Schema, open_store};
 pub use sqlite::SqliteStore;
 pub use url::{DatabaseUrl, InvalidDatabaseUrl};

@@ -1,6 +1,9 @@
 //! What can go wrong with a store, in words that know no database.
 
 use std::error::Error;
+use std::fmt::{self, Display};
+
+use serde::Serialize;
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +89,33 @@ pub enum StoreError {
     },
 }
 
+/// A stored row that does not make sense.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    /// The row's id.
+    pub id: String,
+}
+
+impl Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} in {}", self.column, self.id, self.table)
+    }
+}
+
 impl StoreError {
+    /// The one row that is damaged, if it is no more than that.
+    #[must_use]
+    pub fn damage(&self) -> Option<Damage> {
+        match self {
+            Self::Corrupt { table, column, id, .. } => Some(Damage { table, column, id: id.clone() }),
+            _ => None,
+        }
+    }
+
     /// Whether the same call may well succeed a little later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -103,6 +132,12 @@ impl StoreError {
             | Self::Changed
             | Self::Internal { .. } => false,
         }
+    }
+
+    /// True when other records may well be read: what is damaged is a row, or the part of the file where it stands.
+    #[must_use]
+    pub fn is_of_one_record(&self) -> bool {
+        matches!(self, Self::Corrupt { .. } | Self::Damaged { .. })
     }
 
     /// True when the disk is to blame: it is full, or fails.

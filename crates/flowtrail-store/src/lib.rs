@@ -22,7 +22,7 @@ mod prune;
 mod store;
 
 pub use command::{Applied, Command, Handover, Import, NewEnd, NewExecution, NewNode, Refusal};
-pub use error::StoreError;
+pub use error::{Damage, StoreError};
 pub use memory::MemoryStore;
 pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
 pub use prune::{Ended, EndedPage, EndedQuery, ImportedOf, NewPrune, PruneStep, StorageSize, TableSize};

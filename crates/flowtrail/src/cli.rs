@@ -143,6 +143,17 @@ pub enum DbCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read everything and tell what is broken; exits with 1 if anything is
+    Check {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write what can be read of a damaged SQLite database to a new one; the damaged one stays as it is
+    Salvage {
+        /// The file to write; it must not be there yet
+        file: PathBuf,
+    },
 }
 
 /// Options of `serve` alone.

@@ -5,14 +5,15 @@ use flowtrail_store::{AuditStore, StoreError};
 use flowtrail_types::{AuditEntry, AuditQuery, UserId};
 
 use super::backend::{self, Db};
+use super::damage::only_sound;
 use super::schema::audit;
 use super::{DieselStore, corrupt};
 use crate::columns::{At, Id};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit, check_for_backend(Db))]
-struct AuditRow {
-    id: Id,
+pub(super) struct AuditRow {
+    pub(super) id: Id,
     at: At,
     user_id: Id,
     user_name: String,
@@ -68,6 +69,25 @@ impl AuditStore for DieselStore {
     }
 
     fn list(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut query = query.clone();
+        let mut entries = Vec::new();
+        // A page with damaged rows is filled with what comes after them.
+        loop {
+            let rows = self.audit_rows(&query)?;
+            let is_last = rows.len() < query.limit as usize;
+            query.before = rows.last().map(|row| row.id.0).or(query.before);
+            let sound = only_sound(rows.into_iter().map(AuditEntry::try_from))?;
+            query.limit = query.limit.saturating_sub(u32::try_from(sound.len()).unwrap_or(u32::MAX));
+            entries.extend(sound);
+            if is_last || query.limit == 0 {
+                return Ok(entries);
+            }
+        }
+    }
+}
+
+impl DieselStore {
+    fn audit_rows(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
         let mut found = audit::table
             .order(audit::id.desc())
             .limit(i64::from(query.limit))
@@ -82,7 +102,6 @@ impl AuditStore for DieselStore {
         if let Some(before) = query.before {
             found = found.filter(audit::id.lt(Id(before)));
         }
-        let rows: Vec<AuditRow> = found.load(&mut *self.reader()?).map_err(backend::translate)?;
-        rows.into_iter().map(AuditEntry::try_from).collect()
+        found.load(&mut *self.reader()?).map_err(backend::translate)
     }
 }

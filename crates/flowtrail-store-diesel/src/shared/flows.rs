@@ -14,6 +14,7 @@ use flowtrail_types::{
 use time::OffsetDateTime;
 
 use super::backend::{self, Conn, Db};
+use super::damage::only_sound;
 use super::schema::{flow_access, flow_revision, flow_versions, flows, users};
 use super::store::WriteError;
 use super::{DieselStore, corrupt, executions as history, statistics};
@@ -132,11 +133,15 @@ fn owner(conn: &mut Conn, id: Id) -> Result<SavedBy, StoreError> {
     Ok(SavedBy { id: UserId::from_uuid(id.0), name, is_admin: role == Role::Admin.as_str() })
 }
 
-/// Adds the access lists and, if they are wanted, the definitions to rows.
-fn complete(conn: &mut Conn, rows: Vec<FlowRow>, with_definitions: bool) -> Result<Vec<Flow>, StoreError> {
+/// Adds the access lists and, if they are wanted, the definitions to rows. Each flow may be damaged by itself.
+fn complete(
+    conn: &mut Conn,
+    rows: Vec<FlowRow>,
+    with_definitions: bool,
+) -> Result<Vec<Result<Flow, StoreError>>, StoreError> {
     let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
     let mut access: HashMap<Id, Access> = HashMap::new();
-    let mut definitions: HashMap<Id, (FlowDefinition, Option<SavedBy>)> = HashMap::new();
+    let mut definitions: HashMap<Id, (Vec<u8>, Option<SavedBy>)> = HashMap::new();
     for ids in ids.chunks(backend::MAX_BINDS) {
         let shared: Vec<(Id, Id, bool)> = flow_access::table
             .filter(flow_access::flow_id.eq_any(ids))
@@ -164,28 +169,27 @@ fn complete(conn: &mut Conn, rows: Vec<FlowRow>, with_definitions: bool) -> Resu
                 .load(conn)
                 .map_err(backend::translate)?;
             for (flow, definition, saved_by) in current {
-                definitions.insert(flow, (parse_definition(flow, &definition)?, saver(saved_by)));
+                definitions.insert(flow, (definition, saver(saved_by)));
             }
         }
     }
-    rows.into_iter()
-        .map(|row| {
-            let id = row.id;
-            let (definition, saved_by) = match definitions.remove(&id) {
-                Some(current) => current,
-                None if with_definitions => {
-                    return Err(corrupt("flow_versions", "version", id.0, "the current one is missing"));
-                }
-                None => (FlowDefinition::default(), None),
-            };
-            let saved_by = match saved_by {
-                Some(saved_by) => saved_by,
-                None if with_definitions => owner(conn, row.owner_id)?,
-                None => SavedBy::id_only(UserId::from_uuid(row.owner_id.0)),
-            };
-            row.into_flow(Current { definition, saved_by }, access.remove(&id).unwrap_or_default())
-        })
-        .collect()
+    let flows = rows.into_iter().map(|row| {
+        let id = row.id;
+        let (definition, saved_by) = match definitions.remove(&id) {
+            Some((definition, saved_by)) => (parse_definition(id, &definition)?, saved_by),
+            None if with_definitions => {
+                return Err(corrupt("flow_versions", "version", id.0, "the current one is missing"));
+            }
+            None => (FlowDefinition::default(), None),
+        };
+        let saved_by = match saved_by {
+            Some(saved_by) => saved_by,
+            None if with_definitions => owner(conn, row.owner_id)?,
+            None => SavedBy::id_only(UserId::from_uuid(row.owner_id.0)),
+        };
+        row.into_flow(Current { definition, saved_by }, access.remove(&id).unwrap_or_default())
+    });
+    Ok(flows.collect())
 }
 
 fn parse_definition(flow: Id, json: &[u8]) -> Result<FlowDefinition, StoreError> {
@@ -239,10 +243,26 @@ fn write_parts(conn: &mut Conn, flow: &Flow) -> Result<(), WriteError> {
     Ok(())
 }
 
+/// Reads every flow with every definition that it ever had, deleted ones too.
+pub(super) fn check(conn: &mut Conn) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let rows: Vec<FlowRow> =
+        flows::table.select(FlowRow::as_select()).load(conn).map_err(backend::translate)?;
+    let flows = complete(conn, rows, true)?.into_iter().map(|flow| flow.map(drop));
+    let mut checked: Vec<_> = flows.collect();
+    let versions: Vec<(Id, Vec<u8>)> = flow_versions::table
+        .inner_join(flows::table.on(flows::id.eq(flow_versions::flow_id)))
+        .filter(flow_versions::version.ne(flows::version))
+        .select((flow_versions::flow_id, flow_versions::definition))
+        .load(conn)
+        .map_err(backend::translate)?;
+    checked.extend(versions.iter().map(|(flow, json)| parse_definition(*flow, json).map(drop)));
+    Ok(checked)
+}
+
 impl DieselStore {
     fn one_flow(&self, row: Option<FlowRow>) -> Result<Option<Flow>, StoreError> {
         let Some(row) = row else { return Ok(None) };
-        Ok(complete(&mut *self.reader()?, vec![row], true)?.pop())
+        complete(&mut *self.reader()?, vec![row], true)?.pop().transpose()
     }
 }
 
@@ -325,7 +345,7 @@ impl FlowStore for DieselStore {
             .load(conn)
             .map_err(backend::translate)?;
         let mut items = Vec::with_capacity(rows.len());
-        for flow in complete(conn, rows, false)? {
+        for flow in only_sound(complete(conn, rows, false)?)? {
             let activity = activity(conn, flow.id, now)?;
             items.push(FlowSummary::new(flow, activity));
         }
@@ -362,7 +382,7 @@ impl FlowStore for DieselStore {
             .select(FlowRow::as_select())
             .load(conn)
             .map_err(backend::translate)?;
-        complete(conn, rows, true)
+        only_sound(complete(conn, rows, true)?)
     }
 
     fn revision(&self) -> Result<i64, StoreError> {

@@ -2,6 +2,8 @@
 //! connection, the column types and the few things that differ.
 
 mod audit;
+mod check;
+mod damage;
 mod executions;
 mod flows;
 mod migrations;

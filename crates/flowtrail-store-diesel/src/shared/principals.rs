@@ -7,6 +7,7 @@ use flowtrail_types::{ApiKey, KeyId, Role, User, UserId};
 use time::OffsetDateTime;
 
 use super::backend::{self, Db};
+use super::damage::only_sound;
 use super::schema::{api_keys, tokens, users};
 use super::{DieselStore, corrupt};
 use crate::columns::{At, Id};
@@ -88,15 +89,13 @@ impl UserStore for DieselStore {
     }
 
     fn list(&self) -> Result<Vec<User>, StoreError> {
-        users::table
+        let rows: Vec<UserRow> = users::table
             .filter(users::deleted_at.is_null())
             .order((users::name, users::id))
             .select(UserRow::as_select())
             .load(&mut *self.reader()?)
-            .map_err(backend::translate)?
-            .into_iter()
-            .map(User::try_from)
-            .collect()
+            .map_err(backend::translate)?;
+        only_sound(rows.into_iter().map(User::try_from))
     }
 
     fn add(&self, user: &User) -> Result<(), StoreError> {

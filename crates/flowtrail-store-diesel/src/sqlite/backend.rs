@@ -223,9 +223,18 @@ fn open_as_it_is(path: &Path) -> Result<Conn, StoreError> {
 
 /// The name by which SQLite opens a file that nobody changes.
 fn as_it_is(path: &Path) -> String {
+    format!("{}?immutable=1", file_name(path))
+}
+
+/// The name by which SQLite opens a file without changing it.
+pub(super) fn read_only(path: &Path) -> String {
+    format!("{}?mode=ro", file_name(path))
+}
+
+fn file_name(path: &Path) -> String {
     let path = path.to_string_lossy();
     let escaped = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    format!("file:{escaped}?immutable=1")
+    format!("file:{escaped}")
 }
 
 /// True for a connection that only reads.
@@ -256,7 +265,12 @@ fn open_to_write(path: &Address) -> Result<Conn, StoreError> {
     .map_err(|error| match error {
         // The file opens, but is something else: say which file.
         DieselError::DatabaseError(_, ref info) if info.message().contains("not a database") => {
-            cannot_open(path, "it is not a SQLite database", error)
+            let reason = format!(
+                "{} is not a SQLite database, or its beginning is damaged: `flowtrail db salvage FILE` writes what can \
+                 be read to a new one",
+                path.display()
+            );
+            StoreError::Damaged { reason, source: Some(Box::new(error)) }
         }
         other => translate(other),
     })?;

@@ -11,6 +11,7 @@ use diesel::sql_types::Text;
 use flowtrail_store::StoreError;
 
 use super::backend::{self, Conn};
+use crate::Finding;
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
@@ -83,8 +84,33 @@ fn check(partial: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Tells what SQLite finds to be broken in a file.
+pub(crate) fn check_file(path: &Path, found: &mut dyn FnMut(Finding)) -> Result<(), StoreError> {
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = Text)]
+        integrity_check: String,
+    }
+    let mut conn = backend::open_existing(&path.to_path_buf())?;
+    let lines: Result<Vec<Line>, _> = diesel::sql_query("PRAGMA integrity_check").load(&mut conn);
+    match lines {
+        Ok(lines) => {
+            let broken = lines.into_iter().map(|line| line.integrity_check).filter(|line| line != "ok");
+            broken.for_each(|line| found(Finding::File(line)));
+            Ok(())
+        }
+        Err(error) => match backend::translate(error) {
+            StoreError::Damaged { reason, .. } => {
+                found(Finding::File(reason));
+                Ok(())
+            }
+            other => Err(other),
+        },
+    }
+}
+
 /// Brings the copy to the disk, and gives it its name unless somebody else took that meanwhile.
-fn publish(partial: &Path, to: &Path) -> std::io::Result<()> {
+pub(super) fn publish(partial: &Path, to: &Path) -> std::io::Result<()> {
     File::open(partial)?.sync_all()?;
     std::fs::hard_link(partial, to)?;
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -2,6 +2,7 @@
 
 mod backend;
 mod backup;
+mod broken_header;
 mod company;
 mod content;
 mod counters;
@@ -11,11 +12,15 @@ mod instances;
 mod liveness;
 mod log;
 mod own;
+mod pieces;
 mod room;
 mod rules;
+mod salvage;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod upkeep;
 
+pub(crate) use backup::check_file;
+pub(crate) use salvage::salvage;
 pub use shared::DieselStore as SqliteStore;
 pub(crate) use shared::Schema;

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::{Applied, Command, EndedPage, EndedQuery, ImportedOf, NewPrune, PruneStep, Refusal, StoreError};
+use crate::{
+    Applied, Command, Damage, EndedPage, EndedQuery, ImportedOf, NewPrune, PruneStep, Refusal, StoreError,
+};
 
 /// Executions and their history.
 pub trait ExecutionStore: Send + Sync {
@@ -301,6 +303,8 @@ pub struct Found {
     /// How many were sorted, where the list is sorted by something that no index has in order. Exact when they are all that
     /// there are; otherwise `searched_to` tells where the oldest of them stands.
     pub sorted: Option<Counted>,
+    /// The rows of the page that are left out because they are damaged.
+    pub damaged: Vec<Damage>,
 }
 
 /// What other processes have written.

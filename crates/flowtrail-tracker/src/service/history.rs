@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowtrail_store::{Command, Found, VisibleFlows};
+use flowtrail_store::{Command, Damage, Found, VisibleFlows};
 use flowtrail_types::{
     Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary,
     FlowId, NodeExecution, Page, PageRequest, Place, Position, Principal, Rank, SortDirection, SortKey,
@@ -33,6 +33,9 @@ pub struct ExecutionPage {
     pub searched_to: Option<OffsetDateTime>,
     /// Whether any execution that the filter's flow, or the principal's flows, have is still pending.
     pub has_pending_executions: bool,
+    /// The rows of the page that are left out because they are damaged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<Damage>,
 }
 
 /// Refuses a page by number that a search did not get to: a cursor made of how far it got would not lead there. And one by
@@ -95,7 +98,7 @@ impl Tracker {
         };
         let found = executions.list(&query)?;
         refuse_unreached(&query, &found, request.page)?;
-        let Found { mut items, searched_to, sorted } = found;
+        let Found { mut items, searched_to, sorted, damaged } = found;
         let has_more = items.len() > request.limit as usize;
         items.truncate(request.limit as usize);
         let fingerprint = filter.fingerprint(request.sort, SortDirection::default());
@@ -155,7 +158,7 @@ impl Tracker {
         page.after = after;
         let is_shown = !has_more || request.sort != SortKey::StartedAt;
         let searched_to = searched_to.filter(|_| is_shown).map(|place| place.started_at);
-        Ok(ExecutionPage { page, searched_to, has_pending_executions })
+        Ok(ExecutionPage { page, searched_to, has_pending_executions, damaged })
     }
 
     /// The executions of a flow that have ended and that the principal may see, those that ended last first. Who may see

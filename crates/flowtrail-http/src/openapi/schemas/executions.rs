@@ -43,6 +43,9 @@ pub(super) fn schemas() -> Value {
             object(&["items", "total", "totalIsExact", "page", "limit", "totalPages", "asOf", "after", "hasPendingExecutions"], both(paged("ExecutionSummary"), json!({
                 "asOf": {"type": "string", "description": "The anchor for further pages, to the microsecond."},
                 "hasPendingExecutions": flag("Whether one of the items is still pending."),
+                "damaged": list(object(&["table", "column", "id"], json!({
+                    "table": text("The table."), "column": text("The column."), "id": text("The row's id."),
+                })), "The rows of the page that are left out because they are damaged; absent without any."),
                 "searchedTo": time("How far it was looked, when not all was looked at."),
             }))),
             "A page of executions, newest first unless told otherwise.",

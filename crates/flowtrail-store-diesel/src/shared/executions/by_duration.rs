@@ -5,10 +5,11 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use flowtrail_store::{Counted, Found, MOST_SORTED, StoreError};
-use flowtrail_types::{ExecutionId, ExecutionQuery, Place, Rank};
+use flowtrail_store::{Counted, Damage, Found, MOST_SORTED, StoreError};
+use flowtrail_types::{ExecutionId, ExecutionQuery, ExecutionSummary, Place, Rank};
 
 use super::super::backend::{self, Conn};
+use super::super::damage::sound;
 use super::lookup::{self, into_summary};
 use super::merge;
 use super::walk::Walk;
@@ -65,17 +66,18 @@ pub(super) fn list(conn: &mut Conn, walks: &[Walk<'_>], query: &ExecutionQuery) 
     let page: Vec<ExecutionId> =
         ranks.iter().skip(passed).take(query.limit as usize).map(|rank| rank.id).collect();
     let sorted = Counted { count: ranks.len() as u64, is_exact: floor == Floor::Bottom };
-    Ok(Found { items: items(conn, &page)?, searched_to: floor.place(), sorted: Some(sorted) })
+    let (items, damaged) = items(conn, &page)?;
+    Ok(Found { items, searched_to: floor.place(), sorted: Some(sorted), damaged })
 }
 
-/// What lists show of some executions, in this order.
+/// What lists show of some executions, in this order, and the rows that are damaged.
 pub(super) fn items(
     conn: &mut Conn,
     ids: &[ExecutionId],
-) -> Result<Vec<flowtrail_types::ExecutionSummary>, StoreError> {
+) -> Result<(Vec<ExecutionSummary>, Vec<Damage>), StoreError> {
     let rows = lookup::rows_of(conn, ids).map_err(backend::translate)?;
-    let summaries = rows.into_iter().map(into_summary).collect::<Result<Vec<_>, _>>()?;
+    let (summaries, damaged) = sound(rows.into_iter().map(into_summary))?;
     let mut by_id: HashMap<ExecutionId, _> =
         summaries.into_iter().map(|summary| (summary.id, summary)).collect();
-    Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
+    Ok((ids.iter().filter_map(|id| by_id.remove(id)).collect(), damaged))
 }

@@ -29,5 +29,5 @@ pub(super) fn list(
         .load(conn)
         .map_err(backend::translate)?;
     let ids: Vec<ExecutionId> = ids.into_iter().map(|id| ExecutionId::from_uuid(id.0)).collect();
-    items(conn, &ids)
+    items(conn, &ids).map(|(items, _)| items)
 }

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::super::backend::{self, Conn};
 use super::super::corrupt;
+use super::super::damage::only_sound;
 use super::super::schema::{executions, waiting_calls};
 use crate::columns::{At, Id};
 
@@ -62,7 +63,7 @@ fn pending(rows: QueryResult<Vec<PendingRow>>) -> Result<Vec<PendingExecution>, 
         let deadline_at = deadline_at?.0;
         Some(source.map(|source| PendingExecution { id, deadline_at, lease, source }))
     });
-    found.collect()
+    only_sound(found)
 }
 
 pub(super) fn list_waiting(

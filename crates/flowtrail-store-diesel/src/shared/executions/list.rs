@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::super::backend::{self, Conn, Db};
 use super::super::corrupt;
+use super::super::damage::{left_out, sound};
 use super::super::prune::{self, ActivePrune};
 use super::super::schema::executions;
 use super::super::statistics;
@@ -46,8 +47,12 @@ fn list_found(conn: &mut Conn, query: &ExecutionQuery) -> Result<Found, StoreErr
         None => list_all(conn, &walk, query.offset, limit)?,
         Some(walks) => list_several(conn, walks, rows_left_out(query.offset), limit)?,
     };
-    let items = walked.rows.into_iter().map(into_summary).collect::<Result<_, _>>()?;
-    Ok(Found { items, searched_to: walked.searched_to, sorted: None })
+    let is_full = walked.rows.len() as i64 >= limit;
+    let last = walked.rows.last().map(|(row, ..)| row.place());
+    let (items, damaged) = sound(walked.rows.into_iter().map(into_summary))?;
+    // Without the damaged rows a full page may look like the last one.
+    let searched_to = walked.searched_to.or(last.filter(|_| is_full && !damaged.is_empty()));
+    Ok(Found { items, searched_to, sorted: None, damaged })
 }
 
 /// The anchor, if it leaves anything out. Most do not, and their lists need not be searched for what came later.
@@ -275,8 +280,14 @@ pub(super) fn list_ended(conn: &mut Conn, query: &EndedQuery) -> Result<EndedPag
         row.7.as_ref().zip(since).is_some_and(|(imported, since)| imported.0 >= since)
     };
     for row in rows.iter().filter(|row| row.5 && !is_gone(row) && !is_spared(row)) {
-        let status: ExecutionStatus =
-            row.3.parse().map_err(|error| corrupt("executions", "status", row.1.0, format!("{error}")))?;
+        let status: Result<ExecutionStatus, _> = row.3.parse();
+        let status = match status {
+            Ok(status) => status,
+            Err(error) => {
+                left_out(corrupt("executions", "status", row.1.0, format!("{error}")))?;
+                continue;
+            }
+        };
         items.push(Ended { place: place(row), flow: FlowId::from_uuid(row.2.0), status, bytes: row.4 });
     }
     Ok(EndedPage { items, searched_to })

@@ -8,6 +8,8 @@ use flowtrail_store::StoreError;
 use flowtrail_types::{Execution, ExecutionId, ExecutionSummary, FlowId, NodeExecution, Place, StatsScope};
 
 use super::super::backend::{self, Conn};
+use super::super::corrupt;
+use super::super::damage::only_sound;
 use super::super::prune::{self, ActivePrune};
 use super::super::schema::{execution_payloads, execution_tags, executions, flows, node_executions, users};
 use super::rows::{DetailRow, NodeRow, PayloadRow, SummaryRow, into_execution};
@@ -35,8 +37,17 @@ pub(super) fn lookup(conn: &mut Conn, id: ExecutionId) -> Result<Option<Executio
     if is_gone(conn, &summary.0)? {
         return Ok(None);
     }
-    let (detail, wide, nodes, tags) =
-        parts(conn, Id(*id.as_uuid()), summary.0.packed).map_err(backend::translate)?;
+    read_whole(conn, id, summary).map(Some)
+}
+
+/// Reads an execution with all its data, also one that a prune has taken out of every answer.
+pub(super) fn check(conn: &mut Conn, id: ExecutionId) -> Result<(), StoreError> {
+    let Some(summary) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(()) };
+    read_whole(conn, id, summary).map(drop)
+}
+
+fn read_whole(conn: &mut Conn, id: ExecutionId, summary: Joined) -> Result<Execution, StoreError> {
+    let (detail, wide, nodes, tags) = parts(conn, id, summary.0.packed)?;
     let mut data = wide.into_data(id)?;
     for node in nodes {
         data.nodes.push(node.into_node(id)?);
@@ -44,15 +55,28 @@ pub(super) fn lookup(conn: &mut Conn, id: ExecutionId) -> Result<Option<Executio
     let text = backend::from_text;
     let tags: BTreeMap<String, String> =
         tags.into_iter().map(|(key, value)| (text(key), text(value))).collect();
-    into_execution(into_summary(summary)?, detail, data, tags).map(Some)
+    into_execution(into_summary(summary)?, detail, data, tags)
 }
 
 /// What an execution has in other columns and tables.
 type Parts = (DetailRow, PayloadRow, Vec<NodeRow>, Vec<(String, String)>);
 
-fn parts(conn: &mut Conn, key: Id, is_packed: bool) -> QueryResult<Parts> {
-    let detail = executions::table.find(key).select(DetailRow::as_select()).first(conn)?;
-    let wide = execution_payloads::table.find(key).select(PayloadRow::as_select()).first(conn)?;
+/// The rows of an execution. Where one is missing, or stands in a part of the file that is damaged, it is told as damaged.
+fn parts(conn: &mut Conn, id: ExecutionId, is_packed: bool) -> Result<Parts, StoreError> {
+    let key = Id(*id.as_uuid());
+    let of = |table: &'static str, column: &'static str| {
+        move |error: diesel::result::Error| match error {
+            diesel::result::Error::NotFound => corrupt(table, column, id, "there is no such row"),
+            other => match backend::translate(other) {
+                StoreError::Damaged { reason, .. } => corrupt(table, column, id, reason),
+                other => other,
+            },
+        }
+    };
+    let detail = executions::table.find(key).select(DetailRow::as_select()).first(conn);
+    let detail = detail.map_err(of("executions", "id"))?;
+    let wide = execution_payloads::table.find(key).select(PayloadRow::as_select()).first(conn);
+    let wide = wide.map_err(of("execution_payloads", "execution_id"))?;
     let nodes: Vec<NodeRow> = if is_packed {
         Vec::new()
     } else {
@@ -60,12 +84,14 @@ fn parts(conn: &mut Conn, key: Id, is_packed: bool) -> QueryResult<Parts> {
             .filter(node_executions::execution_id.eq(key))
             .order(node_executions::seq)
             .select(NodeRow::as_select())
-            .load(conn)?
+            .load(conn)
+            .map_err(of("node_executions", "execution_id"))?
     };
     let tags: Vec<(String, String)> = execution_tags::table
         .filter(execution_tags::execution_id.eq(key))
         .select((execution_tags::key, execution_tags::value))
-        .load(conn)?;
+        .load(conn)
+        .map_err(of("execution_tags", "execution_id"))?;
     Ok((detail, wide, nodes, tags))
 }
 
@@ -84,7 +110,7 @@ pub(super) fn lookup_summaries(
     let rows = rows_of(conn, ids).map_err(backend::translate)?;
     let prunes = prune::active(conn, &StatsScope::All)?;
     let is_there = |(row, ..): &Joined| !prunes.iter().any(|prune| is_covered(prune, row));
-    rows.into_iter().filter(is_there).map(into_summary).collect()
+    only_sound(rows.into_iter().filter(is_there).map(into_summary))
 }
 
 pub(super) fn nodes_without_data(conn: &mut Conn, id: ExecutionId) -> Result<Vec<NodeExecution>, StoreError> {
@@ -185,6 +211,5 @@ fn is_gone(conn: &mut Conn, row: &SummaryRow) -> Result<bool, StoreError> {
 }
 
 fn is_covered(prune: &ActivePrune, row: &SummaryRow) -> bool {
-    let place = Place { started_at: row.started_at.0, id: ExecutionId::from_uuid(row.id.0) };
-    prune.covers(row.flow_id, place, row.ended_at.is_some(), row.written)
+    prune.covers(row.flow_id, row.place(), row.ended_at.is_some(), row.written)
 }

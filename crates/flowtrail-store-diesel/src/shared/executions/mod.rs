@@ -31,7 +31,14 @@ use flowtrail_types::{
 };
 use time::OffsetDateTime;
 
+use super::backend::Conn;
 use super::{DieselStore, prune, statistics};
+use crate::columns::Id;
+
+/// Reads an execution whole, and fails when anything of it makes no sense.
+pub(super) fn check(conn: &mut Conn, id: Id) -> Result<(), StoreError> {
+    lookup::check(conn, ExecutionId::from_uuid(id.0))
+}
 
 impl ExecutionStore for DieselStore {
     fn commit(&self, batch: &[Command]) -> Result<Vec<Result<Applied, Refusal>>, StoreError> {

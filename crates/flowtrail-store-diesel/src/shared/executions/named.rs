@@ -75,5 +75,5 @@ pub(super) fn page(summary: ExecutionSummary, query: &ExecutionQuery) -> Found {
     };
     let sorted = (query.sort == SortKey::Duration).then_some(Counted { count: 1, is_exact: true });
     let items = if is_passed { Vec::new() } else { vec![summary] };
-    Found { items, searched_to: None, sorted }
+    Found { items, sorted, ..Found::default() }
 }

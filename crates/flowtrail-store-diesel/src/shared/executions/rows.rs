@@ -10,7 +10,7 @@ use flowtrail_store::{ExecutionData, NewNode, Packed, StoreError};
 use flowtrail_types::lifecycle::Told;
 use flowtrail_types::{
     CaptureMarks, Digest, ErrorInfo, ErrorKind, Execution, ExecutionId, ExecutionSummary, FlowId, InstanceId,
-    Payload, UserId,
+    Payload, Place, UserId,
 };
 use serde::Serialize;
 
@@ -270,6 +270,11 @@ pub(super) struct SummaryRow {
 }
 
 impl SummaryRow {
+    /// Its place in lists.
+    pub(crate) fn place(&self) -> Place {
+        Place { started_at: self.started_at.0, id: ExecutionId::from_uuid(self.id.0) }
+    }
+
     /// With what other tables know today: whether the flow was deleted, and the user's name.
     pub(super) fn into_summary(
         self,

@@ -10,6 +10,7 @@ use flowtrail_store::StoreError;
 use flowtrail_types::{ExecutionSummary, Place, Rank, Tag};
 
 use super::super::backend::{self, Conn, Db};
+use super::super::damage::left_out;
 use super::super::schema::{execution_tags, executions};
 use super::conditions::between;
 use super::rows::SummaryRow;
@@ -136,7 +137,13 @@ impl Walk<'_> {
         created_at: At,
     ) -> Result<Option<ExecutionSummary>, StoreError> {
         let (flow, written, is_final) = (row.flow_id, row.written, row.ended_at.is_some());
-        let summary = row.into_summary(true, None)?;
+        let summary = match row.into_summary(true, None) {
+            Ok(summary) => summary,
+            Err(error) => {
+                left_out(error)?;
+                return Ok(None);
+            }
+        };
         let place = Place { started_at: summary.started_at, id: summary.id };
         let is_wanted = self.filter.matches(&summary)
             && self.visible.is_none_or(|visible| visible.shows(&summary))

@@ -4665,7 +4665,19 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -4684,7 +4696,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5492,7 +5507,19 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5511,7 +5538,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5743,7 +5773,19 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again. */
+            /** @description `too_large`: The body is larger than the configured limit, or the request needs more memory than one may have. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /**
+             * @description `rate_limited`: The key sends more requests a second than it may; `Retry-After` tells when it may again.
+             *     `share_used`: Your share of something that all users have together is used up; the message says of what.
+             */
             429: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];
@@ -5762,7 +5804,10 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `unavailable`: The database cannot be reached, or the server is shutting down. */
+            /**
+             * @description `busy`: More is waiting to be written than the database takes. Nothing was written; try again.
+             *     `unavailable`: The database cannot be reached, or the server is shutting down.
+             */
             503: {
                 headers: {
                     "Retry-After": components["headers"]["Retry-After"];

@@ -19,6 +19,7 @@ use crate::health::Readiness;
 use crate::mcp::{Doors, McpService};
 use crate::memory::Memory;
 use crate::operate::{Limits, Metrics, RequestIds};
+use crate::turns::Turns;
 use crate::upstreams::Upstreams;
 use crate::{ApiError, ErrorCode, mcp, openapi, operate, protected, routes, ui, upstreams};
 
@@ -75,6 +76,7 @@ struct Around {
     limits: Option<Limits>,
     answers: Answers,
     memory: Arc<Memory>,
+    turns: Arc<Turns>,
 }
 
 /// The application. Build it once, outside of the workers, and let each of them configure itself from it.
@@ -115,6 +117,7 @@ impl App {
             limits: options.rate_limit.map(Limits::new),
             answers: Answers::default(),
             memory: Memory::new(options.memory, options.user_share),
+            turns: Arc::new(Turns::new(options.user_share)),
         };
         let (mcp, doors) = mcp::service(server.clone(), &options, hang_up.clone());
         Self {
@@ -218,6 +221,12 @@ impl App {
         &self.doors
     }
 
+    /// Turns for what blocks.
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.around.turns
+    }
+
+    /// The memory budget of the process.
     pub(crate) fn memory(&self) -> &Arc<Memory> {
         &self.around.memory
     }

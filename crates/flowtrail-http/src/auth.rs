@@ -10,7 +10,7 @@ use flowtrail_types::Principal;
 use futures_util::future::{Either, LocalBoxFuture};
 
 use crate::blocking::blocking;
-use crate::{ApiError, App, ErrorCode, session};
+use crate::{ApiError, App, ErrorCode, session, turns};
 
 /// The principal whose key came with the request.
 #[derive(Debug, Clone)]
@@ -31,11 +31,13 @@ impl FromRequest for Caller {
             && let Some(principal) = app.tracker().recall(rules, key)
         {
             request.extensions_mut().insert(rules);
+            turns::is_asked_by(principal.id);
             return Either::Left(ready(app.count(&principal).map(|()| Self(principal))));
         }
         let (app, request) = (app.clone(), request.clone());
         Either::Right(Box::pin(async move {
             let principal = recognise(&app, &request).await?;
+            turns::is_asked_by(principal.id);
             app.count(&principal)?;
             Ok(Self(principal))
         }))
@@ -52,9 +54,12 @@ pub(crate) async fn require(app: &App, request: &HttpRequest) -> Result<Principa
         && let Some(rules) = app.tracker().rules_mark()
         && let Some(principal) = app.tracker().recall(rules, key)
     {
+        turns::is_asked_by(principal.id);
         return Ok(principal);
     }
-    recognise(app, request).await
+    let principal = recognise(app, request).await?;
+    turns::is_asked_by(principal.id);
+    Ok(principal)
 }
 
 /// Who asks: by a key or a page's token in a header, or else by the cookie of a session.

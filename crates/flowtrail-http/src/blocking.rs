@@ -1,25 +1,11 @@
 //! The one way in which handlers ask what blocks.
 
-use std::sync::LazyLock;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use actix_web::web;
-use tokio::sync::Semaphore;
 
+use crate::turns::{self, Turn};
 use crate::{ApiError, ErrorCode};
-
-/// How many are asked at once. More would only take turns, with a thread each: what a request takes then goes into changing
-/// from one to the other. What waits here takes no thread.
-static AT_ONCE: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(4 * available_parallelism().map_or(2, usize::from)));
-
-/// How many of those are asked at once that may take long: few, so that what is quick need not wait for them.
-static LONG_AT_ONCE: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from).div_ceil(2)));
-
-/// How long to wait for a turn.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Maximum wait for an answer, with the wait for a turn.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
@@ -55,17 +41,12 @@ where
     T: Send + 'static,
     E: Into<ApiError> + Send + 'static,
 {
-    let turns = match pace {
-        Pace::Quick | Pace::Steps => &AT_ONCE,
-        Pace::Long => &LONG_AT_ONCE,
-    };
     let begun = Instant::now();
-    let turn = tokio::time::timeout(LONGEST_WAIT, turns.acquire()).await;
-    let turn = turn
-        .map_err(|_| {
-            ApiError::new(ErrorCode::Busy, "more is asked for than the database answers; try again")
-        })?
-        .map_err(ApiError::internal)?;
+    let turn = turns::turn(match pace {
+        Pace::Quick | Pace::Steps => Turn::Quick,
+        Pace::Long => Turn::Long,
+    });
+    let turn = turn.await?;
     let done = web::block(move || {
         // It ends with the work, also when nobody waits for that any more.
         let _turn = turn;
@@ -96,6 +77,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::thread::available_parallelism;
+
     use super::*;
 
     #[actix_web::test]

@@ -37,6 +37,7 @@ mod query;
 mod routes;
 mod server;
 mod session;
+mod turns;
 mod ui;
 mod upstreams;
 

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 
 use crate::ApiError;
 use crate::incoming::Incoming;
+use crate::memory::Reserved;
 
 /// A line of a body, or what is wrong with it.
 pub(crate) type Line = Result<Bytes, LineTooLong>;
@@ -18,6 +19,8 @@ pub(crate) struct LineTooLong;
 pub(crate) struct Lines {
     incoming: Incoming,
     pending: BytesMut,
+    /// The memory of what is pending.
+    reserved: Reserved,
     limit: usize,
     /// Whether nothing was given out yet. A byte order mark may stand before the first line.
     is_at_start: bool,
@@ -29,11 +32,12 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// The lines of a body, each no longer than this, in bytes.
-    pub(crate) fn new(incoming: Incoming, limit: usize) -> Self {
+    /// The lines of a body, each no longer than this, in bytes. What has come of a line takes memory of the reservation.
+    pub(crate) fn new(incoming: Incoming, limit: usize, reserved: Reserved) -> Self {
         Self {
             incoming,
             pending: BytesMut::new(),
+            reserved,
             limit,
             is_at_start: true,
             skipping: false,
@@ -47,7 +51,8 @@ impl Lines {
     ///
     /// # Errors
     ///
-    /// When the body breaks off. What came before it was given out, less the line in which it broke off.
+    /// When the body breaks off, or there is no memory for what comes. What came before it was given out, less the line in
+    /// which it broke off.
     pub(crate) async fn next_some(&mut self, most: usize, most_bytes: usize) -> Result<Vec<Line>, ApiError> {
         let mut lines = Vec::new();
         let mut bytes = 0;
@@ -59,6 +64,7 @@ impl Lines {
                 bytes += line.as_ref().and_then(|line| line.as_ref().ok()).map_or(0, Bytes::len);
                 lines.extend(line);
             }
+            self.reserved.shrink_to(self.pending.len());
             if lines.len() >= most || bytes >= most_bytes {
                 return Ok(lines);
             }
@@ -78,7 +84,14 @@ impl Lines {
                 }
             };
             match came {
-                Some(Ok(chunk)) => self.pending.extend_from_slice(&chunk),
+                Some(Ok(chunk)) => match self.reserved.fill(self.pending.len() + chunk.len()).await {
+                    Ok(()) => self.pending.extend_from_slice(&chunk),
+                    Err(error) if lines.is_empty() => return Err(error),
+                    Err(error) => {
+                        self.broken = Some(error);
+                        return Ok(lines);
+                    }
+                },
                 // First what is whole.
                 Some(Err(error)) if !lines.is_empty() => {
                     self.broken = Some(error);
@@ -132,11 +145,17 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use crate::memory::{Holder, Memory};
+
     use super::*;
+
+    fn reserved() -> Reserved {
+        Memory::new(1 << 20, 100).reservation(Holder::Anonymous)
+    }
 
     async fn lines_of(chunks: &[&'static str], limit: usize) -> Vec<Result<String, LineTooLong>> {
         let chunks: Vec<&'static [u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
-        let mut lines = Lines::new(Incoming::of(&chunks, &[]).unwrap(), limit);
+        let mut lines = Lines::new(Incoming::of(&chunks, &[]).unwrap(), limit, reserved());
         let mut all = Vec::new();
         loop {
             let some = lines.next_some(2, 1_000).await.unwrap();
@@ -165,7 +184,8 @@ mod tests {
         assert_eq!(lines_of(&["\u{feff}a"], 3).await, [ok("a")]);
         assert_eq!(lines_of(&["\u{feff}"], 3).await, []);
         assert_eq!(lines_of(&["a", "\n", "\u{feff}"], 3).await, [ok("a"), ok("\u{feff}")]);
-        let mut lines = Lines::new(Incoming::of(&[b"\xef", b"\xbb", b"\xbfa\nb"], &[]).unwrap(), 3);
+        let mut lines =
+            Lines::new(Incoming::of(&[b"\xef", b"\xbb", b"\xbfa\nb"], &[]).unwrap(), 3, reserved());
         assert_eq!(lines.next_some(9, 9).await.unwrap(), [Ok(Bytes::from("a")), Ok(Bytes::from("b"))]);
     }
 

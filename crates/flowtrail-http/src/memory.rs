@@ -158,6 +158,16 @@ impl Reserved {
         }
     }
 
+    /// Number of bytes that the holder may have at most.
+    pub(crate) fn most(&self) -> usize {
+        self.memory.share_of(self.holder)
+    }
+
+    /// Gives back all but this many bytes.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        self.shrink(self.bytes.saturating_sub(bytes));
+    }
+
     /// An empty reservation of the same holder.
     pub(crate) fn another(&self) -> Self {
         self.memory.reservation(self.holder)

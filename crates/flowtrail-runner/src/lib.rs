@@ -29,7 +29,7 @@ mod graph;
 mod http;
 mod nodes;
 mod parameter;
-mod places;
+pub mod places;
 mod plan;
 mod problem;
 mod progress;

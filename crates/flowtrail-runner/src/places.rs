@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 /// Places. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
-pub(crate) struct Places(Arc<Inner>);
+pub struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -31,14 +31,14 @@ struct State {
 
 /// A place, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     places: Places,
     user: UserId,
 }
 
 /// The reason for the lack of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
+pub enum Full {
     /// All of them are taken.
     All,
     /// The user has their share.
@@ -49,13 +49,13 @@ pub(crate) enum Full {
 }
 
 /// A user's share of so many places, from a percentage.
-pub(crate) fn share(count: usize, percent: u8) -> usize {
+pub fn share(count: usize, percent: u8) -> usize {
     count.saturating_mul(usize::from(percent)) / 100
 }
 
 impl Places {
     /// So many places, of which a user may have so many, and at least one.
-    pub(crate) fn new(count: usize, share: usize) -> Self {
+    pub fn new(count: usize, share: usize) -> Self {
         let state = State { free: count, ..State::default() };
         let share = Some(share.max(1)).filter(|share| *share < count);
         Self(Arc::new(Inner { share, state: Mutex::new(state) }))
@@ -70,7 +70,7 @@ impl Places {
     /// # Errors
     ///
     /// When the user has their share, or all places are taken.
-    pub(crate) fn try_take(&self, user: UserId) -> Result<Place, Full> {
+    pub fn try_take(&self, user: UserId) -> Result<Place, Full> {
         let mut state = self.lock();
         if let Some(of) = self.0.share.filter(|share| state.taken(user) >= *share) {
             return Err(Full::Share { of });
@@ -82,7 +82,7 @@ impl Places {
     }
 
     /// A place as soon as it is this user's turn.
-    pub(crate) async fn take(&self, user: UserId) -> Option<Place> {
+    pub async fn take(&self, user: UserId) -> Option<Place> {
         match self.queue(user) {
             Ok(place) => Some(place),
             Err(turn) => turn.await.ok(),
@@ -90,7 +90,7 @@ impl Places {
     }
 
     /// The same for whoever may block.
-    pub(crate) fn take_blocking(&self, user: UserId) -> Option<Place> {
+    pub fn take_blocking(&self, user: UserId) -> Option<Place> {
         match self.queue(user) {
             Ok(place) => Some(place),
             Err(turn) => turn.blocking_recv().ok(),

@@ -24,10 +24,10 @@ mod store;
 pub use command::{Applied, Command, Handover, Import, NewEnd, NewExecution, NewNode, Refusal};
 pub use error::{Damage, StoreError};
 pub use memory::MemoryStore;
-pub use pack::{ExecutionData, InvalidPack, NodeDigests, Packed};
+pub use pack::{ExecutionData, InvalidPack, MOST_PACKED, NodeDigests, Packed};
 pub use prune::{Ended, EndedPage, EndedQuery, ImportedOf, NewPrune, PruneStep, StorageSize, TableSize};
 pub use store::{
-    AuditStore, Counted, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job, KeyHash,
-    KeyStore, MOST_SORTED, PendingExecution, PoolState, RecognisedKey, StatusCounts, Store, TokenStore,
-    Upkeep, UserStore, VisibleFlows,
+    AuditStore, Counted, DataSize, ExecutionStore, FlowStore, ForeignWrites, Found, InstanceStore, Job,
+    KeyHash, KeyStore, MOST_SORTED, NodePage, PendingExecution, PoolState, RecognisedKey, StatusCounts,
+    Store, TokenStore, Upkeep, UserStore, VisibleFlows,
 };

@@ -54,6 +54,9 @@ pub enum InvalidPack {
 /// The lowest level is the fastest, and within a few percent of the next ones on data of this kind.
 const LEVEL: i32 = 1;
 
+/// Most bytes of an execution's data that are packed afterwards: what has more is read in parts.
+pub const MOST_PACKED: i64 = 16 << 20;
+
 /// The most that one execution's data may take when it is decompressed: more than can ever have been written.
 const LARGEST: usize = 1 << 30;
 
@@ -82,14 +85,20 @@ impl Packed {
         self.0.len()
     }
 
+    /// How many bytes the JSON inside has, if the data tells.
+    #[must_use]
+    pub fn unpacked_size(&self) -> Option<usize> {
+        let size = zstd::zstd_safe::get_frame_content_size(&self.0).ok().flatten();
+        size.and_then(|size| usize::try_from(size).ok())
+    }
+
     /// The JSON inside.
     ///
     /// # Errors
     ///
     /// When the bytes cannot be decompressed.
     pub fn json(&self) -> Result<Vec<u8>, InvalidPack> {
-        let size = zstd::zstd_safe::get_frame_content_size(&self.0).ok().flatten();
-        let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or(LARGEST);
+        let size = self.unpacked_size().unwrap_or(LARGEST);
         let json = DECOMPRESSOR.with_borrow_mut(|kept| {
             let decompressor = match kept {
                 Some(decompressor) => decompressor,

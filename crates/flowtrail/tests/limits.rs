@@ -185,3 +185,58 @@ async fn of_long_loops_the_last_iterations_and_what_failed_are_recorded() {
     let left_out = ended["capture"]["nodeExecutions"]["leftOut"].as_u64().unwrap();
     assert_eq!(count + left_out, 2 + 3 * 20, "each is recorded or counted: {recorded:?}");
 }
+
+#[tokio::test]
+async fn an_execution_that_is_too_large_for_one_answer_is_read_in_parts() {
+    let server = small_server().await;
+    let rest = server.rest();
+    let flow = rest.post("/api/flows", &json!({"name": "F", "kind": "external"})).await.expect(201);
+    let path = format!("/api/flows/{}/executions", flow["id"].as_str().unwrap());
+    let begun = rest.post(&path, &json!({"initialParams": {"a": 1}})).await.expect(201);
+    let path = format!("/api/executions/{}", begun["id"].as_str().unwrap());
+    let nodes = |from: i32| -> Vec<Value> {
+        let node = |seq| {
+            let output = "x".repeat(240_000);
+            json!({"seq": seq, "nodeId": "n", "nodeType": "T", "status": "completed", "outputData": output})
+        };
+        (from..from + 10).map(node).collect()
+    };
+    for from in [1, 11, 21, 31, 41] {
+        rest.post(&format!("{path}/nodes"), &json!({"nodeExecutions": nodes(from)})).await.expect(200);
+    }
+    let refused = rest.get(&path).await.expect(413);
+    assert_eq!(refused["code"], "too_large");
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{path}/nodes")) && message.contains("?nodes=none"), "{message}");
+    let rest_of_it = rest.get(&format!("{path}?nodes=none")).await.expect(200);
+    assert_eq!(rest_of_it["initialParams"], json!({"a": 1}));
+    let (mut after, mut seen, mut pages) = (json!(0), Vec::new(), 0);
+    while !after.is_null() {
+        let page = rest.get(&format!("{path}/nodes?limit=1000&after={after}")).await.expect(200);
+        assert!(
+            page.to_string().len() < 5 << 20,
+            "a page is bounded by what it takes, not by its items alone"
+        );
+        seen.extend(page["items"].as_array().unwrap().iter().map(|node| node["seq"].as_i64().unwrap()));
+        (after, pages) = (page["after"].clone(), pages + 1);
+    }
+    assert_eq!((seen, pages), ((1..=50).collect(), 3));
+}
+
+/// Lines of a batch that nobody's share of the memory could hold are refused, each by itself.
+#[tokio::test]
+async fn a_line_whose_tree_exceeds_the_share_is_too_large() {
+    let server = small_server().await;
+    let flow = server.rest().post("/api/flows", &json!({"name": "F", "kind": "external"})).await.expect(201);
+    let line = |outputs: &str| {
+        format!("{{\"flowId\": {}, \"status\": \"fulfilled\", \"outputs\": {outputs}}}\n", flow["id"])
+    };
+    let huge = line(&format!("[{}0]", "0,".repeat(1 << 19)));
+    let body = [line("1"), huge, line("2")].concat();
+    let request = http_client().post(format!("{}/api/executions/batch", server.base()));
+    let answer = request.bearer_auth(server.key()).body(body).send().await.unwrap().text().await.unwrap();
+    let lines: Vec<Value> = answer.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let became: Vec<_> = lines.iter().map(|line| line["status"].as_str().unwrap()).collect();
+    assert_eq!(became, ["created", "invalid", "created"], "{answer}");
+    assert_eq!(lines[1]["error"]["code"], "too_large", "{answer}");
+}

@@ -24,7 +24,9 @@ use crate::error::ErrorBody;
 use crate::import::HandedLine;
 use crate::incoming::Incoming;
 use crate::lines::{Line, Lines};
+use crate::memory::{Holder, Reserved, tree_size};
 use crate::query::Query;
+use crate::turns::Asking;
 use crate::{ApiError, App, Caller, ErrorCode};
 
 /// How many lines are handed over together, at most.
@@ -56,8 +58,10 @@ pub(super) fn answer(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let limit = app.max_body();
-    let lines = Lines::new(Incoming::new(request, payload.into_inner())?, limit);
-    let batch = Arc::new(Batch { tracker: app.tracker().clone(), principal, limit, importing });
+    let memory = app.memory().reservation(Holder::from(&principal));
+    let lines = Lines::new(Incoming::new(request, payload.into_inner())?, limit, memory.another());
+    let answered = memory.another();
+    let batch = Arc::new(Batch { tracker: app.tracker().clone(), principal, memory, limit, importing });
     let handfuls = stream::unfold((lines, 1_u64, false), |(mut lines, number, is_over)| async move {
         if is_over {
             return None;
@@ -85,18 +89,29 @@ pub(super) fn answer(
     });
     let answers =
         outcomes(batch, handfuls).chain(noted).filter(|answer| std::future::ready(!answer.is_empty()));
-    let answers = waiting(answers);
+    let answers = waiting(answers, answered);
     Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(answers))
 }
 
-/// The same answers, worked for also while nobody reads them.
+/// Answers that wait for their reader, and the memory that they take.
+struct Unread(Bytes, #[expect(dead_code, reason = "it is given back with the answers")] Reserved);
+
+impl AsRef<[u8]> for Unread {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The same answers, worked for also while nobody reads them. When there is no memory for those that nobody reads, the answer
+/// breaks off.
 fn waiting(
     answers: impl Stream<Item = Bytes> + 'static,
-) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    memory: Reserved,
+) -> impl Stream<Item = Result<Bytes, ApiError>> {
     let room = Arc::new(Semaphore::new(MOST_WAITING));
-    let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
+    let (sender, receiver) = mpsc::unbounded_channel::<Result<Bytes, ApiError>>();
     let there = Arc::clone(&room);
-    actix_web::rt::spawn(async move {
+    let work = async move {
         let mut answers = std::pin::pin!(answers);
         while let Some(answer) = answers.next().await {
             let size = u32::try_from(answer.len().min(MOST_WAITING)).unwrap_or(u32::MAX);
@@ -108,16 +123,23 @@ fn waiting(
             if let Ok(permit) = permit {
                 permit.forget();
             }
+            let mut reserved = memory.another();
+            let answer = match reserved.grow(answer.len()).await {
+                Ok(()) => Ok(Bytes::from_owner(Unread(answer, reserved))),
+                Err(error) => Err(error),
+            };
+            let is_broken = answer.is_err();
             // Whoever asked has gone: what comes still is not theirs to know of.
-            if sender.send(answer).is_err() {
+            if sender.send(answer).is_err() || is_broken {
                 return;
             }
         }
-    });
+    };
+    actix_web::rt::spawn(Asking::current().scope(work));
     stream::unfold((receiver, room), |(mut receiver, room)| async move {
         let answer = receiver.recv().await?;
-        room.add_permits(answer.len().min(MOST_WAITING));
-        Some((Ok(answer), (receiver, room)))
+        room.add_permits(answer.as_ref().map_or(0, Bytes::len).min(MOST_WAITING));
+        Some((answer, (receiver, room)))
     })
 }
 
@@ -133,22 +155,47 @@ fn outcomes(
             let batch = Arc::clone(&handing);
             async move {
                 let refused = |line, error| Submitted { line, result: Err((None, error)) };
+                let mut held = batch.memory.another();
                 let lines = match lines {
                     Ok(lines) => said(first, lines),
-                    Err(error) => return vec![refused(first, error)],
+                    Err(error) => return (vec![refused(first, error)], held),
                 };
                 let numbers: Vec<u64> = lines.iter().map(|(number, _)| *number).collect();
-                let submitted = blocking(move || Ok::<_, ApiError>(batch.submit(&lines))).await;
-                submitted.unwrap_or_else(|error| {
+                let submitted = match held.grow(weight(&lines, most(&held)).min(most(&held))).await {
+                    Ok(()) => blocking(move || Ok::<_, ApiError>(batch.submit(&lines))).await,
+                    Err(error) => Err(error),
+                };
+                let submitted = submitted.unwrap_or_else(|error| {
                     numbers.into_iter().map(|number| refused(number, error.clone())).collect()
-                })
+                });
+                (submitted, held)
             }
         })
-        .map(move |submitted| {
+        .map(move |(submitted, held)| {
             let batch = Arc::clone(&batch);
-            async move { Bytes::from(batch.answer(submitted).await) }
+            async move {
+                let answer = Bytes::from(batch.answer(submitted).await);
+                drop(held);
+                answer
+            }
         })
         .buffered(UNDER_WAY)
+}
+
+/// The memory that the lines of a handful may take: what comes meanwhile takes some, too.
+fn most(memory: &Reserved) -> usize {
+    memory.most() / 4 * 3
+}
+
+/// The memory that lines take with what is parsed from them. Those that would take more than anybody may have are refused by
+/// themselves, and not parsed.
+fn weight(lines: &[(u64, Line)], most: usize) -> usize {
+    let weights = lines.iter().filter_map(|(_, line)| line.as_ref().ok()).map(weight_of);
+    weights.filter(|weight| *weight <= most).sum()
+}
+
+fn weight_of(line: &Bytes) -> usize {
+    line.len() + tree_size(line)
 }
 
 /// The lines that say something, with their numbers.
@@ -160,6 +207,8 @@ fn said(first: u64, lines: Vec<Line>) -> Vec<(u64, Line)> {
 struct Batch {
     tracker: Tracker,
     principal: Principal,
+    /// The memory of its user.
+    memory: Reserved,
     limit: usize,
     /// The import whose lines they are, if it is one.
     importing: Option<Importing>,
@@ -263,6 +312,11 @@ impl Batch {
         let too_long =
             |_| ApiError::new(ErrorCode::TooLarge, format!("the line is longer than {} bytes", self.limit));
         let text = line.as_ref().map_err(|long| (None, too_long(long)))?;
+        if weight_of(text) > most(&self.memory) {
+            let share = self.memory.most() >> 20;
+            let message = format!("the line needs more memory than your share of {share} MiB");
+            return Err((None, ApiError::new(ErrorCode::TooLarge, message)));
+        }
         if let Some(importing) = &self.importing {
             let HandedLine { ack, value } = importing.import.submit(text)?;
             return Ok(Handed { ack, json: Json { value, ..Json::default() }, flow: None });

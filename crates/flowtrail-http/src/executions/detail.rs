@@ -1,14 +1,15 @@
 //! `GET /api/executions/{executionId}`, also below its flow: an execution with all its data.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use flowtrail_tracker::ExecutionAct;
-use flowtrail_types::{Execution, read_json_value};
+use flowtrail_tracker::{ExecutionAct, Tracker};
+use flowtrail_types::{Execution, ExecutionId, Principal, read_json_value};
 use serde_json::Value;
 
 use super::{path_id, scope};
 use crate::allowed::Told;
 use crate::blocking::blocking;
-use crate::operate::tagged;
+use crate::memory::{Holder, Reserved};
+use crate::operate::tagged_within;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, ErrorCode};
 
@@ -38,10 +39,16 @@ pub(super) async fn handle(
         }
     };
     let tracker = app.tracker().clone();
-    let (execution, allowed) = blocking(move || {
-        let execution = tracker.execution(&principal, id)?;
+    let mut reserved = app.memory().reservation(Holder::from(&principal));
+    let (execution, allowed, reserved) = blocking(move || {
+        let execution = if has_nodes {
+            reserve(&tracker, &principal, id, &mut reserved)?;
+            tracker.execution(&principal, id)?
+        } else {
+            tracker.execution_without_nodes(&principal, id)?
+        };
         let allowed = is_told.then(|| tracker.allowed_with_execution(&principal, &execution)).transpose()?;
-        Ok::<_, ApiError>((execution, allowed))
+        Ok::<_, ApiError>((execution, allowed, reserved))
     })
     .await?;
     if flow.is_some_and(|flow| flow != execution.summary.guarding_flow_id) {
@@ -51,10 +58,35 @@ pub(super) async fn handle(
     let left_out = left_out.or((!has_nodes).then_some((&[], &[])));
     match left_out {
         Some((of_execution, of_node)) => {
-            tagged(&request, &Told { of: &without(execution, of_execution, of_node, has_nodes)?, allowed })
+            let of = without(execution, of_execution, of_node, has_nodes)?;
+            tagged_within(&request, &Told { of: &of, allowed }, reserved)
         }
-        None => tagged(&request, &Told { of: &execution, allowed }),
+        None => tagged_within(&request, &Told { of: &execution, allowed }, reserved),
     }
+}
+
+/// How much memory an execution takes when it is read and written as an answer, for each byte of its data.
+pub(super) const WEIGHT: usize = 4;
+
+/// Reserves the memory for an execution with all its data.
+fn reserve(
+    tracker: &Tracker,
+    principal: &Principal,
+    id: ExecutionId,
+    reserved: &mut Reserved,
+) -> Result<(), ApiError> {
+    let size = tracker.data_size(principal, id)?;
+    reserved.try_grow(size.bytes.saturating_mul(WEIGHT)).map_err(|error| {
+        if error.code() != ErrorCode::TooLarge {
+            return error;
+        }
+        let message = format!(
+            "the execution has {} MiB of data, which is more than one answer may have: read its nodes page by page at \
+             /api/executions/{id}/nodes, and the rest with ?nodes=none",
+            size.bytes >> 20
+        );
+        ApiError::new(ErrorCode::TooLarge, message)
+    })
 }
 
 /// The payloads of an execution, and of each of its nodes.

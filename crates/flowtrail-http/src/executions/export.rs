@@ -11,6 +11,7 @@ use crate::blocking::{Pace, blocking, blocking_at};
 use crate::export::PART;
 use crate::memory::{Holder, Reserved};
 use crate::query::Query;
+use crate::turns::Asking;
 use crate::{ApiError, App, Caller, Export, ExportFormat};
 
 pub(super) async fn handle(
@@ -50,16 +51,21 @@ impl AsRef<[u8]> for Part {
 fn parts(export: Export, reserved: Reserved) -> impl Stream<Item = Result<Bytes, ApiError>> {
     let head = Some(export.head()).filter(|head| !head.is_empty());
     let head = head.map(|head| Ok(Bytes::from_static(head.as_bytes())));
-    let rest = stream::try_unfold((export, reserved), |(mut export, mut reserved)| async move {
-        // The part before was taken, so this holds nothing and may wait for a moment.
-        reserved.fill(PART).await?;
-        let mut next = reserved.another();
-        blocking_at(Pace::Steps, move || -> Result<_, ApiError> {
-            let Some((part, _)) = export.next_part()? else { return Ok(None) };
-            next.absorb(&mut reserved, part.len())?;
-            Ok(Some((Bytes::from_owner(Part(part, next)), (export, reserved))))
-        })
-        .await
+    // The parts are made after the request's own work is done.
+    let asking = Asking::current();
+    let rest = stream::try_unfold((export, reserved), move |(mut export, mut reserved)| {
+        let asking = asking.clone();
+        async move {
+            // The part before was taken, so this holds nothing and may wait for a moment.
+            reserved.fill(PART).await?;
+            let mut next = reserved.another();
+            let part = blocking_at(Pace::Steps, move || -> Result<_, ApiError> {
+                let Some((part, _)) = export.next_part()? else { return Ok(None) };
+                next.absorb(&mut reserved, part.len())?;
+                Ok(Some((Bytes::from_owner(Part(part, next)), (export, reserved))))
+            });
+            asking.scope(part).await
+        }
     });
     stream::iter(head).chain(rest)
 }

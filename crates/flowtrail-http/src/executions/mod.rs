@@ -43,6 +43,9 @@ const EXPORTED: &[Answer] = &[
     Answer::of(200, "text/csv", "", ""),
 ];
 
+/// Refusals of what takes much memory to answer.
+const TOO_MUCH: &[ErrorCode] = &[ErrorCode::TooLarge, ErrorCode::ShareUsed, ErrorCode::Busy];
+
 pub(crate) const ROUTES: &[Route] = &[
     Route::get("/api/flows/{flow_id}/executions", || web::get().to(list::handle),
         Operation::new("listFlowExecutions", "A flow's executions, newest first").takes(&[FILTERS, PAGING])
@@ -75,7 +78,7 @@ pub(crate) const ROUTES: &[Route] = &[
             .gives(&[Answer::json(200, "Deleted", "How many are gone.")]).fails(&[ErrorCode::Busy])),
     Route::get("/api/flows/{flow_id}/executions/{execution_id}", || web::get().to(detail::handle),
         Operation::new("getFlowExecution", "An execution of a flow with all its data").takes(&[&["data", "nodes", "allowed", "If-None-Match"]])
-            .gives(DETAIL)),
+            .gives(DETAIL).fails(TOO_MUCH)),
     Route::delete("/api/flows/{flow_id}/executions/{execution_id}", || web::delete().to(delete::one),
         Operation::new("deleteExecution", "Deletes an execution that has ended")
             .gives(&[Answer::empty(204, "It is gone.")]).fails(&[ErrorCode::Pending, ErrorCode::Busy])),
@@ -102,7 +105,7 @@ pub(crate) const ROUTES: &[Route] = &[
             .fails(&[ErrorCode::Forbidden])),
     Route::get("/api/executions/{execution_id}", || web::get().to(detail::handle),
         Operation::new("getExecution", "An execution with all its data").takes(&[&["data", "nodes", "allowed", "If-None-Match"]])
-            .gives(DETAIL)),
+            .gives(DETAIL).fails(TOO_MUCH)),
     Route::patch("/api/executions/{execution_id}", || web::patch().to(end::handle),
         Operation::new("endExecution", "Ends an execution that runs elsewhere").body("EndedExecution")
             .gives(&[Answer::json(200, "Execution", "The execution.")])
@@ -113,7 +116,7 @@ pub(crate) const ROUTES: &[Route] = &[
             .fails(&[ErrorCode::Conflict, ErrorCode::AlreadyEnded, ErrorCode::RunsHere, ErrorCode::Busy])),
     Route::get("/api/executions/{execution_id}/nodes", || web::get().to(nodes::handle),
         Operation::new("listNodeExecutions", "The nodes' parts in an execution, by number").takes(&[&["afterSeq", "nodeLimit"]])
-            .gives(&[Answer::json(200, "NodePage", "A page of them.")])),
+            .gives(&[Answer::json(200, "NodePage", "A page of them.")]).fails(TOO_MUCH)),
     Route::get("/api/executions/{execution_id}/nodes/{seq}", || web::get().to(node::handle),
         Operation::new("getNodeExecution", "A node's part in an execution, with its data").takes(&[&["If-None-Match"]])
             .gives(&[

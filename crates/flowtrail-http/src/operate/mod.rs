@@ -8,11 +8,12 @@ mod metrics;
 mod request_id;
 
 pub(crate) use cors::cors;
-pub(crate) use etag::tagged;
+pub(crate) use etag::{json_within, tagged, tagged_within};
 pub(crate) use limits::Limits;
 pub(crate) use metrics::Metrics;
 pub(crate) use request_id::RequestIds;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -24,6 +25,7 @@ use actix_web::web;
 
 use crate::openapi::{Answer, Operation};
 use crate::routes::Route;
+use crate::turns::Asking;
 use crate::{App, ErrorCode};
 
 pub(crate) const ROUTES: &[Route] = &[Route::get(
@@ -64,7 +66,8 @@ pub(crate) async fn around(
     // The path without the query, which may hold what somebody searched for.
     let path = is_logged.then(|| request.path().to_owned());
     let is_head = head::ask_as_get(&mut request);
-    let mut response = next.call(request).await?.map_into_boxed_body();
+    let asking = Asking::new(Arc::clone(app.turns()));
+    let mut response = asking.scope(next.call(request)).await?.map_into_boxed_body();
     if is_head {
         response = head::without_body(response);
     }

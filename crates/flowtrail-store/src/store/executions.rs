@@ -2,7 +2,7 @@
 
 use flowtrail_types::{
     Digest, Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution,
-    Place, Source, StatsQuery, StatsScope, Step, Tally,
+    Payload, Place, Source, StatsQuery, StatsScope, Step, Tally,
 };
 use std::time::Duration;
 
@@ -79,7 +79,8 @@ pub trait ExecutionStore: Send + Sync {
         Ok(self.list_nodes(id)?.len())
     }
 
-    /// The nodes of an execution with numbers above one, by number, so many at most. None when there is no such execution.
+    /// The nodes of an execution with numbers above one, by number, so many at most, and no more once their data has so many
+    /// bytes. None when there is no such execution.
     ///
     /// # Errors
     ///
@@ -89,10 +90,38 @@ pub trait ExecutionStore: Send + Sync {
         id: ExecutionId,
         after: i32,
         most: usize,
-    ) -> Result<Option<Vec<NodeExecution>>, StoreError> {
+        most_bytes: usize,
+    ) -> Result<Option<NodePage>, StoreError> {
         let Some(execution) = self.lookup(id)? else { return Ok(None) };
         let later = execution.node_executions.into_iter().filter(|node| node.seq > after);
-        Ok(Some(later.take(most).collect()))
+        Ok(Some(NodePage::of(later, most, most_bytes)))
+    }
+
+    /// An execution with its data but without its nodes. None when there is no such execution.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer, or a row is corrupt.
+    fn lookup_without_nodes(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+        let without = |execution| Execution { node_executions: Vec::new(), ..execution };
+        Ok(self.lookup(id)?.map(without))
+    }
+
+    /// What an execution's data takes when it is read. None when there is no such execution.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn data_size(&self, id: ExecutionId) -> Result<Option<DataSize>, StoreError> {
+        let size = |execution: Execution| {
+            let whole = [&execution.initial_params, &execution.outputs, &execution.meta];
+            let whole: usize = whole.into_iter().flatten().map(Payload::size).sum();
+            DataSize {
+                bytes: whole + execution.node_executions.iter().map(size_of_node).sum::<usize>(),
+                is_one_piece: true,
+            }
+        };
+        Ok(self.lookup(id)?.map(size))
     }
 
     /// Has other processes told that something was deleted, so that who watches looks at everything again.
@@ -291,6 +320,45 @@ pub struct PendingExecution {
 
 /// How many executions are sorted, at most, for a list that is sorted by something that no index has in order.
 pub const MOST_SORTED: u32 = 20_000;
+
+/// What an execution's data takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataSize {
+    /// In bytes of JSON.
+    pub bytes: usize,
+    /// True when all of it is read for any part of it.
+    pub is_one_piece: bool,
+}
+
+/// Some nodes of an execution.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NodePage {
+    /// They, by number.
+    pub nodes: Vec<NodeExecution>,
+    /// True when more come after them.
+    pub has_more: bool,
+}
+
+impl NodePage {
+    /// The first ones, so many at most, and no more once their data has so many bytes.
+    pub fn of(nodes: impl IntoIterator<Item = NodeExecution>, most: usize, most_bytes: usize) -> Self {
+        let mut page = Self::default();
+        let mut bytes = 0;
+        for node in nodes {
+            if page.nodes.len() >= most || bytes >= most_bytes {
+                page.has_more = true;
+                break;
+            }
+            bytes += size_of_node(&node);
+            page.nodes.push(node);
+        }
+        page
+    }
+}
+
+fn size_of_node(node: &NodeExecution) -> usize {
+    [&node.input_data, &node.output_data].into_iter().flatten().map(Payload::size).sum()
+}
 
 /// A page of executions.
 #[derive(Debug, Clone, PartialEq, Default)]

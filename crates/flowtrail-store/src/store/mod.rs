@@ -7,7 +7,8 @@ mod upkeep;
 use std::fmt::Debug;
 
 pub use executions::{
-    Counted, ExecutionStore, ForeignWrites, Found, MOST_SORTED, PendingExecution, StatusCounts,
+    Counted, DataSize, ExecutionStore, ForeignWrites, Found, MOST_SORTED, NodePage, PendingExecution,
+    StatusCounts,
 };
 pub use resources::{
     AuditStore, FlowStore, InstanceStore, KeyHash, KeyStore, RecognisedKey, TokenStore, UserStore,

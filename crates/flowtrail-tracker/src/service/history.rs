@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use flowtrail_store::{Command, Damage, Found, VisibleFlows};
+use flowtrail_store::{Command, Damage, DataSize, Found, NodePage, VisibleFlows};
 use flowtrail_types::{
     Cursor, Execution, ExecutionFilter, ExecutionId, ExecutionQuery, ExecutionStatus, ExecutionSummary,
-    FlowId, NodeExecution, Page, PageRequest, Place, Position, Principal, Rank, SortDirection, SortKey,
-    StatsScope, Visibility,
+    FlowId, Page, PageRequest, Place, Position, Principal, Rank, SortDirection, SortKey, StatsScope,
+    Visibility,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -250,13 +250,32 @@ impl Tracker {
     ///
     /// [`TrackerError::NotFound`] when there is none that the principal may see.
     pub fn execution(&self, principal: &Principal, id: ExecutionId) -> Result<Execution, TrackerError> {
+        self.shown(principal, self.inner.store.executions().lookup(id)?)
+    }
+
+    /// An execution with its data but without its nodes, which are not read. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`execution`](Self::execution).
+    pub fn execution_without_nodes(
+        &self,
+        principal: &Principal,
+        id: ExecutionId,
+    ) -> Result<Execution, TrackerError> {
+        self.shown(principal, self.inner.store.executions().lookup_without_nodes(id)?)
+    }
+
+    /// An execution that was found, if the principal may see it.
+    fn shown(&self, principal: &Principal, found: Option<Execution>) -> Result<Execution, TrackerError> {
         let missing = TrackerError::NotFound("execution");
-        let execution = self.inner.store.executions().lookup(id)?.ok_or_else(|| missing.clone())?;
+        let execution = found.ok_or_else(|| missing.clone())?;
         let held = self.rights_of(principal, &execution.summary)?;
         if access::may_see(principal, held, &execution.summary) { Ok(execution) } else { Err(missing) }
     }
 
-    /// The nodes of an execution with numbers above one, with their data, by number, so many at most. Blocks.
+    /// The nodes of an execution with numbers above one, with their data, by number, so many at most, and no more once their
+    /// data has so many bytes. Blocks.
     ///
     /// # Errors
     ///
@@ -266,11 +285,22 @@ impl Tracker {
         principal: &Principal,
         id: ExecutionId,
         after: i32,
-        most: usize,
-    ) -> Result<Vec<NodeExecution>, TrackerError> {
+        (most, most_bytes): (usize, usize),
+    ) -> Result<NodePage, TrackerError> {
         self.seen(principal, id)?;
-        let nodes = self.inner.store.executions().page_nodes(id, after, most)?;
+        let nodes = self.inner.store.executions().page_nodes(id, after, most, most_bytes)?;
         nodes.ok_or(TrackerError::NotFound("execution"))
+    }
+
+    /// What an execution's data takes when it is read. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::NotFound`] when there is no execution that the principal may see.
+    pub fn data_size(&self, principal: &Principal, id: ExecutionId) -> Result<DataSize, TrackerError> {
+        self.seen(principal, id)?;
+        let size = self.inner.store.executions().data_size(id)?;
+        size.ok_or(TrackerError::NotFound("execution"))
     }
 
     /// An execution without its data. Blocks.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Nullable};
-use flowtrail_store::StoreError;
-use flowtrail_types::{Execution, ExecutionId, ExecutionSummary, FlowId, NodeExecution, Place, StatsScope};
+use diesel::sql_types::{BigInt, Binary, Nullable};
+use flowtrail_store::{DataSize, NodePage, Packed, StoreError};
+use flowtrail_types::{
+    Execution, ExecutionId, ExecutionSummary, FlowId, NodeExecution, Payload, Place, StatsScope,
+};
 
 use super::super::backend::{self, Conn};
 use super::super::corrupt;
@@ -32,23 +34,36 @@ pub(super) fn joined() -> _ {
 }
 
 /// An execution with all its data. What is asked for within one snapshot is seen whole or not at all.
-pub(super) fn lookup(conn: &mut Conn, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+pub(super) fn lookup(
+    conn: &mut Conn,
+    id: ExecutionId,
+    with_nodes: bool,
+) -> Result<Option<Execution>, StoreError> {
     let Some(summary) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(None) };
     if is_gone(conn, &summary.0)? {
         return Ok(None);
     }
-    read_whole(conn, id, summary).map(Some)
+    read_whole(conn, id, summary, with_nodes).map(Some)
 }
 
 /// Reads an execution with all its data, also one that a prune has taken out of every answer.
 pub(super) fn check(conn: &mut Conn, id: ExecutionId) -> Result<(), StoreError> {
     let Some(summary) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(()) };
-    read_whole(conn, id, summary).map(drop)
+    read_whole(conn, id, summary, true).map(drop)
 }
 
-fn read_whole(conn: &mut Conn, id: ExecutionId, summary: Joined) -> Result<Execution, StoreError> {
-    let (detail, wide, nodes, tags) = parts(conn, id, summary.0.packed)?;
+fn read_whole(
+    conn: &mut Conn,
+    id: ExecutionId,
+    summary: Joined,
+    with_nodes: bool,
+) -> Result<Execution, StoreError> {
+    let has_rows = with_nodes && !summary.0.packed;
+    let (detail, wide, nodes, tags) = parts(conn, id, has_rows)?;
     let mut data = wide.into_data(id)?;
+    if !with_nodes {
+        data.nodes.clear();
+    }
     for node in nodes {
         data.nodes.push(node.into_node(id)?);
     }
@@ -62,7 +77,7 @@ fn read_whole(conn: &mut Conn, id: ExecutionId, summary: Joined) -> Result<Execu
 type Parts = (DetailRow, PayloadRow, Vec<NodeRow>, Vec<(String, String)>);
 
 /// The rows of an execution. Where one is missing, or stands in a part of the file that is damaged, it is told as damaged.
-fn parts(conn: &mut Conn, id: ExecutionId, is_packed: bool) -> Result<Parts, StoreError> {
+fn parts(conn: &mut Conn, id: ExecutionId, has_nodes: bool) -> Result<Parts, StoreError> {
     let key = Id(*id.as_uuid());
     let of = |table: &'static str, column: &'static str| {
         move |error: diesel::result::Error| match error {
@@ -77,7 +92,7 @@ fn parts(conn: &mut Conn, id: ExecutionId, is_packed: bool) -> Result<Parts, Sto
     let detail = detail.map_err(of("executions", "id"))?;
     let wide = execution_payloads::table.find(key).select(PayloadRow::as_select()).first(conn);
     let wide = wide.map_err(of("execution_payloads", "execution_id"))?;
-    let nodes: Vec<NodeRow> = if is_packed {
+    let nodes: Vec<NodeRow> = if !has_nodes {
         Vec::new()
     } else {
         node_executions::table
@@ -151,29 +166,80 @@ pub(super) fn count_nodes(conn: &mut Conn, id: ExecutionId) -> Result<usize, Sto
 pub(super) fn page_nodes(
     conn: &mut Conn,
     id: ExecutionId,
-    after: i32,
-    most: usize,
-) -> Result<Option<Vec<NodeExecution>>, StoreError> {
+    mut after: i32,
+    (most, most_bytes): (usize, usize),
+) -> Result<Option<NodePage>, StoreError> {
     let Some((row, ..)) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(None) };
     if row.packed {
         // All of them are in one piece.
-        let Some(execution) = lookup(conn, id)? else { return Ok(None) };
+        let Some(execution) = lookup(conn, id, true)? else { return Ok(None) };
         let later = execution.node_executions.into_iter().filter(|node| node.seq > after);
-        return Ok(Some(later.take(most).collect()));
+        return Ok(Some(NodePage::of(later, most, most_bytes)));
     }
     if is_gone(conn, &row)? {
         return Ok(None);
     }
-    let rows: Vec<NodeRow> = node_executions::table
-        .filter(node_executions::execution_id.eq(Id(*id.as_uuid())))
-        .filter(node_executions::seq.gt(after))
-        .order(node_executions::seq)
-        .limit(i64::try_from(most).unwrap_or(i64::MAX))
-        .select(NodeRow::as_select())
-        .load(conn)
+    // Some at a time: each may have as much data as one may have.
+    const AT_ONCE: usize = 32;
+    let mut nodes = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let wanted = AT_ONCE.min(most + 1 - nodes.len());
+        let rows: Vec<NodeRow> = node_executions::table
+            .filter(node_executions::execution_id.eq(Id(*id.as_uuid())))
+            .filter(node_executions::seq.gt(after))
+            .order(node_executions::seq)
+            .limit(i64::try_from(wanted).unwrap_or(i64::MAX))
+            .select(NodeRow::as_select())
+            .load(conn)
+            .map_err(backend::translate)?;
+        let is_last = rows.len() < wanted;
+        for row in rows {
+            let node = row.into_node(id)?.into_execution();
+            after = node.seq;
+            bytes +=
+                [&node.input_data, &node.output_data].into_iter().flatten().map(Payload::size).sum::<usize>();
+            nodes.push(node);
+        }
+        if is_last || nodes.len() > most || bytes > most_bytes {
+            let page = NodePage::of(nodes, most, most_bytes);
+            // What was not read comes after them, too.
+            return Ok(Some(NodePage { has_more: page.has_more || !is_last, ..page }));
+        }
+    }
+}
+
+pub(super) fn data_size(conn: &mut Conn, id: ExecutionId) -> Result<Option<DataSize>, StoreError> {
+    let key = Id(*id.as_uuid());
+    let row: Option<(bool, i64)> = executions::table
+        .find(key)
+        .select((executions::packed, executions::bytes))
+        .first(conn)
+        .optional()
         .map_err(backend::translate)?;
-    let nodes = rows.into_iter().map(|row| Ok(row.into_node(id)?.into_execution()));
-    nodes.collect::<Result<_, StoreError>>().map(Some)
+    let Some((is_packed, bytes)) = row else { return Ok(None) };
+    let bytes = usize::try_from(bytes).unwrap_or(0);
+    if !is_packed {
+        // The lengths stand apart from the data, which is not read.
+        let of_nodes: i64 = node_executions::table
+            .filter(node_executions::execution_id.eq(key))
+            .select(diesel::dsl::sql::<BigInt>(
+                "CAST(coalesce(sum(coalesce(octet_length(input), 0) + coalesce(octet_length(output), 0)), 0) AS BIGINT)",
+            ))
+            .first(conn)
+            .map_err(backend::translate)?;
+        let bytes = bytes.max(usize::try_from(of_nodes).unwrap_or(0));
+        return Ok(Some(DataSize { bytes, is_one_piece: false }));
+    }
+    // The beginning tells how much there is.
+    let beginning: Option<Option<Vec<u8>>> = execution_payloads::table
+        .find(key)
+        .select(diesel::dsl::sql::<Nullable<Binary>>("substr(packed, 1, 32)"))
+        .first(conn)
+        .optional()
+        .map_err(backend::translate)?;
+    let unpacked = beginning.flatten().and_then(|beginning| Packed::from_bytes(&beginning).unpacked_size());
+    Ok(Some(DataSize { bytes: unpacked.unwrap_or(bytes), is_one_piece: true }))
 }
 
 /// The rows at these places, newest first.

@@ -22,8 +22,8 @@ pub(crate) use pack::unpack_all;
 pub(crate) use rows::{EndRow, NewExecutionRow, NewPayloadRow};
 
 use flowtrail_store::{
-    Applied, Command, Counted, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found, ImportedOf,
-    NewPrune, PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
+    Applied, Command, Counted, DataSize, EndedPage, EndedQuery, ExecutionStore, ForeignWrites, Found,
+    ImportedOf, NewPrune, NodePage, PendingExecution, PruneStep, Refusal, StatusCounts, StoreError,
 };
 use flowtrail_types::{
     Digest, Execution, ExecutionId, ExecutionQuery, ExecutionSummary, FlowId, InstanceId, NodeExecution,
@@ -56,7 +56,11 @@ impl ExecutionStore for DieselStore {
     }
 
     fn lookup(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        self.read(|conn| lookup::lookup(conn, id))
+        self.read(|conn| lookup::lookup(conn, id, true))
+    }
+
+    fn lookup_without_nodes(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
+        self.read(|conn| lookup::lookup(conn, id, false))
     }
 
     fn lookup_summary(&self, id: ExecutionId) -> Result<Option<ExecutionSummary>, StoreError> {
@@ -89,8 +93,13 @@ impl ExecutionStore for DieselStore {
         id: ExecutionId,
         after: i32,
         most: usize,
-    ) -> Result<Option<Vec<NodeExecution>>, StoreError> {
-        self.read(|conn| lookup::page_nodes(conn, id, after, most))
+        most_bytes: usize,
+    ) -> Result<Option<NodePage>, StoreError> {
+        self.read(|conn| lookup::page_nodes(conn, id, after, (most, most_bytes)))
+    }
+
+    fn data_size(&self, id: ExecutionId) -> Result<Option<DataSize>, StoreError> {
+        self.read(|conn| lookup::data_size(conn, id))
     }
 
     fn tell_of_deletion(&self) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use flowtrail_store::fold::{Change, Changes, size_of};
-use flowtrail_store::{ExecutionData, NodeDigests, Packed, StoreError};
+use flowtrail_store::{ExecutionData, MOST_PACKED, NodeDigests, Packed, StoreError};
 use flowtrail_types::{ExecutionId, FlowId, StatsScope, Step, Tally};
 use time::OffsetDateTime;
 
@@ -47,6 +47,7 @@ pub(super) fn pack(
     let rows: Vec<(Id, Id, At, i64)> = executions::table
         .filter(diesel::dsl::sql::<Bool>(backend::IS_UNPACKED))
         .filter(executions::ended_at.is_not_null().and(executions::ended_at.lt(At(ended_before))))
+        .filter(executions::bytes.le(MOST_PACKED))
         .order(executions::ended_at)
         // Those that stay unpacked stand in the way of the others.
         .limit(i64::from(limit) + i64::try_from(unpackable.len()).unwrap_or(0))
@@ -63,7 +64,7 @@ pub(super) fn pack(
             Ok(Some(one)) => packed.push((key, one, (flow, started_at, written))),
             // Deleted meanwhile.
             Ok(None) => {}
-            Err(error @ StoreError::Corrupt { .. }) => {
+            Err(error) if error.is_of_one_record() => {
                 log::error!("execution {id} is left unpacked: {error}");
                 unpackable.insert(id);
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowtrail_types::{ExecutionId, Flow, Source};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::Sent;
@@ -27,6 +28,15 @@ pub struct StartExecution<'a> {
 }
 
 impl<'a> StartExecution<'a> {
+    /// The parameter that lists show: the first declared one, or the first one there is.
+    pub(crate) fn preview(&self) -> Option<(&'a str, &'a Value)> {
+        let params = self.params?.value.as_object()?;
+        match self.first_param {
+            Some(name) => params.get(name).map(|value| (name, value)),
+            None => params.iter().next().map(|(name, value)| (name.as_str(), value)),
+        }
+    }
+
     /// An execution of a flow, reported by a source, that begins now.
     #[must_use]
     pub fn of(flow: &'a Flow, source: Source) -> Self {

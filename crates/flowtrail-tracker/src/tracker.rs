@@ -10,7 +10,6 @@ use flowtrail_types::{
     CaptureMarks, CapturePolicy, Clock, Digest, ExecutionId, IdSource, InstanceId, InvalidTag, Principal,
     RandomIds, Retention, SystemClock, Tag,
 };
-use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::{broadcast, watch};
 
@@ -49,6 +48,8 @@ pub struct Options {
     pub housekeeping: Option<Duration>,
     /// Which executions are kept of flows that have no rules of their own. Everything by default.
     pub retention: Retention,
+    /// How long entries of the audit log are kept. For ever by default.
+    pub audit_retention: Option<Duration>,
     /// The most bytes that the database may take on disk: the oldest executions are deleted to stay below it.
     pub max_disk: Option<u64>,
     /// Whether calls are recorded that are rejected before they run: of unknown or inactive tools, or with arguments that the
@@ -72,6 +73,7 @@ impl Default for Options {
             limits: RecorderLimits::default(),
             housekeeping: Some(Duration::from_millis(200)),
             retention: Retention::default(),
+            audit_retention: None,
             max_disk: None,
             record_rejected: false,
             upkeep: true,
@@ -109,6 +111,7 @@ pub(crate) struct Inner {
     /// The number by which the store tells that another process has written, when it was last looked at.
     pub(crate) seen_changes: Mutex<Option<i64>>,
     pub(crate) retention: Retention,
+    pub(crate) audit_retention: Option<Duration>,
     pub(crate) max_disk: Option<u64>,
     /// Present when rejected calls are recorded.
     pub(crate) rejections: Option<Rejections>,
@@ -177,6 +180,7 @@ impl Tracker {
             known: Known::default(),
             seen_changes: Mutex::default(),
             retention: options.retention,
+            audit_retention: options.audit_retention,
             max_disk: options.max_disk,
             rejections: options.record_rejected.then(Rejections::default),
             progress: Mutex::default(),
@@ -421,7 +425,7 @@ impl Inner {
             deadline_at: deadline(now, timeout),
             lease: start.lease,
             recorded_at: now,
-            preview: preview_of(start).and_then(|(name, value)| capture.preview(name, value)),
+            preview: start.preview().and_then(|(name, value)| capture.preview(name, value)),
             parent_id: start.parent,
             replay_of: start.replay_of,
             capture_policy: flow.capture,
@@ -473,15 +477,6 @@ impl Inner {
 pub(crate) fn deadline(now: OffsetDateTime, timeout: Duration) -> OffsetDateTime {
     const LATEST: Duration = Duration::from_secs(365 * 24 * 3600);
     now + timeout.min(LATEST)
-}
-
-/// The parameter that lists show: the first declared one, or the first one there is.
-fn preview_of<'a>(start: &StartExecution<'a>) -> Option<(&'a str, &'a Value)> {
-    let params = start.params?.value.as_object()?;
-    match start.first_param {
-        Some(name) => params.get(name).map(|value| (name, value)),
-        None => params.iter().next().map(|(name, value)| (name.as_str(), value)),
-    }
 }
 
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), TrackerError> {

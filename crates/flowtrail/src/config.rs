@@ -1,5 +1,6 @@
 //! Configuration: flags, then environment, then file, then defaults.
 
+mod file;
 mod values;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 use crate::secrets::{self, SecretSettings};
 use crate::{UpstreamSettings, memory};
+use file::{default_data_dir, read_file};
 use values::{Percent, Size, Span};
 
 /// What flags and environment say, and in the same words the file.
@@ -81,6 +83,9 @@ pub struct Settings {
     /// How many bytes the data of executions may take as it is stored [default: any]
     #[arg(long, env = "FLOWTRAIL_RETENTION_BYTES", value_name = "SIZE", global = true)]
     pub retention_bytes: Option<Size>,
+    /// How long entries of the audit log are kept, for example 400d [default: for ever]
+    #[arg(long, env = "FLOWTRAIL_AUDIT_RETENTION", value_name = "AGE", global = true)]
+    pub audit_retention: Option<Age>,
     /// Host names that MCP answers to, separated by commas [default: localhost,127.0.0.1,::1]
     #[arg(long, env = "FLOWTRAIL_ALLOWED_HOSTS", value_name = "HOSTS", value_delimiter = ',', global = true)]
     pub allowed_hosts: Option<Vec<String>>,
@@ -242,6 +247,8 @@ pub struct Config {
     pub max_disk: Option<u64>,
     /// Which executions are kept of flows that have no rules of their own.
     pub retention: Retention,
+    /// How long entries of the audit log are kept; for ever when absent.
+    pub audit_retention: Option<Duration>,
     /// Values for `{{ secrets.NAME }}`, and who may use them where.
     pub secrets: BTreeMap<String, (String, SecretRules)>,
     /// Lets secrets stand in every template, as in the first edition.
@@ -365,6 +372,7 @@ impl Config {
                 max_error_age: given.retention_error_age.or(written.retention_error_age),
                 max_bytes: given.retention_bytes.or(written.retention_bytes).map(|size| size.0),
             },
+            audit_retention: given.audit_retention.or(written.audit_retention).map(|age| age.0),
             secrets,
             secrets_unrestricted: given
                 .secrets_unrestricted
@@ -398,55 +406,6 @@ fn origins(list: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
             _ => Err(ConfigError::NoOrigin(entry)),
         })
         .collect()
-}
-
-fn default_data_dir() -> Result<PathBuf, ConfigError> {
-    directories::ProjectDirs::from("", "", "flowtrail")
-        .map(|folders| folders.data_dir().to_path_buf())
-        .ok_or(ConfigError::NoDataDir)
-}
-
-/// The file that was named, or the one that is found; nothing when there is none.
-fn read_file(named: Option<&Path>, data_dir: Option<&Path>) -> Result<Settings, ConfigError> {
-    let found = match named {
-        Some(path) => Some(path.to_path_buf()),
-        None => {
-            let data_dir = data_dir.map(Path::to_path_buf).or_else(|| default_data_dir().ok());
-            [Some(PathBuf::from(".")), data_dir]
-                .into_iter()
-                .flatten()
-                .map(|folder| folder.join("flowtrail.toml"))
-                .find(|path| path.is_file())
-        }
-    };
-    let Some(path) = found else { return Ok(Settings::default()) };
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-    read_settings(&text).map_err(|reason| ConfigError::File { path, reason })
-}
-
-/// Reads a file's text. What is wrong is told by line and key, and never by value, which may be a secret.
-fn read_settings(text: &str) -> Result<Settings, String> {
-    let line_of = |error: &toml::de::Error| {
-        error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1))
-    };
-    let parsed = toml::Deserializer::parse(text)
-        .map_err(|error| format!("line {}: {}", line_of(&error), error.message()))?;
-    serde_path_to_error::deserialize(parsed).map_err(|error| {
-        let key = error.path().to_string();
-        let error = error.into_inner();
-        let line = line_of(&error);
-        // `invalid type: integer `5`, expected a string`: the value is left out.
-        match error.message().split_once("expected ") {
-            Some((_, expected)) if error.message().starts_with("invalid ") => {
-                format!("line {line}: {key}: expected {expected}")
-            }
-            _ if key == "." || error.message().contains("unknown field") => {
-                format!("line {line}: {}", error.message())
-            }
-            _ => format!("line {line}: {key}: {}", error.message()),
-        }
-    })
 }
 
 #[cfg(test)]

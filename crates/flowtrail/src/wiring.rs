@@ -133,6 +133,7 @@ pub(crate) fn open_tracker(config: &Config, access: &Access) -> Result<(Tracker,
         },
         upkeep: matches!(access, Access::Serve { .. }),
         retention: config.retention,
+        audit_retention: config.audit_retention,
         max_disk: config.max_disk,
         record_rejected: config.record_rejected,
         ..Options::default()

@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use flowtrail_tracker::{Applied, ImportCounts};
 
 use super::batch;
+use crate::blocking::blocking;
 use crate::query::Query;
 use crate::{ApiError, App, Caller, Import};
 
@@ -19,7 +20,8 @@ pub(super) async fn handle(
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     query.only(&[])?;
-    let import = Import::begin(app.tracker(), &principal)?;
+    let (tracker, importer) = (app.tracker().clone(), principal.clone());
+    let import = blocking(move || Import::begin(&tracker, &importer)).await?;
     batch::answer(&app, &request, principal, Some(Importing::new(import)), payload)
 }
 

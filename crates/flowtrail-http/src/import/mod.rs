@@ -3,7 +3,7 @@
 mod line;
 
 use flowtrail_tracker::{Ack, Applied, ImportCounts, Tracker, TrackerError};
-use flowtrail_types::{ExecutionId, Principal, read_json_value};
+use flowtrail_types::{AuditEntry, ExecutionId, Principal, read_json_value};
 use serde_json::Value;
 
 use crate::body::invalid_json;
@@ -15,6 +15,8 @@ use crate::{ApiError, ErrorCode};
 pub struct Import {
     tracker: Tracker,
     principal: Principal,
+    /// In the audit log.
+    entry: AuditEntry,
 }
 
 /// A line that was handed to the recorder.
@@ -24,14 +26,14 @@ pub(crate) struct HandedLine {
 }
 
 impl Import {
-    /// Begins an import.
+    /// Begins an import, and notes that in the audit log. Blocks.
     ///
     /// # Errors
     ///
-    /// [`TrackerError::Forbidden`] unless the principal is an administrator.
+    /// [`TrackerError::Forbidden`] unless the principal is an administrator, and when the store does not answer.
     pub fn begin(tracker: &Tracker, principal: &Principal) -> Result<Self, TrackerError> {
-        tracker.may_import(principal)?;
-        Ok(Self { tracker: tracker.clone(), principal: principal.clone() })
+        let entry = tracker.begin_import(principal)?;
+        Ok(Self { tracker: tracker.clone(), principal: principal.clone(), entry })
     }
 
     /// Hands a line to the recorder. Blocks.
@@ -103,6 +105,6 @@ impl Import {
     ///
     /// When the store does not answer.
     pub fn note(&self, counts: ImportCounts) -> Result<(), TrackerError> {
-        self.tracker.note_import(&self.principal, counts)
+        self.tracker.note_import(&self.entry, counts)
     }
 }

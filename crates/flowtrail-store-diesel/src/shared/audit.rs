@@ -1,10 +1,14 @@
 //! Who did what.
 
+use std::cell::RefCell;
+
 use diesel::prelude::*;
 use flowtrail_store::{AuditStore, StoreError};
 use flowtrail_types::{AuditEntry, AuditQuery, UserId};
+use time::OffsetDateTime;
+use uuid::{Builder, Uuid};
 
-use super::backend::{self, Db};
+use super::backend::{self, Conn, Db};
 use super::damage::only_sound;
 use super::schema::audit;
 use super::{DieselStore, corrupt};
@@ -50,21 +54,29 @@ impl TryFrom<AuditRow> for AuditEntry {
 
 impl AuditStore for DieselStore {
     fn add(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        let text = |text: &str| backend::text(text).into_owned();
+        self.write(|conn, _| Ok(insert(conn, entry)?))
+    }
+
+    fn add_with(
+        &self,
+        entry: &AuditEntry,
+        act: &mut dyn FnMut() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        TO_NOTE.set(Some(entry.clone()));
+        let done = act();
+        TO_NOTE.set(None);
+        done
+    }
+
+    fn delete_before(&self, before: OffsetDateTime, most: u32) -> Result<usize, StoreError> {
         self.write(|conn, _| {
-            diesel::insert_into(audit::table)
-                .values((
-                    audit::id.eq(Id(entry.id)),
-                    audit::at.eq(At(entry.at)),
-                    audit::user_id.eq(Id(*entry.user_id.as_uuid())),
-                    audit::user_name.eq(text(&entry.user_name)),
-                    audit::action.eq(entry.action.as_str()),
-                    audit::subject_id.eq(entry.subject_id.map(Id)),
-                    audit::subject.eq(entry.subject.as_deref().map(text)),
-                    audit::detail.eq(entry.detail.as_ref().map(|detail| text(&detail.to_string()))),
-                ))
-                .execute(conn)?;
-            Ok(())
+            let old: Vec<Id> = audit::table
+                .filter(audit::id.lt(Id(first_id(before))))
+                .order(audit::id)
+                .limit(i64::from(most))
+                .select(audit::id)
+                .load(conn)?;
+            Ok(diesel::delete(audit::table.filter(audit::id.eq_any(old))).execute(conn)?)
         })
     }
 
@@ -86,6 +98,45 @@ impl AuditStore for DieselStore {
     }
 }
 
+thread_local! {
+    /// The entry for what this thread is about to write.
+    static TO_NOTE: RefCell<Option<AuditEntry>> = const { RefCell::new(None) };
+}
+
+/// Adds the entry for what a transaction has changed, if somebody wants one. Called within the transaction, by each that is of
+/// interest to the audit log.
+pub(super) fn note(conn: &mut Conn) -> QueryResult<()> {
+    match TO_NOTE.take() {
+        Some(entry) => insert(conn, &entry),
+        None => Ok(()),
+    }
+}
+
+/// The least id of an entry from this time: ids begin with their time in milliseconds.
+fn first_id(at: OffsetDateTime) -> Uuid {
+    let milliseconds = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+    Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid()
+}
+
+fn insert(conn: &mut Conn, entry: &AuditEntry) -> QueryResult<()> {
+    let text = |text: &str| backend::text(text).into_owned();
+    diesel::insert_into(audit::table)
+        .values((
+            audit::id.eq(Id(entry.id)),
+            audit::at.eq(At(entry.at)),
+            audit::user_id.eq(Id(*entry.user_id.as_uuid())),
+            audit::user_name.eq(text(&entry.user_name)),
+            audit::action.eq(entry.action.as_str()),
+            audit::subject_id.eq(entry.subject_id.map(Id)),
+            audit::subject.eq(entry.subject.as_deref().map(text)),
+            audit::detail.eq(entry.detail.as_ref().map(|detail| text(&detail.to_string()))),
+        ))
+        .on_conflict(audit::id)
+        .do_update()
+        .set(audit::detail.eq(diesel::upsert::excluded(audit::detail)))
+        .execute(conn)?;
+    Ok(())
+}
 impl DieselStore {
     fn audit_rows(&self, query: &AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
         let mut found = audit::table

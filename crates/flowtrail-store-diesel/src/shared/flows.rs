@@ -13,6 +13,7 @@ use flowtrail_types::{
 };
 use time::OffsetDateTime;
 
+use super::audit;
 use super::backend::{self, Conn, Db};
 use super::damage::only_sound;
 use super::schema::{flow_access, flow_revision, flow_versions, flows, users};
@@ -411,7 +412,8 @@ impl FlowStore for DieselStore {
             if changed == 0 {
                 return Err(StoreError::Changed.into());
             }
-            write_parts(conn, flow)
+            write_parts(conn, flow)?;
+            Ok(audit::note(conn)?)
         })
     }
 
@@ -423,6 +425,7 @@ impl FlowStore for DieselStore {
                 diesel::update(flow_revision::table)
                     .set(flow_revision::revision.eq(flow_revision::revision + 1))
                     .execute(conn)?;
+                audit::note(conn)?;
             }
             Ok(deleted)
         })

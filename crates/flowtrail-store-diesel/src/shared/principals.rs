@@ -6,6 +6,7 @@ use flowtrail_store::{KeyHash, KeyStore, RecognisedKey, StoreError, UserStore};
 use flowtrail_types::{ApiKey, KeyId, Role, User, UserId};
 use time::OffsetDateTime;
 
+use super::audit;
 use super::backend::{self, Db};
 use super::damage::only_sound;
 use super::schema::{api_keys, tokens, users};
@@ -110,6 +111,7 @@ impl UserStore for DieselStore {
                 .on_conflict(users::id)
                 .do_nothing()
                 .execute(conn)?;
+            audit::note(conn)?;
             Ok(())
         })
     }
@@ -139,6 +141,9 @@ impl UserStore for DieselStore {
                 .execute(conn)?;
             diesel::delete(api_keys::table.filter(api_keys::user_id.eq(id))).execute(conn)?;
             diesel::delete(tokens::table.filter(tokens::user_id.eq(id))).execute(conn)?;
+            if deleted > 0 {
+                audit::note(conn)?;
+            }
             Ok(deleted > 0)
         })
     }
@@ -191,6 +196,7 @@ impl KeyStore for DieselStore {
                     api_keys::expires_at.eq(excluded(api_keys::expires_at)),
                 ))
                 .execute(conn)?;
+            audit::note(conn)?;
             Ok(())
         })
     }
@@ -198,7 +204,13 @@ impl KeyStore for DieselStore {
     fn revoke(&self, id: KeyId) -> Result<bool, StoreError> {
         let id = Id(*id.as_uuid());
         // Its tokens go with it.
-        self.write_rules(|conn, _| Ok(diesel::delete(api_keys::table.find(id)).execute(conn)? > 0))
+        self.write_rules(|conn, _| {
+            let is_revoked = diesel::delete(api_keys::table.find(id)).execute(conn)? > 0;
+            if is_revoked {
+                audit::note(conn)?;
+            }
+            Ok(is_revoked)
+        })
     }
 
     fn touch(&self, id: KeyId, at: OffsetDateTime) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use flowtrail_store::{KeyHash, StoreError, TokenStore};
 use flowtrail_types::{FlowId, KeyId, Token, User, UserId};
 use time::OffsetDateTime;
 
+use super::audit;
 use super::backend::{self, Db};
 use super::principals::UserRow;
 use super::schema::{api_keys, tokens, users};
@@ -88,12 +89,19 @@ impl TokenStore for DieselStore {
                     tokens::expires_at.eq(At(token.expires_at)),
                 ))
                 .execute(conn)?;
+            audit::note(conn)?;
             Ok(true)
         })
     }
 
     fn delete(&self, hash: &KeyHash) -> Result<bool, StoreError> {
-        self.write_rules(|conn, _| Ok(diesel::delete(tokens::table.find(&hash.0[..])).execute(conn)? > 0))
+        self.write_rules(|conn, _| {
+            let is_deleted = diesel::delete(tokens::table.find(&hash.0[..])).execute(conn)? > 0;
+            if is_deleted {
+                audit::note(conn)?;
+            }
+            Ok(is_deleted)
+        })
     }
 
     fn delete_expired(&self, before: OffsetDateTime) -> Result<usize, StoreError> {

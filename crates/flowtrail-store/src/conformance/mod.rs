@@ -139,6 +139,7 @@ macro_rules! conformance_suite {
                 users_and_keys_are_kept,
                 what_stands_for_a_user_goes_with_them_and_with_its_key,
                 what_was_done_is_listed_newest_first,
+                what_is_done_and_its_entry_are_one,
                 instances_live_and_die,
             }
         }

@@ -323,6 +323,48 @@ pub fn what_was_done_is_listed_newest_first(store: &dyn Store) {
     assert_eq!(list(AuditQuery { user: Some(entries[0].user_id), ..all }), [3, 1]);
 }
 
+/// What is done and its entry in the audit log are both written, or neither is.
+pub fn what_is_done_and_its_entry_are_one(store: &dyn Store) {
+    let entry = |number: i64| AuditEntry {
+        id: uuid::Builder::from_unix_timestamp_millis(
+            u64::try_from(at(number).unix_timestamp()).unwrap() * 1_000,
+            &[7; 10],
+        )
+        .into_uuid(),
+        at: at(number),
+        user_id: OWNER,
+        user_name: "ana".to_owned(),
+        action: AuditAction::AccessChanged,
+        subject_id: None,
+        subject: None,
+        detail: None,
+    };
+    let (audit, flows) = (store.audit(), store.flows());
+    let all = AuditQuery { action: None, user: None, before: None, limit: 10 };
+    let ids = || audit.list(&all).unwrap().into_iter().map(|entry| entry.id).collect::<Vec<_>>();
+    let first = flow(1, "order_summary");
+    flows.add(std::slice::from_ref(&first)).unwrap();
+    let changed = Flow { active: false, updated_at: at(1), ..first.clone() };
+    audit.add_with(&entry(1), &mut || flows.update(&changed, first.updated_at)).unwrap();
+    // The same again meets another flow than it has seen.
+    let refused = audit.add_with(&entry(2), &mut || flows.update(&changed, first.updated_at));
+    assert!(matches!(refused, Err(StoreError::Changed)), "{refused:?}");
+    assert_eq!(ids(), [entry(1).id]);
+    // What nobody asked to note is not noted, whatever was asked before.
+    let again = Flow { active: true, updated_at: at(2), ..changed.clone() };
+    flows.update(&again, changed.updated_at).unwrap();
+    assert_eq!(ids(), [entry(1).id]);
+
+    let detail = Some(serde_json::json!({"deleted": 3}));
+    let more = AuditEntry { detail, ..entry(1) };
+    audit.add(&more).unwrap();
+    assert_eq!(audit.list(&all).unwrap(), [more], "an entry can be told more");
+    audit.add(&entry(3)).unwrap();
+    assert_eq!(audit.delete_before(at(3), 10).unwrap(), 1);
+    assert_eq!(audit.delete_before(at(3), 10).unwrap(), 0);
+    assert_eq!(ids(), [entry(3).id]);
+}
+
 /// A process that was released, or died, is dead until it is forgotten.
 pub fn instances_live_and_die(store: &dyn Store) {
     let instances = store.instances();

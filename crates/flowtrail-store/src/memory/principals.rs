@@ -134,8 +134,30 @@ impl TokenStore for MemoryStore {
 
 impl AuditStore for MemoryStore {
     fn add(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.lock().audit.push(entry.clone());
+        let mut state = self.lock();
+        state.audit.retain(|other| other.id != entry.id);
+        state.audit.push(entry.clone());
         Ok(())
+    }
+
+    fn add_with(
+        &self,
+        entry: &AuditEntry,
+        act: &mut dyn FnMut() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        act()?;
+        AuditStore::add(self, entry)
+    }
+
+    fn delete_before(&self, before: OffsetDateTime, most: u32) -> Result<usize, StoreError> {
+        let mut state = self.lock();
+        let mut deleted = 0;
+        state.audit.retain(|entry| {
+            let goes = entry.at < before && deleted < most as usize;
+            deleted += usize::from(goes);
+            !goes
+        });
+        Ok(deleted)
     }
 
     fn list(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {

@@ -229,12 +229,31 @@ pub trait TokenStore: Send + Sync {
 
 /// Who did what.
 pub trait AuditStore: Send + Sync {
-    /// Adds an entry.
+    /// Adds an entry, or changes the detail of the one with its id.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
     fn add(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Does something that this store writes, on this thread, and adds the entry in the same transaction: both are written, or
+    /// neither is. Without an entry when nothing had to be written.
+    ///
+    /// # Errors
+    ///
+    /// Those of `act`, and when the database does not answer.
+    fn add_with(
+        &self,
+        entry: &AuditEntry,
+        act: &mut dyn FnMut() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Deletes the entries from before a time, so many at most, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not answer.
+    fn delete_before(&self, before: OffsetDateTime, most: u32) -> Result<usize, StoreError>;
 
     /// Entries, newest first.
     ///

@@ -1,5 +1,6 @@
 //! Who did what to keys, users and access, and who deleted what.
 
+use flowtrail_store::StoreError;
 use flowtrail_types::{AuditAction, AuditEntry, AuditQuery, Principal};
 use serde::Serialize;
 use serde_json::Value;
@@ -44,10 +45,43 @@ impl Act {
 }
 
 impl Inner {
-    /// Notes what somebody has done.
-    pub(super) fn note(&self, principal: &Principal, act: Act) -> Result<(), TrackerError> {
+    /// Does something that the store writes, and notes it in the same transaction.
+    pub(super) fn noted<T>(
+        &self,
+        principal: &Principal,
+        act: Act,
+        work: impl FnMut() -> Result<T, StoreError>,
+    ) -> Result<T, TrackerError> {
+        self.noted_as(&self.entry(principal, act), work)
+    }
+
+    /// The same with an entry that is written again, with more detail, when all is done.
+    pub(super) fn noted_as<T>(
+        &self,
+        entry: &AuditEntry,
+        mut work: impl FnMut() -> Result<T, StoreError>,
+    ) -> Result<T, TrackerError> {
+        let mut done = None;
+        self.store.audit().add_with(entry, &mut || {
+            done = Some(work()?);
+            Ok(())
+        })?;
+        done.ok_or_else(|| {
+            let reason = "the store did nothing".to_owned();
+            TrackerError::from(StoreError::Internal { reason, source: None })
+        })
+    }
+
+    /// Notes what somebody has done in steps: the entry that was written with the first of them has all of it now.
+    pub(super) fn note_all(&self, mut entry: AuditEntry, detail: Value) -> Result<(), TrackerError> {
+        entry.detail = Some(detail);
+        Ok(self.store.audit().add(&entry)?)
+    }
+
+    /// The entry for what somebody does now.
+    pub(super) fn entry(&self, principal: &Principal, act: Act) -> AuditEntry {
         let now = self.clock.now();
-        let entry = AuditEntry {
+        AuditEntry {
             id: self.ids.next(now),
             at: now,
             user_id: principal.id,
@@ -56,8 +90,7 @@ impl Inner {
             subject_id: act.subject_id,
             subject: act.subject,
             detail: act.detail,
-        };
-        Ok(self.store.audit().add(&entry)?)
+        }
     }
 }
 

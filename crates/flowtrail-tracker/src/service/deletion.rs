@@ -1,9 +1,9 @@
 //! What is deleted because somebody says so.
 
-use flowtrail_store::{EndedQuery, NewPrune};
+use flowtrail_store::{EndedQuery, NewPrune, StoreError};
 use flowtrail_types::{
-    AuditAction, ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal, StatsQuery,
-    StatsScope, Step, timestamp,
+    AuditAction, AuditEntry, ExecutionFilter, ExecutionId, ExecutionQuery, FlowId, Place, Principal,
+    StatsQuery, StatsScope, Step, timestamp,
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -59,15 +59,16 @@ impl Tracker {
         if !execution.status.is_final() {
             return Err(TrackerError::Pending);
         }
+        let detail = json!({"flowId": execution.guarding_flow_id});
+        let act = Act::to(AuditAction::ExecutionDeleted, *id.as_uuid(), &execution.flow_name);
         // Of two who delete it at once, one does.
-        if self.inner.store.executions().delete(&[id])?.is_empty() {
+        let delete = || self.inner.store.executions().delete(&[id]);
+        if self.inner.noted(principal, act.with(detail), delete)?.is_empty() {
             return Err(TrackerError::NotFound("execution"));
         }
         let (flow, user) = (execution.guarding_flow_id, execution.user_id);
         self.inner.deleted(Changed::Deleted { execution: id, flow, user });
-        let detail = json!({"flowId": execution.guarding_flow_id});
-        let act = Act::to(AuditAction::ExecutionDeleted, *id.as_uuid(), &execution.flow_name);
-        self.inner.note(principal, act.with(detail))
+        Ok(())
     }
 
     /// Deletes what a filter finds of a flow's history and has ended, or only counts it, and tells how many executions that
@@ -94,12 +95,13 @@ impl Tracker {
             };
         }
         let mut gone = 0;
-        let walked = self.delete_walking(principal, &filter, really, &mut gone);
+        let mut entry =
+            self.inner.entry(principal, Act::to(AuditAction::ExecutionsDeleted, *flow.as_uuid(), &name));
+        let walked = self.delete_walking(principal, &filter, really, &mut entry, &mut gone);
         // What was deleted before an error is gone all the same.
         if really == Really::Delete && (gone > 0 || walked.is_ok()) {
             self.inner.thinned(flow, gone);
-            let act = Act::to(AuditAction::ExecutionsDeleted, *flow.as_uuid(), &name);
-            self.inner.note(principal, act.with(json!({"deleted": gone})))?;
+            self.inner.note_all(entry, json!({"deleted": gone}))?;
         }
         walked.map(|()| gone)
     }
@@ -109,6 +111,7 @@ impl Tracker {
         principal: &Principal,
         filter: &ExecutionFilter,
         really: Really,
+        entry: &mut AuditEntry,
         gone: &mut u64,
     ) -> Result<(), TrackerError> {
         let mut walk = self.walk(principal, filter)?;
@@ -120,7 +123,12 @@ impl Tracker {
             let ids: Vec<ExecutionId> =
                 some.iter().filter(|one| one.status.is_final()).map(|one| one.id).collect();
             *gone += match really {
-                Really::Delete => self.inner.store.executions().delete(&ids)?.len() as u64,
+                Really::Delete => {
+                    // So many, should this be the last step before the process dies.
+                    entry.detail = Some(json!({"deleted": *gone + ids.len() as u64}));
+                    let delete = || self.inner.store.executions().delete(&ids);
+                    self.inner.noted_as(entry, delete)?.len() as u64
+                }
                 Really::OnlyCount => ids.len() as u64,
             };
         }
@@ -135,11 +143,12 @@ impl Tracker {
     pub fn prune(&self, principal: &Principal, flow: FlowId, keep: Keep) -> Result<u64, TrackerError> {
         let name = self.require_write(principal, flow)?;
         let Some(below) = self.prune_bound(flow, keep)? else { return Ok(0) };
-        let gone = self.inner.prune(flow, below)?;
+        let act = Act::to(AuditAction::ExecutionsPruned, *flow.as_uuid(), &name);
+        let entry = self.inner.entry(principal, act.with(keep.detail(0)));
+        let gone = self.inner.noted_as(&entry, || self.inner.prune(flow, below))?;
         self.inner.counters.pruned(gone);
         self.inner.thinned(flow, gone);
-        let act = Act::to(AuditAction::ExecutionsPruned, *flow.as_uuid(), &name);
-        self.inner.note(principal, act.with(keep.detail(gone)))?;
+        self.inner.note_all(entry, keep.detail(gone))?;
         Ok(gone)
     }
 
@@ -191,7 +200,9 @@ impl Tracker {
     pub fn prune_all(&self, principal: &Principal, keep: Keep) -> Result<u64, TrackerError> {
         let before = bound_of_all(principal, keep)?;
         let executions = self.inner.store.executions();
-        let mut gone = executions.begin_prune(&NewPrune::of_all(before))?;
+        let act = Act::of(AuditAction::ExecutionsPruned).with(keep.detail(0));
+        let entry = self.inner.entry(principal, act);
+        let mut gone = self.inner.noted_as(&entry, || executions.begin_prune(&NewPrune::of_all(before)))?;
         self.inner.each_in_last_hour(before, |ids| {
             gone += executions.delete(ids)?.len() as u64;
             Ok(())
@@ -201,8 +212,7 @@ impl Tracker {
         if gone > 0 {
             self.inner.deleted(Changed::Missed);
         }
-        let act = Act::of(AuditAction::ExecutionsPruned).with(keep.detail(gone));
-        self.inner.note(principal, act)?;
+        self.inner.note_all(entry, keep.detail(gone))?;
         Ok(gone)
     }
 
@@ -324,7 +334,7 @@ impl crate::tracker::Inner {
     }
 
     /// Takes all that ended below a place out of a flow's history: the little at once, the much step by step.
-    pub(crate) fn prune(&self, flow: FlowId, below: Option<Place>) -> Result<u64, TrackerError> {
+    pub(crate) fn prune(&self, flow: FlowId, below: Option<Place>) -> Result<u64, StoreError> {
         let executions = self.store.executions();
         let query = EndedQuery {
             flow: Some(flow),

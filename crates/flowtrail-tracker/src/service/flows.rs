@@ -176,23 +176,26 @@ impl Tracker {
             let change = change(&flow)?;
             let before = change.access.is_some().then(|| flow.access.clone());
             let changed = self.changed(principal, flow, &change)?;
-            match self.inner.store.flows().update(&changed, seen) {
+            let update = || self.inner.store.flows().update(&changed, seen);
+            let updated = match before.filter(|before| *before != changed.access) {
+                Some(before) => {
+                    let detail = json!({"before": before, "after": changed.access});
+                    let act = Act::to(AuditAction::AccessChanged, *id.as_uuid(), &changed.name);
+                    self.inner.noted(principal, act.with(detail), update)
+                }
+                None => update().map_err(TrackerError::from),
+            };
+            match updated {
                 Ok(()) => {
                     self.inner.renew_catalog();
-                    if let Some(before) = before.filter(|before| *before != changed.access) {
-                        let detail = json!({"before": before, "after": changed.access});
-                        let action = AuditAction::AccessChanged;
-                        self.inner
-                            .note(principal, Act::to(action, *id.as_uuid(), &changed.name).with(detail))?;
-                    }
                     return Ok(Arc::new(changed));
                 }
-                Err(StoreError::Changed) => {}
-                Err(StoreError::Taken { field }) => {
+                Err(TrackerError::Changed) => {}
+                Err(TrackerError::Taken { field, .. }) => {
                     let value = changed.tool_name.map_or_else(String::new, |name| name.to_string());
                     return Err(TrackerError::Taken { field, value }.into());
                 }
-                Err(error) => return Err(TrackerError::from(error).into()),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(TrackerError::Changed.into())
@@ -233,11 +236,13 @@ impl Tracker {
     pub fn delete_flow(&self, principal: &Principal, id: FlowId) -> Result<(), TrackerError> {
         let flow = self.living_flow(id)?;
         require(principal, &flow, Rights::Write, "delete this flow")?;
-        if !self.inner.store.flows().delete(id, self.inner.clock.now())? {
+        let act = Act::to(AuditAction::FlowDeleted, *id.as_uuid(), &flow.name);
+        let delete = || self.inner.store.flows().delete(id, self.inner.clock.now());
+        if !self.inner.noted(principal, act, delete)? {
             return Err(TrackerError::NotFound("flow"));
         }
         self.inner.renew_catalog();
-        self.inner.note(principal, Act::to(AuditAction::FlowDeleted, *id.as_uuid(), &flow.name))
+        Ok(())
     }
 
     /// A flow that the principal may see. Blocks.

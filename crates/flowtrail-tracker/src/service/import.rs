@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use flowtrail_store::{Applied, Command, Import, NewEnd, NewExecution, NewNode};
 use flowtrail_types::lifecycle::{Outcome, Told};
 use flowtrail_types::{
-    Access, AuditAction, CaptureMark, CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind, ExecutionId,
-    ExecutionStatus, Flow, FlowDefinition, FlowId, FlowKind, Principal, SavedBy, Source, UserId,
+    Access, AuditAction, AuditEntry, CaptureMark, CaptureMarks, CapturePolicy, Digest, ErrorInfo, ErrorKind,
+    ExecutionId, ExecutionStatus, Flow, FlowDefinition, FlowId, FlowKind, Principal, SavedBy, Source, UserId,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -110,7 +110,7 @@ impl Tracker {
     /// # Errors
     ///
     /// [`TrackerError::Forbidden`] unless they are an administrator.
-    pub fn may_import(&self, principal: &Principal) -> Result<(), TrackerError> {
+    fn may_import(&self, principal: &Principal) -> Result<(), TrackerError> {
         const TO: &str = "import executions";
         access::require_more_than_reading(principal, TO)?;
         if principal.is_admin() { Ok(()) } else { Err(TrackerError::Forbidden(TO)) }
@@ -141,14 +141,27 @@ impl Tracker {
         Ok(Ack::new(receiver, move |reply| reply.map(|applied| (id, applied))))
     }
 
-    /// Notes in the audit log that an import is over, or has broken off. Blocks.
+    /// Notes in the audit log that an import begins, before anything is restored. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::Forbidden`] for who may not, and when the store does not answer.
+    pub fn begin_import(&self, principal: &Principal) -> Result<AuditEntry, TrackerError> {
+        self.may_import(principal)?;
+        let entry = self.inner.entry(principal, Act::of(AuditAction::ExecutionsImported));
+        let detail = serde_json::to_value(ImportCounts::default()).unwrap_or_default();
+        self.inner.note_all(entry.clone(), detail)?;
+        Ok(entry)
+    }
+
+    /// Notes in its entry of the audit log what has become of an import that is over, or has broken off. Blocks.
     ///
     /// # Errors
     ///
     /// When the store does not answer.
-    pub fn note_import(&self, principal: &Principal, counts: ImportCounts) -> Result<(), TrackerError> {
+    pub fn note_import(&self, entry: &AuditEntry, counts: ImportCounts) -> Result<(), TrackerError> {
         let detail = serde_json::to_value(counts).unwrap_or_default();
-        self.inner.note(principal, Act::of(AuditAction::ExecutionsImported).with(detail))
+        self.inner.note_all(entry.clone(), detail)
     }
 
     fn check_restored(&self, restored: &Restored<'_>) -> Result<(), TrackerError> {

@@ -192,10 +192,9 @@ impl Tracker {
             last_used_at: None,
             expires_at,
         };
-        self.inner.store.keys().add(&key, &hash(&secret))?;
         let detail = json!({"userId": user_id, "prefix": key.prefix});
-        self.inner
-            .note(principal, Act::to(AuditAction::KeyCreated, *key.id.as_uuid(), &key.name).with(detail))?;
+        let act = Act::to(AuditAction::KeyCreated, *key.id.as_uuid(), &key.name).with(detail);
+        self.inner.noted(principal, act, || self.inner.store.keys().add(&key, &hash(&secret)))?;
         Ok(NewKey { key, secret })
     }
 
@@ -225,12 +224,13 @@ impl Tracker {
                 "revoke the last key of an administrator: make another one first",
             ));
         }
-        if !self.inner.store.keys().revoke(id)? {
+        let detail = json!({"userId": key.user_id, "prefix": key.prefix});
+        let act = Act::to(AuditAction::KeyRevoked, *id.as_uuid(), &key.name).with(detail);
+        if !self.inner.noted(principal, act, || self.inner.store.keys().revoke(id))? {
             return Err(missing);
         }
         self.inner.credentials_changed();
-        let detail = json!({"userId": key.user_id, "prefix": key.prefix});
-        self.inner.note(principal, Act::to(AuditAction::KeyRevoked, *id.as_uuid(), &key.name).with(detail))
+        Ok(())
     }
 
     /// True when an administrator can still get in without these keys.
@@ -267,9 +267,9 @@ impl Tracker {
             role,
             created_at: now,
         };
-        self.inner.store.users().add(&user)?;
         let act = Act::to(AuditAction::UserCreated, *user.id.as_uuid(), &user.name);
-        self.inner.note(principal, act.with(json!({"role": role})))?;
+        let act = act.with(json!({"role": role}));
+        self.inner.noted(principal, act, || self.inner.store.users().add(&user))?;
         Ok(user)
     }
 
@@ -298,11 +298,12 @@ impl Tracker {
                 "delete the last administrator with a key: make a key for another one first",
             ));
         }
-        if !users.delete(id, self.inner.clock.now())? {
+        let act = Act::to(AuditAction::UserDeleted, *id.as_uuid(), &user.name);
+        if !self.inner.noted(principal, act, || users.delete(id, self.inner.clock.now()))? {
             return Err(missing);
         }
         self.inner.credentials_changed();
-        self.inner.note(principal, Act::to(AuditAction::UserDeleted, *id.as_uuid(), &user.name))
+        Ok(())
     }
 
     /// All users, by name. Administrators only. Blocks.

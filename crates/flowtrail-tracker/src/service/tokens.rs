@@ -63,9 +63,7 @@ impl Tracker {
         if principal.is_reader() {
             return Err(TrackerError::Unauthenticated("the token of a page is no key: log in with a key"));
         }
-        let made = self.new_token(TokenKind::Session, principal, None, SESSION)?;
-        self.inner.note(principal, Act::of(AuditAction::LoggedIn))?;
-        Ok(made)
+        self.new_token(TokenKind::Session, principal, None, SESSION, |_| Some(Act::of(AuditAction::LoggedIn)))
     }
 
     /// The same with a code to log in once, which is used up by it. Blocks.
@@ -103,9 +101,9 @@ impl Tracker {
     ///
     /// When the store does not answer.
     pub fn log_out(&self, secret: &str, session: &Session) -> Result<(), TrackerError> {
-        if self.inner.store.tokens().delete(&hash(secret))? {
+        let act = Act::of(AuditAction::LoggedOut);
+        if self.inner.noted(&session.principal, act, || self.inner.store.tokens().delete(&hash(secret)))? {
             self.inner.credentials_changed();
-            self.inner.note(&session.principal, Act::of(AuditAction::LoggedOut))?;
         }
         Ok(())
     }
@@ -143,11 +141,11 @@ impl Tracker {
             }
         }
         let lives = time::Duration::try_from(ttl).unwrap_or(time::Duration::DAY);
-        let made = self.new_token(TokenKind::Embed, principal, Some(flows.into()), lives)?;
-        let detail =
-            json!({"flowIds": flows, "expiresAt": flowtrail_types::timestamp::format(made.expires_at)});
-        self.inner.note(principal, Act::of(AuditAction::EmbedTokenCreated).with(detail))?;
-        Ok(made)
+        self.new_token(TokenKind::Embed, principal, Some(flows.into()), lives, |expires_at| {
+            let expires_at = flowtrail_types::timestamp::format(expires_at);
+            let detail = json!({"flowIds": flows, "expiresAt": expires_at});
+            Some(Act::of(AuditAction::EmbedTokenCreated).with(detail))
+        })
     }
 
     /// Makes a code with which the first administrator logs in once, for a login link. Blocks.
@@ -160,7 +158,7 @@ impl Tracker {
         // The session goes with the first key, unless that was revoked: whoever can write here can make another one.
         let keys = self.inner.store.keys().list(Some(administrator.id))?;
         let key = keys.iter().any(|key| key.id == ADMIN_KEY).then_some(ADMIN_KEY);
-        self.new_token(TokenKind::Login, &Principal { key, ..administrator }, None, LOGIN)
+        self.new_token(TokenKind::Login, &Principal { key, ..administrator }, None, LOGIN, |_| None)
     }
 
     /// Whether anybody has ever logged in to the web UI. Sessions end; the audit log keeps that they began. Blocks.
@@ -188,6 +186,7 @@ impl Tracker {
         principal: &Principal,
         flows: Option<Arc<[FlowId]>>,
         lives: time::Duration,
+        act: impl FnOnce(OffsetDateTime) -> Option<Act>,
     ) -> Result<NewToken, TrackerError> {
         let now = self.inner.clock.now();
         let tokens = self.inner.store.tokens();
@@ -200,7 +199,12 @@ impl Tracker {
         let latest = now + lives;
         let expires_at = key.and_then(|key| key.expires_at).map_or(latest, |expiry| expiry.min(latest));
         let token = Token { kind, user_id: principal.id, key_id, flows, created_at: now, expires_at };
-        if !tokens.add(&token, &hash(&secret))? {
+        let add = || tokens.add(&token, &hash(&secret));
+        let is_added = match act(expires_at) {
+            Some(act) => self.inner.noted(principal, act, add)?,
+            None => add()?,
+        };
+        if !is_added {
             return Err(TrackerError::Unauthenticated("this key is unknown or was revoked"));
         }
         Ok(NewToken { secret, expires_at })

@@ -140,7 +140,19 @@ impl Inner {
             let excepted: Vec<FlowId> = own.iter().map(|flow| flow.id).collect();
             self.apply_rules(None, &self.retention, &excepted, (now, &spared), kept)?;
         }
-        Ok(())
+        self.thin_audit_log(now)
+    }
+
+    /// Deletes entries of the audit log that are older than they are kept.
+    fn thin_audit_log(&self, now: OffsetDateTime) -> Result<(), TrackerError> {
+        let Some(age) = self.audit_retention else { return Ok(()) };
+        let before = now - age;
+        loop {
+            let deleted = self.store.audit().delete_before(before, AT_ONCE)?;
+            if deleted < AT_ONCE as usize {
+                return Ok(());
+            }
+        }
     }
 
     /// Applies the rules of one flow, or those that hold for all others together.

@@ -5,6 +5,7 @@ use flowtrail_store::{NewPrune, StoreError};
 use flowtrail_types::{Place, StatsScope, Tally};
 use time::OffsetDateTime;
 
+use super::super::audit;
 use super::backend::{self, Conn};
 use super::rows::PruneRow;
 use super::schema::{executions, prune_late, prunes};
@@ -37,10 +38,14 @@ fn begin_one(conn: &mut Conn, wish: &NewPrune) -> Result<Begun, WriteError> {
     backend::lock_prunes(conn)?;
     backend::wait_for_writers(conn)?;
     let there = active(conn, &StatsScope::All)?;
-    match wish.flow {
-        Some(flow) => begin_of_flow(conn, Id(*flow.as_uuid()), wish.below, &there),
-        None => begin_of_all(conn, wish.below, &there),
+    let begun = match wish.flow {
+        Some(flow) => begin_of_flow(conn, Id(*flow.as_uuid()), wish.below, &there)?,
+        None => begin_of_all(conn, wish.below, &there)?,
+    };
+    if matches!(begun, Begun::Gone(_)) {
+        audit::note(conn)?;
     }
+    Ok(begun)
 }
 
 fn begin_of_flow(

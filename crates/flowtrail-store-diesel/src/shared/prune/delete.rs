@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use flowtrail_store::StoreError;
 use flowtrail_types::{ExecutionId, FlowId, Place, StatsScope, Step, Tally};
 
+use super::super::audit;
 use super::backend::{Conn, Db};
 use super::schema::{execution_payloads, execution_tags, executions, node_executions, prunes};
 use super::statistics::CountedRow;
@@ -40,6 +41,9 @@ pub(crate) fn delete(store: &DieselStore, ids: &[ExecutionId]) -> Result<Vec<Exe
                 (key, less)
             });
             note_late(conn, &active_prunes, slot, &negative.collect())?;
+        }
+        if !gone.is_empty() {
+            audit::note(conn)?;
         }
         let mut gone: Vec<ExecutionId> = gone.into_iter().map(|(place, _)| place.id).collect();
         gone.sort_by_key(|id| ids.iter().position(|wanted| wanted == id));

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod exports;
+mod kills;
 mod scripts;
 mod sessions;
 mod target;
@@ -22,6 +23,8 @@ struct Scale {
     scripts: usize,
     /// Number of sessions.
     sessions: usize,
+    /// Number of kills.
+    kills: usize,
     /// Time for the server to give memory back.
     rest: Duration,
 }
@@ -51,10 +54,10 @@ fn main() -> std::process::ExitCode {
     let is_short = std::env::args().any(|argument| argument == "--short");
     let scale = if is_short {
         let time = Duration::from_secs(4);
-        Scale { time, scripts: 24, sessions: 300, rest: Duration::from_secs(10) }
+        Scale { time, scripts: 24, sessions: 300, kills: 3, rest: Duration::from_secs(10) }
     } else {
         let time = Duration::from_secs(20);
-        Scale { time, scripts: 200, sessions: 20_000, rest: Duration::from_secs(60) }
+        Scale { time, scripts: 200, sessions: 20_000, kills: 30, rest: Duration::from_secs(60) }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -73,6 +76,11 @@ fn main() -> std::process::ExitCode {
         tell(exports::unread(&Target::start().await, scale).await);
         tell(sessions::many(&Target::start().await, scale).await);
         tell(scripts::hostile(&Target::start().await, scale).await);
+        tell(kills::sqlite(scale).await);
+        tell(kills::postgres(scale).await);
+        if !is_short {
+            tell(kills::locked().await);
+        }
     });
     if holds { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
 }

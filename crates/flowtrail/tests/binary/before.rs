@@ -95,3 +95,35 @@ async fn what_the_first_edition_recorded_is_there_and_goes_on() {
     assert_eq!(count(&stats, "error"), count(was, "error") - 1);
     assert_eq!(stats["rejected"], 0);
 }
+
+/// Flows that use secrets as the first edition let them are still there and active. The nodes that do so fail.
+#[tokio::test]
+async fn what_the_first_edition_let_flows_do_with_secrets_is_forbidden() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("flowtrail.db"), unpacked("secrets.db.gz")).unwrap();
+    let settings = "allow_private_addresses = true\n[secrets]\nSHOP = \"planted-configured-value/1\"\n";
+    let file = folder.path().join("flowtrail.toml");
+    std::fs::write(&file, settings).unwrap();
+    let server = TestProcess::start(binary(), folder.path(), &["--config", file.to_str().unwrap()]);
+    let rest = server.rest();
+    let flows = rest.get("/api/flows").await.expect(200);
+    assert_eq!(flows["total"], 4);
+    let mut told = Vec::new();
+    for flow in flows["items"].as_array().unwrap() {
+        assert_eq!(flow["active"], true, "{flow}");
+        let ran = rest.post(&format!("/api/flows/{}/run", flow["id"].as_str().unwrap()), &json!({})).await;
+        let ran = ran.expect(200);
+        let message = ran["errorInfo"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(!ran.to_string().contains("planted-configured"), "{ran}");
+        told.push((flow["toolName"].as_str().unwrap().to_owned(), ran["errorInfo"]["kind"].clone(), message));
+    }
+    let of = |name: &str| told.iter().find(|(tool, ..)| tool == name).unwrap();
+    for (name, rule) in [("shows", "may not stand here"), ("of_ana", "may be used only by administrators")] {
+        let (_, kind, message) = of(name);
+        assert_eq!(kind, "forbidden", "{name}: {message}");
+        assert!(message.contains("the secret SHOP") && message.contains(rule), "{name}: {message}");
+    }
+    // That of an administrator is sent: nobody listens there.
+    assert_eq!(of("sends").1, "network", "{told:?}");
+    assert_eq!(of("holds").1, Value::Null, "{told:?}");
+}

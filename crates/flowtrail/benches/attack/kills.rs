@@ -9,20 +9,10 @@ use flowtrail_store_diesel::testing::{PostgresServer, TestDatabase};
 use flowtrail_testkit::{Rest, TestProcess};
 use serde_json::json;
 
-use super::{Outcome, Scale};
+use super::{Chance, Outcome, Scale};
 
 /// Number of reporters.
 const REPORTERS: usize = 8;
-
-/// Numbers that look like chance and are the same each time.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
 
 fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_flowtrail"))

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod exports;
+mod garbage;
 mod kills;
 mod scripts;
 mod sessions;
@@ -25,6 +26,8 @@ struct Scale {
     sessions: usize,
     /// Number of kills.
     kills: usize,
+    /// Number of requests that are almost right.
+    garbage: usize,
     /// Time for the server to give memory back.
     rest: Duration,
 }
@@ -44,6 +47,16 @@ impl Outcome {
     }
 }
 
+/// Numbers that look like chance and are the same each time.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
 /// Bytes as MiB.
 fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
@@ -54,10 +67,17 @@ fn main() -> std::process::ExitCode {
     let is_short = std::env::args().any(|argument| argument == "--short");
     let scale = if is_short {
         let time = Duration::from_secs(4);
-        Scale { time, scripts: 24, sessions: 300, kills: 3, rest: Duration::from_secs(10) }
+        Scale { time, scripts: 24, sessions: 300, kills: 3, garbage: 1_500, rest: Duration::from_secs(10) }
     } else {
         let time = Duration::from_secs(20);
-        Scale { time, scripts: 200, sessions: 20_000, kills: 30, rest: Duration::from_secs(60) }
+        Scale {
+            time,
+            scripts: 200,
+            sessions: 20_000,
+            kills: 30,
+            garbage: 100_000,
+            rest: Duration::from_secs(60),
+        }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
@@ -76,6 +96,7 @@ fn main() -> std::process::ExitCode {
         tell(exports::unread(&Target::start().await, scale).await);
         tell(sessions::many(&Target::start().await, scale).await);
         tell(scripts::hostile(&Target::start().await, scale).await);
+        tell(garbage::almost_right(&Target::start().await, scale).await);
         tell(kills::sqlite(scale).await);
         tell(kills::postgres(scale).await);
         if !is_short {

@@ -68,11 +68,13 @@ pub(crate) async fn recognise(app: &App, request: &HttpRequest) -> Result<Princi
     if !request.headers().contains_key(header::AUTHORIZATION)
         && let Some(secret) = session::cookie_of(request)
     {
+        turns::is_asked_with(secret.as_bytes());
         let session = blocking(move || tracker.session(&secret)).await?;
         session::check_csrf(request, &session)?;
         return Ok(session.principal);
     }
     let key = bearer(request)?.to_owned();
+    turns::is_asked_with(key.as_bytes());
     blocking(move || tracker.authenticate(&key)).await
 }
 

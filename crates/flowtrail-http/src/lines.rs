@@ -84,7 +84,7 @@ impl Lines {
                 }
             };
             match came {
-                Some(Ok(chunk)) => match self.reserved.fill(self.pending.len() + chunk.len()).await {
+                Some(Ok(chunk)) => match self.reserved.fill_in_time(self.pending.len() + chunk.len()).await {
                     Ok(()) => self.pending.extend_from_slice(&chunk),
                     Err(error) if lines.is_empty() => return Err(error),
                     Err(error) => {

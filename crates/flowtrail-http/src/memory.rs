@@ -150,6 +150,27 @@ impl Reserved {
         }
     }
 
+    /// Reserves as much as is missing to this many bytes, and waits for a moment also while something is held: for what is
+    /// under way of the same request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::grow`].
+    pub(crate) async fn fill_in_time(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+        let memory = Arc::clone(&self.memory);
+        loop {
+            let freed = memory.freed.notified();
+            let full = match self.take(bytes.saturating_sub(self.bytes)) {
+                Ok(()) => return Ok(()),
+                Err(full) => full,
+            };
+            if full == Full::Never || tokio::time::timeout_at(deadline, freed).await.is_err() {
+                return Err(self.refusal(full));
+            }
+        }
+    }
+
     /// Reserves as much as is missing to this many bytes. As [`Self::grow`] otherwise.
     pub(crate) async fn fill(&mut self, bytes: usize) -> Result<(), ApiError> {
         match bytes.saturating_sub(self.bytes) {

@@ -108,6 +108,13 @@ pub(crate) fn is_asked_by(user: UserId) {
     let _ = ASKING.try_with(|asking| asking.user.set(user));
 }
 
+/// Notes the key of a request of which the user is not known yet, so that those who look for theirs do not share one share.
+pub(crate) fn is_asked_with(key: &[u8]) {
+    let mut first = [0; 16];
+    first.copy_from_slice(&blake3::hash(key).as_bytes()[..16]);
+    is_asked_by(UserId::from_uuid(Uuid::from_bytes(first)));
+}
+
 /// A turn for whoever asks.
 pub(crate) async fn turn(turn: Turn) -> Result<Place, ApiError> {
     let asking = Asking::current();

@@ -145,8 +145,9 @@ impl Places {
             } else {
                 state.waiting.remove(&user);
             }
-            let Some(next) = next.filter(|next| !next.is_closed()) else { continue };
+            // Those who were passed by are counted anew: the next of this user may still want the place.
             passed = 0;
+            let Some(next) = next.filter(|next| !next.is_closed()) else { continue };
             let place = self.give(&mut state, user);
             given_back.extend(next.send(place).err());
         }

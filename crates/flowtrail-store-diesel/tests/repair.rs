@@ -10,7 +10,8 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use flowtrail_store::{Damage, Store, StoreError};
 use flowtrail_store_diesel::{
-    DatabaseUrl, Finding, PostgresStore, Salvaged, SqliteStore, check_database, salvage_database, testing,
+    DatabaseUrl, Finding, PostgresStore, Salvaged, Schema, SqliteStore, check_database, salvage_database,
+    testing,
 };
 use flowtrail_types::{
     Cursor, ExecutionFilter, ExecutionId, ExecutionQuery, Place, Position, SortDirection, StatsScope,
@@ -202,6 +203,25 @@ fn what_can_be_read_of_a_damaged_file_is_saved() {
     let cut = |path: &Path| OpenOptions::new().write(true).open(path).unwrap().set_len(size * 3 / 5).unwrap();
     let (told, store, _) = salvaged(folder.path(), &url, cut);
     assert!(!listed(&store).0.is_empty(), "{told:?}");
+}
+
+/// Damage may stop an upgrade, so it is met in databases of every version.
+#[test]
+fn a_damaged_database_of_an_earlier_version_is_saved_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, steps) in [1, 6, 11].into_iter().enumerate() {
+        let place = folder.path().join(number.to_string());
+        std::fs::create_dir(&place).unwrap();
+        let url = database(&place);
+        Schema::open_existing(&url).unwrap().down(steps).unwrap();
+        change(&url, "PRAGMA wal_checkpoint(TRUNCATE)");
+        overwrite(url.path().unwrap(), 0, 100);
+        let to = place.join("saved.db");
+        let told = salvage_database(&url, &to, &|_, _| {}).unwrap();
+        assert!(told.tables.iter().all(|table| table.gaps == 0), "{steps}: {told:?}");
+        let store = SqliteStore::open(&DatabaseUrl::Sqlite(to)).unwrap();
+        assert_eq!(listed(&store).0.len() as u64, COUNT, "{steps} versions before");
+    }
 }
 
 #[test]

@@ -45,6 +45,9 @@ pub(super) async fn handle(
             reserve(&tracker, &principal, id, &mut reserved)?;
             tracker.execution(&principal, id)?
         } else {
+            if tracker.data_size(&principal, id)?.is_one_piece {
+                reserve(&tracker, &principal, id, &mut reserved)?;
+            }
             tracker.execution_without_nodes(&principal, id)?
         };
         let allowed = is_told.then(|| tracker.allowed_with_execution(&principal, &execution)).transpose()?;

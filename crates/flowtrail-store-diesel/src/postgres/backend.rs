@@ -17,6 +17,7 @@ pub(super) use super::ends::update_ends;
 use super::errors::in_one_line;
 pub(crate) use super::errors::translate;
 pub(super) use super::inserts::insert_executions;
+use super::line::Ends;
 pub(super) use super::own::{OnlySlot, Own};
 use super::shared::{DieselStore, WriteError};
 use crate::DatabaseUrl;
@@ -398,7 +399,18 @@ pub(crate) fn prepare(
     _address: &Address,
     _purpose: Purpose,
 ) -> Result<(), StoreError> {
-    own.line().begin(conn).map_err(translate)
+    let known = own.line().ends();
+    let ends = match known {
+        Some(ends) => ends,
+        None => Ends::of(conn).map_err(translate)?,
+    };
+    own.line().begin(ends);
+    Ok(())
+}
+
+/// Notes that the connection that writes is another one.
+pub(crate) fn writer_is_new(own: &Own) {
+    own.line().forget();
 }
 
 /// The purpose of a write. Here the disk is another machine's.

@@ -25,7 +25,7 @@ pub(super) struct Line {
 
 /// Both ends of a connection.
 #[derive(Debug, Clone, Copy, QueryableByName)]
-struct Ends {
+pub(super) struct Ends {
     /// The server's process.
     #[diesel(sql_type = Integer)]
     process: i32,
@@ -34,15 +34,28 @@ struct Ends {
     port: Option<i32>,
 }
 
+impl Ends {
+    /// Those of a connection. Asks the server, so no lock is held meanwhile.
+    pub(super) fn of(conn: &mut Conn) -> QueryResult<Self> {
+        diesel::sql_query("SELECT pg_backend_pid() AS process, inet_client_port() AS port").get_result(conn)
+    }
+}
+
 impl Line {
+    /// The connection, as far as it is known.
+    pub(super) fn ends(&self) -> Option<Ends> {
+        self.ends
+    }
+
     /// Notes that a transaction begins on this connection.
-    pub(super) fn begin(&mut self, conn: &mut Conn) -> QueryResult<()> {
-        if self.ends.is_none() {
-            let query = "SELECT pg_backend_pid() AS process, inet_client_port() AS port";
-            self.ends = Some(diesel::sql_query(query).get_result(conn)?);
-        }
+    pub(super) fn begin(&mut self, ends: Ends) {
+        self.ends = Some(ends);
         self.busy_since = Some(Instant::now());
-        Ok(())
+    }
+
+    /// Forgets the connection: another one is opened.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
     }
 
     /// Notes that it has ended. After a failure the next one may be on another connection.
@@ -142,8 +155,8 @@ mod tests {
         let Some(database) = testing::test_database() else { return };
         let open = || Conn::establish(database.url()).unwrap();
         let (mut line, mut waiting, mut other) = (Line::default(), open(), open());
-        line.begin(&mut waiting).unwrap();
-        let ends = line.ends.unwrap();
+        let ends = Ends::of(&mut waiting).unwrap();
+        line.begin(ends);
         let waits = std::thread::spawn(move || waiting.batch_execute("SELECT pg_sleep(600)"));
         // It goes on for as long as the server may still end the statement.
         Busy { ends, waited: STUCK / 2 }.look_after(&mut other).unwrap();

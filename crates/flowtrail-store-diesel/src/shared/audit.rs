@@ -68,10 +68,16 @@ impl AuditStore for DieselStore {
         done
     }
 
-    fn delete_before(&self, before: OffsetDateTime, most: u32) -> Result<usize, StoreError> {
+    fn delete_before(
+        &self,
+        before: OffsetDateTime,
+        but: Option<Uuid>,
+        most: u32,
+    ) -> Result<usize, StoreError> {
         self.write(|conn, _| {
             let old: Vec<Id> = audit::table
                 .filter(audit::id.lt(Id(first_id(before))))
+                .filter(audit::id.ne(Id(but.unwrap_or_default())))
                 .order(audit::id)
                 .limit(i64::from(most))
                 .select(audit::id)

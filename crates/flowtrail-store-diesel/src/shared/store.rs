@@ -127,6 +127,7 @@ impl DieselStore {
             Some(open) => open,
             None => {
                 stats.forget_slot();
+                backend::writer_is_new(&self.own);
                 open_unflushed(&self.address)?
             }
         };

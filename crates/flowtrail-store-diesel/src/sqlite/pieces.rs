@@ -23,11 +23,13 @@ pub(super) fn copy(
 ) -> Result<(u64, u64), StoreError> {
     let mut copying = Copying { conn, table, by_rowid: false, progress, rows: 0, gaps: 0, stretches: 0 };
     copying.whole()?;
-    if copying.gaps > 0 && table.has_rowid {
-        // Its rows stand in another order in the file than in the index of the key, so other ones may be read.
+    if table.has_rowid {
+        // Its rows stand in another order in the file than in the index of the key, which may lack some without a sign. So other
+        // ones may be read.
         let gaps = copying.gaps;
         (copying.by_rowid, copying.gaps, copying.stretches) = (true, 0, 0);
         copying.whole()?;
+        // What the one way could not read the other may have: what neither could is at least the lesser.
         copying.gaps = copying.gaps.min(gaps);
     }
     Ok((copying.rows, copying.gaps))
@@ -105,6 +107,13 @@ impl Copying<'_> {
             );
             let found = keys(self.conn, query, &[from.clone(), to.clone()], self.has_bytes());
             match found {
+                // Keys that are not in their order lead anywhere.
+                Ok(found) if !is_in_order(&from, &found, way) => {
+                    if most == 1 {
+                        return Ok(Ended::At(from));
+                    }
+                    most = (most / 5).max(1);
+                }
                 Ok(found) => {
                     let Some(last) = found.last().cloned() else { return Ok(Ended::AtEnd) };
                     for keys in found.chunks(100) {
@@ -150,6 +159,19 @@ impl Copying<'_> {
         self.rows += run(self.conn, statement, keys)?;
         Ok(())
     }
+}
+
+/// True for keys that lead away from a key, each further than the one before.
+fn is_in_order(from: &Key, keys: &[Key], way: Way) -> bool {
+    let mut before = from;
+    keys.iter().all(|key| {
+        let is_further = match way {
+            Way::Up => key > before,
+            Way::Down => key < before,
+        };
+        before = key;
+        is_further
+    })
 }
 
 /// True for whatever makes no sense or cannot be read: a page, a value that does not fit its column. False for what keeps the

@@ -178,12 +178,19 @@ fn tables(conn: &mut Conn) -> Result<Vec<TableToRead>, StoreError> {
 fn tidy_up(conn: &mut Conn, salvaged: &mut Salvaged) -> QueryResult<()> {
     conn.transaction(|conn| {
         for table in ["execution_payloads", "node_executions", "execution_tags", "waiting_calls"] {
+            if !has_table(conn, table)? {
+                continue;
+            }
             let orphans =
                 format!("DELETE FROM main.{table} WHERE execution_id NOT IN (SELECT id FROM main.executions)");
             let deleted = changed(conn, orphans)?;
             if table == "execution_payloads" {
                 salvaged.without_row = deleted;
             }
+        }
+        // A schema from before is counted anew when it is brought up to date.
+        if !has_table(conn, "write_mark")? {
+            return Ok(());
         }
         let lost = "SELECT id FROM main.executions WHERE id NOT IN (SELECT execution_id FROM main.execution_payloads)";
         salvaged.without_data =
@@ -195,6 +202,13 @@ fn tidy_up(conn: &mut Conn, salvaged: &mut Salvaged) -> QueryResult<()> {
              UPDATE main.write_mark SET mark = max(mark, (SELECT coalesce(max(written), 0) FROM main.executions));",
         )
     })
+}
+
+/// True when the new database has this table, which it may be too old for.
+fn has_table(conn: &mut Conn, name: &str) -> QueryResult<bool> {
+    let query =
+        format!("SELECT count(*) AS number FROM main.sqlite_master WHERE type = 'table' AND name = '{name}'");
+    Ok(number(conn, &query)? > 0)
 }
 
 /// Runs a statement and counts the rows that it changed.
@@ -212,7 +226,7 @@ fn number(conn: &mut Conn, query: &str) -> QueryResult<i64> {
 }
 
 /// A key as it is bound to a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Bytes(Vec<u8>),
     Number(i64),

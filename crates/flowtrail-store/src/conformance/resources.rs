@@ -360,8 +360,9 @@ pub fn what_is_done_and_its_entry_are_one(store: &dyn Store) {
     audit.add(&more).unwrap();
     assert_eq!(audit.list(&all).unwrap(), [more], "an entry can be told more");
     audit.add(&entry(3)).unwrap();
-    assert_eq!(audit.delete_before(at(3), 10).unwrap(), 1);
-    assert_eq!(audit.delete_before(at(3), 10).unwrap(), 0);
+    assert_eq!(audit.delete_before(at(3), Some(entry(1).id), 10).unwrap(), 0);
+    assert_eq!(audit.delete_before(at(3), None, 10).unwrap(), 1);
+    assert_eq!(audit.delete_before(at(3), None, 10).unwrap(), 0);
     assert_eq!(ids(), [entry(3).id]);
 }
 

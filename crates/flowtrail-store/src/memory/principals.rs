@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use flowtrail_types::{ApiKey, AuditEntry, AuditQuery, KeyId, Role, Token, User, UserId};
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{MemoryStore, State};
 use crate::{AuditStore, KeyHash, KeyStore, RecognisedKey, StoreError, TokenStore, UserStore};
@@ -149,11 +150,16 @@ impl AuditStore for MemoryStore {
         AuditStore::add(self, entry)
     }
 
-    fn delete_before(&self, before: OffsetDateTime, most: u32) -> Result<usize, StoreError> {
+    fn delete_before(
+        &self,
+        before: OffsetDateTime,
+        but: Option<Uuid>,
+        most: u32,
+    ) -> Result<usize, StoreError> {
         let mut state = self.lock();
         let mut deleted = 0;
         state.audit.retain(|entry| {
-            let goes = entry.at < before && deleted < most as usize;
+            let goes = entry.at < before && Some(entry.id) != but && deleted < most as usize;
             deleted += usize::from(goes);
             !goes
         });

@@ -5,6 +5,7 @@ use flowtrail_types::{
     KeyId, Page, Token, User, UserId,
 };
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::StoreError;
 
@@ -248,12 +249,17 @@ pub trait AuditStore: Send + Sync {
         act: &mut dyn FnMut() -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 
-    /// Deletes the entries from before a time, so many at most, and tells how many.
+    /// Deletes the entries from before a time but one, so many at most, and tells how many.
     ///
     /// # Errors
     ///
     /// When the database does not answer.
-    fn delete_before(&self, before: OffsetDateTime, most: u32) -> Result<usize, StoreError>;
+    fn delete_before(
+        &self,
+        before: OffsetDateTime,
+        but: Option<Uuid>,
+        most: u32,
+    ) -> Result<usize, StoreError>;
 
     /// Entries, newest first.
     ///

@@ -8,7 +8,7 @@ const MARKS: [&str; 2] = ["...", "…"];
 /// Fewest bytes of a secret that are taken for its beginning.
 const LEAST: usize = 4;
 
-/// Most marks of a text that are looked at. A message has one, or none.
+/// Most marks of a kind that are looked at. A message has one, or none.
 const MOST_MARKS: usize = 32;
 
 /// The forms of secrets, for finding where a text was cut within one.
@@ -28,8 +28,9 @@ impl CutOff {
         if self.0.is_empty() || !MARKS.iter().any(|mark| text.contains(mark)) {
             return None;
         }
-        let marks = |mark| text.match_indices(mark).map(|(at, _)| at);
-        let mut marks: Vec<usize> = MARKS.into_iter().flat_map(marks).take(MOST_MARKS).collect();
+        // The last ones: what was cut here ends with one.
+        let marks = |mark| text.rmatch_indices(mark).map(|(at, _)| at).take(MOST_MARKS);
+        let mut marks: Vec<usize> = MARKS.into_iter().flat_map(marks).collect();
         marks.sort_unstable();
         let mut clean = String::new();
         let mut from = 0;
@@ -64,11 +65,14 @@ mod tests {
     #[test]
     fn only_what_a_mark_follows_is_hidden() {
         let cut_off = CutOff::new(forms("hunter2-värde"));
+        let (many, clean_many) = ("... ".repeat(100), "... ".repeat(100));
+        let (many, clean_many) = (&*format!("{many}hunter2…"), &*format!("{clean_many}[redacted]…"));
         for (text, clean) in [
             ("it said hunte...", Some("it said [redacted]...")),
             ("it said hunter2-vä… and more", Some("it said [redacted]… and more")),
             ("hunt...hunt... hun...", Some("[redacted]...[redacted]... hun...")),
             ("it said hunte", None),
+            (many, Some(clean_many)),
             ("a huntr...", None),
             ("...", None),
             ("", None),

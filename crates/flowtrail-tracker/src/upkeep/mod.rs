@@ -9,7 +9,10 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use flowtrail_store::{Ended, EndedQuery, NewPrune, Store, StoreError};
-use flowtrail_types::{ExecutionId, ExecutionStatus, Flow, FlowId, Place, Retention, StatsQuery, StatsScope};
+use flowtrail_types::{
+    AuditAction, AuditQuery, ExecutionId, ExecutionStatus, Flow, FlowId, Place, Retention, StatsQuery,
+    StatsScope,
+};
 use time::OffsetDateTime;
 
 use crate::service::AT_ONCE;
@@ -147,8 +150,11 @@ impl Inner {
     fn thin_audit_log(&self, now: OffsetDateTime) -> Result<(), TrackerError> {
         let Some(age) = self.audit_retention else { return Ok(()) };
         let before = now - age;
+        // The last login stays: whoever has logged in is not shown how.
+        let logins = AuditQuery { action: Some(AuditAction::LoggedIn), user: None, before: None, limit: 1 };
+        let last_login = self.store.audit().list(&logins)?.first().map(|entry| entry.id);
         loop {
-            let deleted = self.store.audit().delete_before(before, AT_ONCE)?;
+            let deleted = self.store.audit().delete_before(before, last_login, AT_ONCE)?;
             if deleted < AT_ONCE as usize {
                 return Ok(());
             }

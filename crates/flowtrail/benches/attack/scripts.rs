@@ -55,8 +55,8 @@ pub(crate) async fn hostile(target: &Target, scale: Scale) -> Vec<Outcome> {
         Outcome::new(
             "an honest flow beside hostile scripts, p99",
             format!("{:.0} ms of {} calls, {failed} failed", slowest.as_secs_f64() * 1_000.0, times.len()),
-            "1 s, none failed, while they run",
-            slowest < Duration::from_secs(1) && failed == 0 && !is_over,
+            format!("{} s, none failed, while they run", scale.quick.as_secs()),
+            slowest < scale.quick && failed == 0 && !is_over,
         ),
         leftovers(target).await,
     ];

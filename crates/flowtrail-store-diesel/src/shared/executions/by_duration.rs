@@ -63,11 +63,21 @@ pub(super) fn list(conn: &mut Conn, walks: &[Walk<'_>], query: &ExecutionQuery) 
         Some(after) => ranks.partition_point(|rank| *rank >= after),
         None => usize::try_from(query.offset).unwrap_or(usize::MAX),
     };
-    let page: Vec<ExecutionId> =
-        ranks.iter().skip(passed).take(query.limit as usize).map(|rank| rank.id).collect();
+    let mut ids = ranks.iter().skip(passed).map(|rank| rank.id);
     let sorted = Counted { count: ranks.len() as u64, is_exact: floor == Floor::Bottom };
-    let (items, damaged) = items(conn, &page)?;
-    Ok(Found { items, searched_to: floor.place(), sorted: Some(sorted), damaged })
+    let mut found = Vec::new();
+    let mut damaged = Vec::new();
+    loop {
+        // In place of those that are damaged come the next ones.
+        let page: Vec<ExecutionId> = ids.by_ref().take(query.limit as usize - found.len()).collect();
+        if page.is_empty() {
+            break;
+        }
+        let (sound, broken) = items(conn, &page)?;
+        found.extend(sound);
+        damaged.extend(broken);
+    }
+    Ok(Found { items: found, searched_to: floor.place(), sorted: Some(sorted), damaged })
 }
 
 /// What lists show of some executions, in this order, and the rows that are damaged.

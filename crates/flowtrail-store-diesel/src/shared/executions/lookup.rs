@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Nullable};
 use flowtrail_store::{DataSize, NodePage, Packed, StoreError};
-use flowtrail_types::{
-    Execution, ExecutionId, ExecutionSummary, FlowId, NodeExecution, Payload, Place, StatsScope,
-};
+use flowtrail_types::{Execution, ExecutionId, ExecutionSummary, FlowId, NodeExecution, Place, StatsScope};
 
 use super::super::backend::{self, Conn};
 use super::super::corrupt;
@@ -166,7 +164,7 @@ pub(super) fn count_nodes(conn: &mut Conn, id: ExecutionId) -> Result<usize, Sto
 pub(super) fn page_nodes(
     conn: &mut Conn,
     id: ExecutionId,
-    mut after: i32,
+    after: i32,
     (most, most_bytes): (usize, usize),
 ) -> Result<Option<NodePage>, StoreError> {
     let Some((row, ..)) = summary_row(conn, id).map_err(backend::translate)? else { return Ok(None) };
@@ -179,34 +177,40 @@ pub(super) fn page_nodes(
     if is_gone(conn, &row)? {
         return Ok(None);
     }
-    // Some at a time: each may have as much data as one may have.
-    const AT_ONCE: usize = 32;
-    let mut nodes = Vec::new();
-    let mut bytes = 0;
-    loop {
-        let wanted = AT_ONCE.min(most + 1 - nodes.len());
-        let rows: Vec<NodeRow> = node_executions::table
-            .filter(node_executions::execution_id.eq(Id(*id.as_uuid())))
-            .filter(node_executions::seq.gt(after))
-            .order(node_executions::seq)
-            .limit(i64::try_from(wanted).unwrap_or(i64::MAX))
-            .select(NodeRow::as_select())
-            .load(conn)
-            .map_err(backend::translate)?;
-        let is_last = rows.len() < wanted;
-        for row in rows {
-            let node = row.into_node(id)?.into_execution();
-            after = node.seq;
-            bytes +=
-                [&node.input_data, &node.output_data].into_iter().flatten().map(Payload::size).sum::<usize>();
-            nodes.push(node);
+    // The lengths stand apart from the data: only what the page has is read.
+    let of_it = node_executions::table
+        .filter(node_executions::execution_id.eq(Id(*id.as_uuid())))
+        .filter(node_executions::seq.gt(after))
+        .order(node_executions::seq);
+    let lengths: Vec<(i32, i64)> = of_it
+        .limit(i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1))
+        .select((
+            node_executions::seq,
+            diesel::dsl::sql::<BigInt>(
+                "CAST(coalesce(octet_length(input), 0) + coalesce(octet_length(output), 0) AS BIGINT)",
+            ),
+        ))
+        .load(conn)
+        .map_err(backend::translate)?;
+    let (mut bytes, mut count) = (0, 0);
+    for (_, length) in &lengths {
+        if count == most || bytes >= most_bytes {
+            break;
         }
-        if is_last || nodes.len() > most || bytes > most_bytes {
-            let page = NodePage::of(nodes, most, most_bytes);
-            // What was not read comes after them, too.
-            return Ok(Some(NodePage { has_more: page.has_more || !is_last, ..page }));
-        }
+        bytes += usize::try_from(*length).unwrap_or(0);
+        count += 1;
     }
+    let Some((last, _)) = count.checked_sub(1).and_then(|last| lengths.get(last)) else {
+        return Ok(Some(NodePage::default()));
+    };
+    let rows: Vec<NodeRow> = of_it
+        .filter(node_executions::seq.le(last))
+        .select(NodeRow::as_select())
+        .load(conn)
+        .map_err(backend::translate)?;
+    let nodes = rows.into_iter().map(|row| Ok(row.into_node(id)?.into_execution()));
+    let nodes = nodes.collect::<Result<_, StoreError>>()?;
+    Ok(Some(NodePage { nodes, has_more: lengths.len() > count }))
 }
 
 pub(super) fn data_size(conn: &mut Conn, id: ExecutionId) -> Result<Option<DataSize>, StoreError> {

@@ -86,12 +86,12 @@ tokio::task_local! {
 static OF_NOBODY: std::sync::LazyLock<Arc<Turns>> = std::sync::LazyLock::new(|| Arc::new(Turns::new(100)));
 
 impl Asking {
-    /// What a request asks, as long as its user is not known.
+    /// The party of a request, as long as its user is not known.
     pub(crate) fn new(turns: Arc<Turns>) -> Self {
         Self { turns, user: Cell::new(NOBODY) }
     }
 
-    /// What is asked here, to be gone on with elsewhere.
+    /// The party for which this runs, to be named where the work goes on elsewhere.
     pub(crate) fn current() -> Self {
         ASKING.try_with(Self::clone).unwrap_or_else(|_| Self::new(Arc::clone(&OF_NOBODY)))
     }

@@ -162,7 +162,7 @@ impl Secrets {
     }
 }
 
-/// How a value may stand in a text: in the forms that are redacted in records, and percent-encoded as by the filter `urlencode`
+/// The forms of a value in a text: those that are redacted in records, and percent-encoded as by the filter `urlencode`
 /// (which keeps `/`) and as in the query of a form.
 fn forms(value: &str) -> Vec<String> {
     let mut forms = secret_forms(value);

@@ -15,12 +15,12 @@ pub enum Finding {
     Row {
         /// The row.
         damage: Damage,
-        /// What is wrong with it.
+        /// The fault, in words.
         reason: String,
     },
 }
 
-/// What was written to a new database.
+/// The content of a new database, and what it lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Salvaged {
     /// The tables.

@@ -68,7 +68,7 @@ pub(super) async fn handle(
     }
 }
 
-/// How much memory an execution takes when it is read and written as an answer, for each byte of its data.
+/// Memory of an execution that is read and written as an answer, in bytes for each byte of its data.
 pub(super) const WEIGHT: usize = 4;
 
 /// Reserves the memory for an execution with all its data.

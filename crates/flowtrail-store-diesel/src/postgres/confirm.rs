@@ -80,7 +80,7 @@ fn is_confirmed(conn: &mut Conn, took: Duration) -> QueryResult<bool> {
     }
 }
 
-/// How many standbys have to have a commit, by `synchronous_standby_names`: `ANY 2 (a, b, c)`, `FIRST 2 (a, b)`, `2 (a, b)` or
+/// Number of standbys that a commit waits for, by `synchronous_standby_names`: `ANY 2 (a, b, c)`, `FIRST 2 (a, b)`, `2 (a, b)` or
 /// `a, b`.
 fn standbys_needed(names: &str) -> i64 {
     let names = names.trim();

@@ -66,7 +66,7 @@ impl Line {
         }
     }
 
-    /// What there is to look after: the connection, and for how long it has been busy.
+    /// The connection and the time for which it has been busy, when that is long enough to be looked after.
     pub(super) fn busy(&self) -> Option<Busy> {
         let busy = Busy { ends: self.ends?, waited: self.busy_since?.elapsed() };
         (busy.waited > FORGOTTEN).then_some(busy)
